@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A child process that must not outlive its owner.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "common/handle.h"
+
+struct Pipe {
+  Fd read, write;
+  Pipe();  // both ends close on exec
+};
+
+// How a child is asked to end before it is killed.
+struct Stop {
+  int signal = SIGTERM;
+  std::chrono::seconds grace{10};
+};
+
+// A child we have not waited for yet, leader of its own process group.  If we leave
+// early, the whole group gets the stop signal, and SIGKILL when the grace is over: so ssh
+// and its helpers go together.
+class Child {
+ public:
+  // Starts argv[0], looked up in PATH; the three descriptors become its stdin, stdout and
+  // stderr.  `env` holds NAME=value pairs that replace ours.  Throws Error when it cannot.
+  Child(const std::vector<std::string>& argv, const std::vector<std::string>& env, int in, int out,
+        int err, Stop stop = {});
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  pid_t pid() const { return pid_; }
+  int fd() const { return exit_.get(); }  // readable when the child has exited
+  // Asks the group to end, kills it after the grace, and collects the child.
+  void stop() noexcept;
+  // Collects the child: its exit status, or 128 + the signal that ended it.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;
+  Fd exit_;
+  Stop stop_;
+};

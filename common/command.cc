@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/command.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <stdexcept>
+
+#include "common/cancel.h"
+#include "common/error.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One output of a child: its text so far, and the line that is not whole yet.
+class Output {
+ public:
+  Output(Fd fd, std::string* text, const Command::Line& line)
+      : fd_{std::move(fd)}, text_{text}, line_{line} {
+    if (fd_) fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+  }
+
+  int fd() const { return fd_.get(); }
+
+  // Read what is there now, and close at the end of the file.
+  void drain() {
+    char buffer[65536];
+    while (fd_) {
+      const ssize_t n = read(fd_.get(), buffer, sizeof buffer);
+      if (n == -1 && errno == EAGAIN) return;
+      if (n == -1 && errno == EINTR) continue;
+      if (n > 0)
+        take({buffer, static_cast<size_t>(n)});
+      else
+        fd_.reset();
+    }
+  }
+
+  void finish() {
+    drain();
+    if (line_ && !partial_.empty()) line_(partial_);
+    partial_.clear();
+  }
+
+ private:
+  void take(std::string_view bytes) {
+    if (text_) text_->append(bytes);
+    if (!line_) return;
+    partial_ += bytes;
+    for (size_t end; (end = partial_.find('\n')) != partial_.npos;) {
+      line_(std::string_view{partial_}.substr(0, end));
+      partial_.erase(0, end + 1);
+    }
+  }
+
+  Fd fd_;
+  std::string* text_;
+  const Command::Line& line_;
+  std::string partial_;
+};
+
+// Write what fits now, and close when all is written and nobody wants it open, or none of
+// it is wanted any more.
+void feed(Fd& fd, std::string_view& text, bool hold) {
+  const ssize_t n = text.empty() ? 0 : write(fd.get(), text.data(), text.size());
+  if (n == -1 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n > 0) text.remove_prefix(static_cast<size_t>(n));
+  if (n == -1 || (text.empty() && !hold)) fd.reset();
+}
+
+int milliseconds_until(std::optional<Clock::time_point> end) {
+  if (!end) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now()).count();
+  return static_cast<int>(std::clamp<long long>(left, 0, 1 << 30));
+}
+
+}  // namespace
+
+Command& Command::arg(std::string_view value) {
+  argv_.emplace_back(value);
+  return *this;
+}
+
+Command& Command::env(std::string_view name, std::string_view value) {
+  env_.push_back(std::string{name} + "=" + std::string{value});
+  return *this;
+}
+
+Command& Command::input(std::string text) {
+  input_ = std::move(text);
+  return *this;
+}
+
+Command& Command::hold_input() {
+  hold_input_ = true;
+  return *this;
+}
+
+Command& Command::write_to(int fd) {
+  stdout_ = fd;
+  return *this;
+}
+
+Command& Command::out_lines(Line callback) {
+  out_line_ = std::move(callback);
+  return *this;
+}
+
+Command& Command::err_lines(Line callback) {
+  err_line_ = std::move(callback);
+  return *this;
+}
+
+Command& Command::deadline(std::chrono::seconds limit) {
+  deadline_ = limit;
+  return *this;
+}
+
+Command& Command::stop_with(Stop stop) {
+  stop_ = stop;
+  return *this;
+}
+
+Command& Command::shielded() {
+  shielded_ = true;
+  return *this;
+}
+
+Command Command::on(std::string_view host) const {
+  if (host.empty() || host.front() == '-' || host.find_first_of(" \t\r\n") != host.npos)
+    throw BadRequest{"not a host name: '" + std::string{host} + "'"};
+  if (!env_.empty()) throw std::logic_error{"env() does not travel over ssh: use input()"};
+  Command ssh{*this};
+  ssh.argv_ = {"ssh", "-o", "BatchMode=yes", "--", std::string{host}, display()};
+  return ssh;
+}
+
+// Feeds and drains the child until it exits.  The end of its output would not do:
+// ssh with ControlPersist leaves a process behind that keeps the pipes open.
+Finished Command::run() const {
+  Pipe in, out, err;
+  Child child{argv_,           env_, in.read.get(), stdout_ != -1 ? stdout_ : out.write.get(),
+              err.write.get(), stop_};
+  in.read.reset();
+  out.write.reset();
+  err.write.reset();
+
+  Finished finished;
+  Output from_out{std::move(out.read), out_line_ ? nullptr : &finished.out, out_line_};
+  Output from_err{std::move(err.read), &finished.err, err_line_};
+  std::string_view input{input_};
+  if (input.empty() && !hold_input_) in.write.reset();
+  if (in.write) fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
+  const auto end = deadline_ ? std::optional{Clock::now() + *deadline_} : std::nullopt;
+
+  for (bool exited = false; !exited;) {
+    pollfd fds[] = {{child.fd(), POLLIN, 0},
+                    {in.write.get(), static_cast<short>(input.empty() ? 0 : POLLOUT), 0},
+                    {from_out.fd(), POLLIN, 0},
+                    {from_err.fd(), POLLIN, 0},
+                    {shielded_ ? -1 : cancel::fd(), POLLIN, 0},
+                    {shielded_ ? -1 : cancel::watched(), POLLIN, 0}};
+    const int ready = poll(fds, std::size(fds), milliseconds_until(end));
+    if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
+    if (!shielded_) cancel::check();
+    if (ready == -1) continue;
+    if (end && Clock::now() >= *end)
+      throw Error{"'" + display() + "' did not end within " +
+                  std::to_string(deadline_->count()) + " s"};
+    exited = fds[0].revents != 0;
+    if (fds[1].revents != 0) feed(in.write, input, hold_input_);
+    from_out.drain();
+    from_err.drain();
+  }
+  from_out.finish();
+  from_err.finish();
+  finished.status = child.wait();
+  return finished;
+}
+
+std::string Command::output() const {
+  Finished finished = run();
+  if (finished.ok()) return std::move(finished.out);
+  throw Error{"'" + display() + "' failed with status " + std::to_string(finished.status) + ": " +
+              last_line(finished.err)};
+}
+
+std::string Command::display() const {
+  std::string text;
+  for (const auto& word : argv_) text += (text.empty() ? "" : " ") + shell_quote(word);
+  return text;
+}
+
+std::string shell_quote(std::string_view word) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return std::string{word};
+  std::string out{"'"};
+  for (const char c : word) {
+    if (c == '\'')
+      out += "'\\''";
+    else
+      out += c;
+  }
+  return out + "'";
+}
+
+std::string last_line(std::string_view text) {
+  const auto end = text.find_last_not_of(" \t\r\n");
+  if (end == text.npos) return "";
+  text = text.substr(0, end + 1);
+  const auto newline = text.rfind('\n');
+  return std::string{newline == text.npos ? text : text.substr(newline + 1)};
+}

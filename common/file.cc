@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+#include "common/cancel.h"
+#include "common/error.h"
+
+namespace fs = std::filesystem;
+
+Fd open_file(const fs::path& path, int flags, mode_t mode) {
+  Fd fd{open(path.c_str(), flags | O_CLOEXEC, mode)};
+  if (!fd) throw system_error("open '" + path.string() + "'", errno);
+  return fd;
+}
+
+namespace {
+
+std::string read_all(const Fd& fd, const fs::path& path) {
+  std::string text;
+  char buffer[65536];
+  for (ssize_t n; (n = read(fd.get(), buffer, sizeof buffer)) != 0;) {
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error("read '" + path.string() + "'", errno);
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) { return read_all(open_file(path, O_RDONLY), path); }
+
+std::optional<std::string> read_file_if_any(const fs::path& path) {
+  const Fd fd{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
+  if (!fd) throw system_error("open '" + path.string() + "'", errno);
+  return read_all(fd, path);
+}
+
+void write_all(int fd, std::string_view bytes, std::string_view doing) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error(doing, errno);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+void write_file(const fs::path& path, std::string_view text, mode_t mode) {
+  const std::string doing = "write '" + path.string() + "'";
+  std::string name = path.string() + ".XXXXXX";
+  const Fd fd{mkostemp(name.data(), O_CLOEXEC)};
+  if (!fd) throw system_error(doing, errno);
+  try {
+    write_all(fd.get(), text, doing);
+    if (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0 ||
+        rename(name.c_str(), path.c_str()) != 0)
+      throw system_error(doing, errno);
+  } catch (...) {
+    unlink(name.c_str());
+    throw;
+  }
+  sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+}
+
+void sync_directory(const fs::path& directory) {
+  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (fsync(fd.get()) != 0) throw system_error("sync '" + directory.string() + "'", errno);
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw system_error("remove '" + path.string() + "'", error.value());
+}
+
+TempDir::TempDir(const fs::path& parent) {
+  std::string name = (parent / "vmvault.XXXXXX").string();
+  if (!mkdtemp(name.data())) throw system_error("make a directory in '" + parent.string() + "'", errno);
+  path_ = name;
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
+  Fd fd = open_file(path, O_RDWR | O_CREAT);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FileLock{std::move(fd)};
+  if (errno == EWOULDBLOCK) return std::nullopt;
+  throw system_error("lock '" + path.string() + "'", errno);
+}
+
+FileLock FileLock::lock(const fs::path& path, std::chrono::seconds limit, std::string_view what) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    if (auto lock = try_lock(path)) return *std::move(lock);
+    cancel::check();
+    if (std::chrono::steady_clock::now() >= end)
+      throw Error{std::string{what} + " is in use by another process ('" + path.string() +
+                  "' is locked)"};
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+}

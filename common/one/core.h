@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program without a request on its stdin asks the core for.
+#pragma once
+
+#include "common/one/datastore.h"
+
+// The datastore with this id, with its secrets in clear.
+//
+// Where VMVAULT_CORE_DIR is set, there is no service: <that directory>/datastores/<id>.xml is read.
+// Else the core is asked, by XML-RPC as the user of ONE_AUTH (one.datastore.info; contract 2.10, 2.12).
+// Throws Error, naming the datastore and the core.
+Datastore datastore_from_core(int id);

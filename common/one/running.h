@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who works on a VM right now, kept in files, so that a cancel finds it without reading the
+// process table: <var dir>/running/<vm id>.<phase>.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+// This process, for as long as the object lives.  `phase` is "prebackup", "backup",
+// "postbackup", "orchestrator".
+class Running {
+ public:
+  // Takes the place of what a dead process left; an Error, naming the VM and the pid, when a
+  // living one is in this phase for this VM.
+  Running(int vm_id, const std::string& phase);
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running();
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Worker {
+  pid_t pid;
+  std::string phase;
+};
+
+// The living processes (same pid, start time and boot as in their file) that work on this VM.
+std::vector<Worker> workers(int vm_id);
+
+// SIGTERM to the living processes of these phases; how many there were.
+int stop_workers(int vm_id, const std::vector<std::string>& phases);

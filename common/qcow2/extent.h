@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace qcow2 {
+
+// What a part of a guest's disk is to one file of a chain.
+enum class Content : std::uint8_t {
+  absent,  // nothing here: a reader looks into the file before, or reads zeros if there is none
+  zero,    // reads as zeros, whatever the file before holds
+  data,
+};
+
+// A range of a guest's disk, in bytes.
+struct Extent {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  Content content = Content::absent;
+  std::uint64_t end() const { return offset + length; }
+  bool operator==(const Extent&) const = default;
+};
+
+// Ascending, without overlap; a gap is absent.
+using Extents = std::vector<Extent>;
+
+}  // namespace qcow2

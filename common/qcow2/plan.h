@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layout of a sequential qcow2 file, known before its first byte.
+//
+// Header, L1 table, refcount table, refcount blocks, L2 tables, then the data clusters in guest
+// order, and nothing else: version 3, 64 KiB clusters, 16-bit refcounts, no compression, no
+// backing file name, no bitmaps.  Nothing has to be written twice, so the file can go down a pipe; a
+// reader knows the whole map before the first data cluster arrives.  The same extents always give
+// the same file.
+//
+// Format: docs/interop/qcow2.txt of the qemu sources (version 3).
+//
+// Metadata is computed when it is asked for and never held: a plan's memory grows with the number
+// of extents, not with the size of the disk.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/qcow2/extent.h"
+
+namespace qcow2 {
+
+inline constexpr unsigned cluster_bits = 16;
+inline constexpr std::uint64_t cluster_size = std::uint64_t{1} << cluster_bits;
+inline constexpr std::uint64_t max_virtual_size = std::uint64_t{1} << 50;  // 1 PiB
+
+class Plan {
+ public:
+  // `extents` need not be aligned to clusters: a cluster with any data, or with both zero and absent
+  // parts, is a data cluster (its other parts must read as what they are).  Throws Error for extents
+  // that overlap, do not ascend, or reach beyond `virtual_size`, and for a size over the limit.
+  Plan(std::uint64_t virtual_size, const Extents& extents);
+
+  std::uint64_t virtual_size() const;
+  std::uint64_t file_size() const;      // bytes, a multiple of the cluster size
+  std::uint64_t metadata_size() const;  // bytes before the first data cluster
+  std::uint64_t data_clusters() const;
+  std::uint64_t zero_clusters() const;
+
+  // The plan's own extents: aligned to clusters (the last may end at the virtual size), neighbours of
+  // the same content joined, absent ones left out.
+  const Extents& extents() const;
+
+  // The bytes [offset, offset + out.size()) of the metadata; the range must lie below metadata_size().
+  // Costs O(log extents + bytes), from any offset, without state.
+  void read_metadata(std::uint64_t offset, std::span<std::byte> out) const;
+
+  // Where in the guest's disk the data byte at `file_offset` (at or above metadata_size()) lies, and how many bytes
+  // from there on are contiguous in both.  The last cluster may reach beyond virtual_size():
+  // what lies there is zeros in the file.
+  struct Place {
+    std::uint64_t guest_offset;
+    std::uint64_t length;
+  };
+  Place place(std::uint64_t file_offset) const;
+
+ private:
+  // ...
+};
+
+}  // namespace qcow2
