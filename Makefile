@@ -2,6 +2,10 @@
 # `make help` lists what you can ask for.
 
 PREFIX   ?= /usr/local
+# The tree of actions.  On an OpenNebula front-end: make install REMOTES=/var/lib/one/remotes
+REMOTES  ?= $(PREFIX)/libexec/vmvault
+MANDIR   ?= $(PREFIX)/share/man
+DESTDIR  ?=
 CXX      ?= g++
 CXXFLAGS ?= -O2 -g
 # Sanitizers, each combination in a build tree of its own: SAN=address,undefined
@@ -9,11 +13,22 @@ SAN      ?=
 comma    := ,
 BUILD    ?= build$(addprefix -,$(subst $(comma),-,$(SAN)))
 
-PACKAGES     := libxml-2.0 libvirt libvirt-qemu libnbd fmt sqlite3 libcrypto
-ALL_CXXFLAGS := -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -I. \
-                $(shell pkg-config --cflags $(PACKAGES)) -pthread \
-                $(addprefix -fsanitize=,$(SAN)) $(CXXFLAGS)
-LIBS         := -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lSQLiteCpp -lsqlite3 $(shell xmlrpc-c-config client --libs)
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(filter clean uninstall,$(MAKECMDGOALS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# Asked for at the first compilation, not when this file is read: `make deps` and `make help`
+# must work before anything is installed.
+PKG_CONFIG    := libxml-2.0 libvirt libvirt-qemu libnbd fmt sqlite3 libcrypto
+LIBRARY_FLAGS  = $(eval LIBRARY_FLAGS := $$(shell pkg-config --cflags $(PKG_CONFIG)))$(LIBRARY_FLAGS)
+LIBRARIES      = $(eval LIBRARIES := $$(shell pkg-config --libs $(PKG_CONFIG)) \
+                     $$(shell xmlrpc-c-config client --libs))$(LIBRARIES)
+
+SANITIZE      := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_CXXFLAGS   = -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -I. $(LIBRARY_FLAGS) \
+                 -pthread $(SANITIZE) $(CXXFLAGS)
+LIBS           = -Wl,--as-needed -lSQLiteCpp $(LIBRARIES)
 
 # The path of a source is the path of its executable: datastore/restic/monitor.cc is built as
 # $(BUILD)/datastore/restic/monitor.  Whatever lies in a lib/ is linked into those of its layer.
@@ -23,19 +38,33 @@ SOURCES  := $(wildcard common/*.cc common/*/*.cc $(foreach l,$(LAYERS),$l/lib/*.
 TESTS    := $(filter %_test.cc,$(SOURCES))
 UNITS    := $(filter-out %_test.cc,$(SOURCES))
 
-object  = $(patsubst %.cc,$(BUILD)/%.o,$1)
-archive = $(BUILD)/lib$(subst /,-,$1).a
+# What a front-end calls, and what a person or init calls.
+ACTIONS  := $(filter-out drivers/%,$(PROGRAMS))
+COMMANDS := $(filter drivers/%,$(PROGRAMS))
+# Other names of the same executables: words 1, 3, 5... exist, the word after each is its alias.
+ALIAS_ROWS := $(shell sed 's/\#.*//; /^ *$$/d; s/  */:/; s/ *$$//' share/aliases)
+ALIASES    := $(foreach r,$(ALIAS_ROWS),$(lastword $(subst :, ,$r)))
 
-all: $(PROGRAMS:%=$(BUILD)/%)  ## build everything
+object   = $(patsubst %.cc,$(BUILD)/%.o,$1)
+archive  = $(BUILD)/lib$(subst /,-,$1).a
+archives = $(foreach a,$1 common/one common,$(call archive,$a))
 
-$(BUILD)/%.o: %.cc
+all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
+
+# What a goal needs besides a compiler.  Those that may do so install what is missing.
+SECTIONS := build $(if $(filter check check-all demo bench,$(MAKECMDGOALS)),run test) \
+            $(if $(filter lint,$(MAKECMDGOALS)),lint)
+packages:
+	@scripts/deps $(if $(filter check check-all demo,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
+
+$(BUILD)/%.o: %.cc | packages
 	@mkdir -p $(@D)
 	$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 define archive-rule
 $(call archive,$1): $(call object,$2)
-	@rm -f $$@
-	ar rcs $$@ $$^
+	@mkdir -p $$(@D) && rm -f $$@
+	@ar rcs $$@ $$^
 endef
 $(eval $(call archive-rule,common/one,$(filter common/one/%,$(UNITS))))
 $(eval $(call archive-rule,common,$(filter-out common/one/%,$(filter common/%,$(UNITS)))))
@@ -43,14 +72,79 @@ $(foreach l,$(LAYERS),$(eval $(call archive-rule,$l,$(filter $l/%,$(UNITS)))))
 
 # A program is linked with its own layer, with common/one and common, and with nothing else.
 define program-rule
-$(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(call archive,$1) \
-        $(call archive,common/one) $(call archive,common)
+$(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(call archives,$1)
 	$$(CXX) $$(ALL_CXXFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call program-rule,$l)))
 
-$(BUILD)/unit-tests: $(call object,$(TESTS)) $(foreach l,$(LAYERS) common/one common,$(call archive,$l))
+define alias-rule
+$(BUILD)/$2: $(BUILD)/$1
+	@mkdir -p $$(@D) && ln -sfr $$< $$@
+endef
+$(foreach r,$(ALIAS_ROWS),$(eval $(call alias-rule,$(firstword $(subst :, ,$r)),$(lastword $(subst :, ,$r)))))
+
+$(BUILD)/unit-tests: $(call object,$(TESTS)) $(call archives,$(LAYERS))
 	$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
+
+check: all $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
+	@scripts/run-tests $(abspath $(BUILD))
+
+check-all: all $(BUILD)/unit-tests | packages  ## the same with the slow tests
+	@scripts/run-tests --all $(abspath $(BUILD))
+
+demo: all | packages  ## back up a running guest, destroy it, restore it, prove it
+	@BUILD=$(abspath $(BUILD)) tests/e2e/demo
+
+bench: all | packages  ## measure, and write build/bench.json
+	@BUILD=$(abspath $(BUILD)) tests/bench/run
+
+lint: man | packages  ## layers, format, shell, manual, licences, sizes
+	@scripts/lint $(BUILD)
+
+# Every contract makes a page; prose is written by hand.
+CONTRACTS := $(if $(ACTIONS),$(basename $(shell grep -l run_action $(ACTIONS:%=%.cc))))
+PROSE     := $(wildcard share/man/*.pod)
+page       = $(BUILD)/man/man$(subst .,,$(suffix $1))/$1
+PAGES     := $(foreach c,$(CONTRACTS),$(call page,vmvault-$(subst /,-,$c).8)) \
+             $(foreach p,$(PROSE),$(call page,$(basename $(notdir $p))))
+POD2MAN   := pod2man --center=vmvault --release=vmvault
+
+man: $(PAGES)  ## the manual: a page per action, and the prose
+
+define contract-page-rule
+$(BUILD)/pod/vmvault-$(subst /,-,$1).8.pod: $(BUILD)/$1
+	@mkdir -p $$(@D) && $$< --pod > $$@
+$(call page,vmvault-$(subst /,-,$1).8): $(BUILD)/pod/vmvault-$(subst /,-,$1).8.pod
+endef
+define prose-page-rule
+$(call page,$(basename $(notdir $1))): $1
+endef
+$(foreach c,$(CONTRACTS),$(eval $(call contract-page-rule,$c)))
+$(foreach p,$(PROSE),$(eval $(call prose-page-rule,$p)))
+$(PAGES):
+	@mkdir -p $(@D)
+	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
+
+TEMPLATES   := $(wildcard share/etc/*.conf)
+COMPLETIONS := $(wildcard share/completions/*)
+INSTALLED   := $(addprefix $(DESTDIR)$(REMOTES)/,$(ACTIONS) $(ALIASES)) \
+               $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
+               $(patsubst $(BUILD)/man/%,$(DESTDIR)$(MANDIR)/%,$(PAGES)) \
+               $(addprefix $(DESTDIR)$(PREFIX)/share/bash-completion/completions/,$(notdir $(COMPLETIONS)))
+
+install: all man  ## install below $(DESTDIR)$(PREFIX)
+	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
+	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
+	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
+	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
+	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
+
+uninstall:  ## remove what install put there, but no changed configuration
+	@scripts/install --remove $(INSTALLED)
+	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
+
+deps:  ## install the Debian packages that share/packages lists
+	@scripts/deps --install
 
 clean:  ## remove what was built
 	rm -rf build build-*
@@ -58,7 +152,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all clean help
+.PHONY: all packages check check-all demo bench lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc))
