@@ -18,6 +18,7 @@ Settings parse_settings(std::string_view text);
 Settings read_settings(const std::filesystem::path& path);
 
 // One setting of ours: the environment's VMVAULT_<NAME> first, then <remotes>/etc/vmvault.conf.
+// Empty counts as absent.
 std::optional<std::string> setting(const std::string& name);
 
 // The directory for a VM's backup files: <BACKUP_BASE_PATH>/<vm id>/backup if datastore.conf sets

@@ -29,6 +29,10 @@ bool is_this_machine(std::string_view host);
 // contract name ("tm/qcow2/prebackup" is two levels below it).  VMVAULT_REMOTES overrides.
 std::filesystem::path remotes_root();
 
+// The root of the tree that `executable` lies in: "R" for "R/tm/qcow2/prebackup", else
+// "P/libexec/vmvault" for "P/bin/vmvault".
+std::filesystem::path tree_of(const std::filesystem::path& executable);
+
 // The root of the same tree on other machines: SCRIPTS_REMOTE_DIR of the core's configuration,
 // /var/tmp/one if there is none.  VMVAULT_REMOTE_DIR overrides.
 std::filesystem::path remote_root();

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/one/vm.h"
+
+#include <algorithm>
+
+#include "common/error.h"
+#include "common/number.h"
+
+namespace {
+
+std::string upper(std::string_view text) {
+  std::string out{text};
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+std::string lower(std::string_view text) {
+  std::string out{text};
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+std::string text_of(const XmlNode& node, const std::string& xpath) {
+  return node.find(xpath).value_or("");
+}
+
+int id_of(const XmlNode& node, const std::string& xpath, std::string_view what) {
+  const auto text = node.find(xpath);
+  const auto id = text ? parse_int(*text) : std::nullopt;
+  if (!id) throw BadRequest{"the " + std::string{what} + " is missing or not a number"};
+  return *id;
+}
+
+// -1, also when the element is missing or empty: there is none.
+int id_or_none(const XmlNode& node, const std::string& xpath) {
+  const auto text = text_of(node, xpath);
+  if (text.empty()) return -1;
+  if (const auto id = parse_int(text, -1)) return *id;
+  throw BadRequest{"the " + xpath + " of the VM is not a number"};
+}
+
+// It becomes part of names of NBD exports and of bitmaps.
+std::string device_name(std::string target) {
+  constexpr std::string_view letters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  if (target.size() > 32 || target.find_first_not_of(letters) != target.npos ||
+      target.starts_with('-'))
+    throw BadRequest{"the target of a disk of the VM is not the name of a device"};
+  return target;
+}
+
+Disk parse_disk(const XmlNode& disk) {
+  const auto size = text_of(disk, "SIZE");
+  return {.id = id_of(disk, "DISK_ID", "DISK_ID of a disk of the VM"),
+          .target = device_name(text_of(disk, "TARGET")),
+          .type = upper(text_of(disk, "TYPE")),
+          .format = lower(text_of(disk, "FORMAT")),
+          .tm_mad = text_of(disk, "TM_MAD"),
+          .source = text_of(disk, "SOURCE"),
+          .size_mb = parse_number(size).value_or(0)};
+}
+
+BackupConfig parse_config(const XmlNode& vm) {
+  const auto config = vm.first("BACKUPS/BACKUP_CONFIG");
+  if (!config) return {};
+  const bool increment = upper(text_of(*config, "MODE")) == "INCREMENT";
+  const bool snapshot = upper(text_of(*config, "INCREMENT_MODE")) == "SNAPSHOT";
+  return {.mode = increment ? Mode::increment : Mode::full,
+          .increment_mode = snapshot ? IncrementMode::snapshot : IncrementMode::cbt,
+          .freeze = parse_freeze(text_of(*config, "FS_FREEZE")),
+          .last_increment_id = id_or_none(*config, "LAST_INCREMENT_ID"),
+          .last_datastore_id = id_or_none(*config, "LAST_DATASTORE_ID"),
+          .last_bridge = text_of(*config, "LAST_BRIDGE")};
+}
+
+}  // namespace
+
+Vm Vm::parse(const XmlNode& node) {
+  if (node.name() != "VM") throw BadRequest{"the request has no VM"};
+  Vm vm{.id = id_of(node, "ID", "ID of the VM"),
+        .deploy_id = text_of(node, "DEPLOY_ID"),
+        .name = text_of(node, "NAME"),
+        .lcm_state = parse_int(text_of(node, "LCM_STATE")).value_or(0),
+        .disks = {},
+        .backup = parse_config(node),
+        .has_tpm = !text_of(node, "TEMPLATE/TPM/MODEL").empty(),
+        .failed = upper(text_of(node, "BACKUP_RESULT")) == "FAILURE"};
+  for (const auto& disk : node.find_all("TEMPLATE/DISK")) vm.disks.push_back(parse_disk(disk));
+  return vm;
+}
+
+const Disk& Vm::disk(int wanted) const {
+  const auto found =
+      std::find_if(disks.begin(), disks.end(), [&](const Disk& d) { return d.id == wanted; });
+  if (found != disks.end()) return *found;
+  throw BadRequest{"VM " + std::to_string(id) + " has no disk " + std::to_string(wanted)};
+}
+
+std::vector<int> parse_disk_ids(std::string_view text) {
+  std::vector<int> ids;
+  if (text.ends_with(':')) text.remove_suffix(1);
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(':', begin), text.size());
+    const auto id = parse_int(text.substr(begin, end - begin));
+    if (!id) throw BadRequest{"not a list of disk ids: '" + std::string{text} + "'"};
+    if (std::find(ids.begin(), ids.end(), *id) != ids.end())
+      throw BadRequest{"disk " + std::to_string(*id) + " is listed twice"};
+    ids.push_back(*id);
+    begin = end + 1;
+  }
+  return ids;
+}
+
+std::string to_text(Freeze freeze) {
+  switch (freeze) {
+    case Freeze::agent:
+      return "AGENT";
+    case Freeze::suspend:
+      return "SUSPEND";
+    case Freeze::none:
+      break;
+  }
+  return "NONE";
+}
+
+Freeze parse_freeze(std::string_view text) {
+  const auto word = upper(text);
+  if (word == "AGENT") return Freeze::agent;
+  return word == "SUSPEND" ? Freeze::suspend : Freeze::none;
+}
