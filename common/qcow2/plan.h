@@ -3,8 +3,8 @@
 //
 // Header, L1 table, refcount table, refcount blocks, L2 tables, then the data clusters in guest
 // order, and nothing else: version 3, 64 KiB clusters, 16-bit refcounts, no compression, no
-// backing file name, no bitmaps.  Nothing has to be written twice, so the file can go down a pipe; a
-// reader knows the whole map before the first data cluster arrives.  The same extents always give
+// backing file name, no bitmaps.  Nothing has to be written twice, so the file can go down a pipe;
+// a reader knows the whole map before the first data cluster arrives.  The same extents always give
 // the same file.
 //
 // Format: docs/interop/qcow2.txt of the qemu sources (version 3).
@@ -13,11 +13,14 @@
 // of extents, not with the size of the disk.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "common/qcow2/extent.h"
+#include "common/qcow2/layout.h"
 
 namespace qcow2 {
 
@@ -27,9 +30,10 @@ inline constexpr std::uint64_t max_virtual_size = std::uint64_t{1} << 50;  // 1 
 
 class Plan {
  public:
-  // `extents` need not be aligned to clusters: a cluster with any data, or with both zero and absent
-  // parts, is a data cluster (its other parts must read as what they are).  Throws Error for extents
-  // that overlap, do not ascend, or reach beyond `virtual_size`, and for a size over the limit.
+  // `extents` need not be aligned to clusters: a cluster with any data, or with both zero and
+  // absent parts, is a data cluster (its other parts must read as what they are).  Throws Error for
+  // extents that overlap, do not ascend, or reach beyond `virtual_size`, and for a size over the
+  // limit or not of whole 512-byte sectors (qemu knows no others).
   Plan(std::uint64_t virtual_size, const Extents& extents);
 
   std::uint64_t virtual_size() const;
@@ -38,17 +42,17 @@ class Plan {
   std::uint64_t data_clusters() const;
   std::uint64_t zero_clusters() const;
 
-  // The plan's own extents: aligned to clusters (the last may end at the virtual size), neighbours of
-  // the same content joined, absent ones left out.
+  // The plan's own extents: aligned to clusters (the last may end at the virtual size), neighbours
+  // of the same content joined, absent ones left out.
   const Extents& extents() const;
 
-  // The bytes [offset, offset + out.size()) of the metadata; the range must lie below metadata_size().
-  // Costs O(log extents + bytes), from any offset, without state.
+  // The bytes [offset, offset + out.size()) of the metadata; the range must lie below
+  // metadata_size(). Costs O(log extents + bytes), from any offset, without state.
   void read_metadata(std::uint64_t offset, std::span<std::byte> out) const;
 
-  // Where in the guest's disk the data byte at `file_offset` (at or above metadata_size()) lies, and how many bytes
-  // from there on are contiguous in both.  The last cluster may reach beyond virtual_size():
-  // what lies there is zeros in the file.
+  // Where in the guest's disk the data byte at `file_offset` (at or above metadata_size()) lies,
+  // and how many bytes from there on are contiguous in both.  The last cluster may reach beyond
+  // virtual_size(): what lies there is zeros in the file.
   struct Place {
     std::uint64_t guest_offset;
     std::uint64_t length;
@@ -56,7 +60,26 @@ class Plan {
   Place place(std::uint64_t file_offset) const;
 
  private:
-  // ...
+  using Page = std::array<std::uint64_t, 512>;  // big endian; never across two parts of the file
+  struct L2Run {                                // neighbouring L1 entries that have a table
+    std::uint64_t first;
+    std::uint64_t count;
+    std::uint64_t before;  // tables before this run
+  };
+
+  void add_l2_tables(std::uint64_t first, std::uint64_t last);
+  void fill_page(std::uint64_t offset, Page& page) const;
+  void fill_l1(std::uint64_t entry, Page& page) const;
+  void fill_refcount_table(std::uint64_t entry, Page& page) const;
+  void fill_refcounts(std::uint64_t entry, Page& page) const;
+  void fill_l2(std::uint64_t entry, Page& page) const;
+
+  std::uint64_t virtual_size_;
+  std::uint64_t zero_clusters_ = 0;
+  Extents extents_;
+  std::vector<std::uint64_t> data_before_;  // data clusters before extents_[i]
+  std::vector<L2Run> l2_runs_;
+  Layout layout_;
 };
 
 }  // namespace qcow2

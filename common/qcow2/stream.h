@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "common/qcow2/plan.h"
@@ -19,7 +20,7 @@ using Sink = std::function<void(std::span<const std::byte>)>;
 // Gives the next bytes of a file: fills `out` from the front, returns how many (0: the end).
 using Source = std::function<std::size_t(std::span<std::byte> out)>;
 
-// Writes the metadata of the plan, and zeros up to its end: [0, metadata_size()).
+// Writes the metadata of the plan: the bytes [0, metadata_size()).
 void write_metadata(const Plan& plan, const Sink& sink);
 
 // A sequential file as it comes in.  Only files of the layout of plan.h are taken; the bytes
@@ -27,7 +28,8 @@ void write_metadata(const Plan& plan, const Sink& sink);
 // that its own map implies, and a file that names a backing or data file is refused.
 class StreamReader {
  public:
-  // Reads the metadata.  `name` is for messages.  Throws Error: not qcow2, not sequential, cut short.
+  // Reads the metadata.  `name` is for messages.  Throws Error: not qcow2, not sequential, cut
+  // short.
   StreamReader(Source source, std::string name);
   StreamReader(StreamReader&&) noexcept;
   ~StreamReader();
@@ -35,7 +37,8 @@ class StreamReader {
   const Plan& plan() const;
 
   // The guest's bytes [offset, offset + out.size()), which must lie in data extents, at or after
-  // what was asked for last (what lies between is skipped).  Throws Error when the stream ends early.
+  // what was asked for last (what lies between is skipped).  Throws Error when the stream ends
+  // early.
   void read(std::uint64_t offset, std::span<std::byte> out);
 
   // Insists that the stream ends where the plan says.  Call after the last read().
@@ -54,7 +57,7 @@ class Merge {
   explicit Merge(std::vector<StreamReader> oldest_first);
   ~Merge();
 
-  const Plan& plan() const;         // of the merged file: sequential, without backing file
+  const Plan& plan() const;  // of the merged file: sequential, without backing file
   // Writes the whole merged file, then finish()es every stream.  Throws Error.
   void write(const Sink& sink);
 
