@@ -22,13 +22,13 @@ endif
 # must work before anything is installed.
 PKG_CONFIG    := libxml-2.0 libvirt libvirt-qemu libnbd fmt sqlite3 libcrypto
 LIBRARY_FLAGS  = $(eval LIBRARY_FLAGS := $$(shell pkg-config --cflags $(PKG_CONFIG)))$(LIBRARY_FLAGS)
-LIBRARIES      = $(eval LIBRARIES := $$(shell pkg-config --libs $(PKG_CONFIG)) \
-                     $$(shell xmlrpc-c-config client --libs))$(LIBRARIES)
+LIBRARIES      = $(eval LIBRARIES := $$(shell pkg-config --libs $(PKG_CONFIG)))$(LIBRARIES)
 
 SANITIZE      := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CXXFLAGS   = -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -I. $(LIBRARY_FLAGS) \
                  -pthread $(SANITIZE) $(CXXFLAGS)
-LIBS           = -Wl,--as-needed -lSQLiteCpp $(LIBRARIES)
+# xmlrpc-c-config would ask for -lcurl, which only a static link needs.
+LIBS           = -Wl,--as-needed -lSQLiteCpp $(LIBRARIES) -lxmlrpc_client -lxmlrpc -lxmlrpc_util
 
 # The path of a source is the path of its executable: datastore/restic/monitor.cc is built as
 # $(BUILD)/datastore/restic/monitor.  Whatever lies in a lib/ is linked into those of its layer.
