@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/app.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/one/location.h"
+#include "drivers/cli/lib/display.h"
+
+namespace fs = std::filesystem;
+
+namespace cli {
+namespace {
+
+// Lines for the log of a core ("INFO: name: text") are no part of an error (contract 2.5).
+bool is_log(std::string_view line) {
+  for (const std::string_view level : {"ERROR:", "INFO:", "WARN:", "DEBUG:"})
+    if (line.starts_with(level)) return true;
+  return false;
+}
+
+std::string plain_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const auto line = text.substr(0, end);
+    if (!is_log(line)) out += std::string{line} + "\n";
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+  }
+  return one_line(out);
+}
+
+}  // namespace
+
+fs::path actions_root() {
+  if (std::getenv("VMVAULT_REMOTES")) return remotes_root();
+  const auto program = fs::read_symlink("/proc/self/exe");
+  if (program.parent_path().filename() == "bin")
+    return program.parent_path().parent_path() / "libexec" / "vmvault";
+  return remotes_root();
+}
+
+App::App(std::string libvirt_uri)
+    : uri_{std::move(libvirt_uri)},
+      home_{var_dir()},
+      first_use_{home_.prepare()},
+      store_{home_.database()} {
+  if (!store_.datastore(state::default_datastore))
+    store_.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
+  if (first_use_)
+    note("the backups' password was made in '" + home_.password_file().string() +
+         "': keep a copy of it elsewhere, nothing can be restored without it");
+}
+
+Command App::action(const std::string& name) const {
+  Command command{(actions_root() / name).string()};
+  command.env("VMVAULT_VAR", home_.var().string())
+      .env("VMVAULT_CORE_DIR", home_.var().string())
+      .env("LIBVIRT_URI", uri_);
+  return command;
+}
+
+Command App::datastore_action(int datastore, const std::string& name) const {
+  const auto known = store_.datastore(datastore);
+  if (!known) throw Error{"datastore " + std::to_string(datastore) + " is unknown"};
+  return action("datastore/" + known->ds_mad + "/" + name);
+}
+
+state::ImageRecord App::image(int id) const {
+  auto found = store_.image(id);
+  if (!found)
+    throw Error{"there is no image " + std::to_string(id) +
+                " ('vmvault list' shows what there is)"};
+  return *std::move(found);
+}
+
+FileLock App::lock(const state::VmRecord& vm) const {
+  home_.prepare_vm(vm.id, vm.uuid);
+  auto lock = FileLock::try_lock(home_.vm_dir(vm.uuid) / "cli.lock");
+  if (!lock)
+    throw Error{"another vmvault works on '" + vm.name + "' now: try again when it has ended"};
+  return *std::move(lock);
+}
+
+void insist(const Finished& finished, const std::string& doing) {
+  if (finished.ok()) return;
+  if (finished.status == static_cast<int>(Exit::cancelled) && cancel::requested())
+    throw Cancelled{};
+  const auto why = plain_lines(finished.err);
+  throw Error{
+      doing + ": " +
+          (why.empty() ? "it ended with status " + std::to_string(finished.status) : why),
+      finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request : Exit::failed};
+}
+
+}  // namespace cli

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command of vmvault works with: the state, and the actions that do the work.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/command.h"
+#include "common/file.h"
+#include "drivers/lib/home.h"
+#include "drivers/lib/store.h"
+
+namespace cli {
+
+class App {
+ public:
+  // Opens the state; the first time, makes it, and tells the user where the password is.
+  explicit App(std::string libvirt_uri);
+
+  const std::string& uri() const { return uri_; }
+  const state::Home& home() const { return home_; }
+  state::Store& store() { return store_; }
+
+  // An action ("datastore/restic/rm") with the environment that ours need.
+  Command action(const std::string& name) const;
+  // An action of a datastore's driver.
+  Command datastore_action(int datastore, const std::string& name) const;
+
+  // The image, or an Error that says how to find what there is.
+  state::ImageRecord image(int id) const;
+  // Nobody else backs up this machine, or deletes from its chains, while the lock is held.
+  FileLock lock(const state::VmRecord& vm) const;
+
+ private:
+  std::string uri_;
+  state::Home home_;
+  bool first_use_;
+  state::Store store_;
+};
+
+// The tree of actions: beside this program in a built tree, else PREFIX/libexec/vmvault.
+std::filesystem::path actions_root();
+
+// Success, or an Error: `doing`, and the cause in the action's own words.  Cancelled if it was.
+void insist(const Finished& finished, const std::string& doing);
+
+}  // namespace cli

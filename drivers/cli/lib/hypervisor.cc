@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/hypervisor.h"
+
+#include <libvirt/virterror.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "common/error.h"
+#include "common/one/location.h"
+
+namespace cli {
+namespace {
+
+void quiet(void*, virErrorPtr) {}
+
+std::string libvirts_words() {
+  const auto* error = virGetLastError();
+  return one_line(error && error->message ? error->message : "no reason given");
+}
+
+std::string remedy() {
+  const auto* error = virGetLastError();
+  const int code = error ? error->code : 0;
+  const int cause = code == VIR_ERR_SYSTEM_ERROR ? error->int1 : 0;
+  if (code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
+      code == VIR_ERR_AUTH_UNAVAILABLE || code == VIR_ERR_ACCESS_DENIED || cause == EACCES)
+    return " (run it as root, or as a member of the group libvirt)";
+  if (cause == ENOENT || cause == ECONNREFUSED)
+    return " (is libvirtd running? systemctl start libvirtd; --connect names another URI)";
+  return "";
+}
+
+// "qemu+ssh://user@host/system": the part between "//" and the next "/".
+std::string host_of(const std::string& uri) {
+  const auto begin = uri.find("://");
+  if (begin == uri.npos) return "";
+  const auto host = uri.substr(begin + 3, uri.find_first_of("/?", begin + 3) - begin - 3);
+  return host.substr(0, host.find(':'));
+}
+
+}  // namespace
+
+Hypervisor::Hypervisor(const std::string& uri) : uri_{uri} {
+  const auto host = host_of(uri);
+  if (!host.empty() && !is_this_machine(host))
+    throw BadRequest{"'" + uri + "' is another machine: run vmvault there, where the disks are"};
+  // Its own handler prints to stderr; and it must be initialised before anything else.
+  virInitialize();
+  virSetErrorFunc(nullptr, quiet);
+  connection_.reset(virConnectOpen(uri.c_str()));
+  if (!connection_)
+    throw Error{"cannot reach libvirt at '" + uri + "': " + libvirts_words() + remedy()};
+}
+
+Hypervisor::Domain Hypervisor::look_up(const std::string& domain) const {
+  Domain found{virDomainLookupByName(connection_.get(), domain.c_str())};
+  const auto gone = [&] {
+    const auto* error = virGetLastError();
+    return !found && error && error->code == VIR_ERR_NO_DOMAIN;
+  };
+  if (gone() && domain.size() == 36)
+    if (Domain other{virDomainLookupByUUIDString(connection_.get(), domain.c_str())}) return other;
+  if (!domain.empty() && domain.size() < 10 &&
+      domain.find_first_not_of("0123456789") == domain.npos && !found)
+    if (Domain other{virDomainLookupByID(connection_.get(), std::atoi(domain.c_str()))})
+      return other;
+  if (found) return found;
+  throw Error{"there is no domain '" + domain + "' at '" + uri_ + "': " + libvirts_words() +
+              " ('virsh --connect " + uri_ + " list --all' shows what there is)"};
+}
+
+FoundDomain Hypervisor::find(const std::string& domain) const {
+  const Domain found = look_up(domain);
+  struct Freed {
+    char* text;
+    ~Freed() { std::free(text); }
+  } const description{virDomainGetXMLDesc(found.get(), 0)};
+  if (!description.text)
+    throw Error{"cannot read the description of domain '" + domain + "': " + libvirts_words()};
+  return {.xml = description.text,
+          .active = virDomainIsActive(found.get()) == 1,
+          .persistent = virDomainIsPersistent(found.get()) != 0};
+}
+
+}  // namespace cli

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/home.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include "common/error.h"
+#include "common/file.h"
+
+namespace fs = std::filesystem;
+
+namespace state {
+namespace {
+
+constexpr mode_t passable = 0711;
+
+void make_directory(const fs::path& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    throw system_error("make the directory '" + path.string() + "'", errno);
+}
+
+// qemu runs as another user only when root asks for it; nobody else needs to pass through.
+void make_passable(const fs::path& path) {
+  make_directory(path, geteuid() == 0 ? passable : 0700);
+  struct stat now;
+  if (geteuid() != 0 || (stat(path.c_str(), &now) == 0 && (now.st_mode & 0111) == 0111)) return;
+  if (chmod(path.c_str(), (now.st_mode & 07777) | 0111) != 0)
+    throw system_error("open '" + path.string() + "' for qemu's user", errno);
+}
+
+std::string random_hex() {
+  std::array<unsigned char, 32> bytes;
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw system_error("get random bytes", errno);
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    constexpr char digits[] = "0123456789abcdef";
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+// Its content without the newline that an editor adds.
+std::string read_password(const fs::path& path) {
+  auto text = read_file(path);
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  if (text.empty()) throw Error{"the password file '" + path.string() + "' is empty"};
+  return text;
+}
+
+Xml new_datastore(const fs::path& base) {
+  auto document = Xml::create("DATASTORE");
+  auto root = document.root();
+  root.add("ID", std::to_string(default_datastore));
+  root.add("NAME", "default");
+  root.add("DS_MAD", "restic");
+  root.add("TM_MAD", "-");
+  root.add("BASE_PATH", base.string());
+  root.add("TYPE", "3");
+  root.add("DISK_TYPE", "0");
+  root.add("STATE", "0");
+  auto attributes = root.add("TEMPLATE");
+  attributes.add("DS_MAD", "restic");
+  attributes.add("RESTIC_BACKEND", "LOCAL");
+  attributes.add("TM_MAD", "-");
+  attributes.add("TYPE", "BACKUP_DS");
+  return document;
+}
+
+}  // namespace
+
+Home::Home(fs::path var) : var_{std::move(var)} {
+  for (const char c : var_.string())
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f)
+      throw BadRequest{"the state directory '" + one_line(var_.string()) +
+                       "' must not have blanks in its name: set VMVAULT_VAR to another"};
+}
+
+fs::path Home::datastore_file(int id) const {
+  return var_ / "datastores" / (std::to_string(id) + ".xml");
+}
+
+bool Home::prepare() const {
+  for (const auto& path : {var_, var_ / "vms"}) make_passable(path);
+  make_directory(var_ / "datastores", 0700);
+  const auto lock =
+      FileLock::lock(var_ / "home.lock", std::chrono::seconds{30}, "the state directory");
+  const bool made = make_password();
+  make_datastore();
+  return made;
+}
+
+bool Home::make_password() const {
+  if (fs::exists(password_file())) return false;
+  if (fs::exists(repository()) && !fs::is_empty(repository()))
+    throw Error{"the password file '" + password_file().string() + "' is gone, and '" +
+                repository().string() +
+                "' cannot be read without it: put your copy of it back (mode 0600)"};
+  write_file(password_file(), random_hex() + "\n", 0600);
+  return true;
+}
+
+// What an operator adds to the file stays.  Only the password is always that of the password file.
+void Home::make_datastore() const {
+  const auto path = datastore_file(default_datastore);
+  const auto before = read_file_if_any(path);
+  auto document = before ? Xml{*before} : new_datastore(repository());
+  const auto password = read_password(password_file());
+  if (auto old = document.root().first("TEMPLATE/RESTIC_PASSWORD")) {
+    if (old->text() == password) return;
+    old->set_text(password);
+  } else {
+    auto attributes = document.root().first("TEMPLATE");
+    (attributes ? *attributes : document.root().add("TEMPLATE")).add("RESTIC_PASSWORD", password);
+  }
+  write_file(path, document.dump() + "\n", 0600);
+}
+
+void Home::prepare_vm(int id, const std::string& uuid) const {
+  make_passable(vm_dir(uuid));
+  const auto link = vm_link(id);
+  std::error_code none;
+  if (fs::read_symlink(link, none) == uuid) return;
+  fs::remove(link, none);
+  if (symlink(uuid.c_str(), link.c_str()) != 0)
+    throw system_error("make the link '" + link.string() + "'", errno);
+  sync_directory(link.parent_path());
+}
+
+Xml Home::datastore(int id) const {
+  const auto text = read_file_if_any(datastore_file(id));
+  if (!text)
+    throw Error{"datastore " + std::to_string(id) + " is unknown: there is no '" +
+                datastore_file(id).string() + "'"};
+  return Xml{*text};
+}
+
+}  // namespace state

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The embedded default: where a machine without an OpenNebula keeps its backups and what they need.
+//
+//   <var>/state.db            machines, images, increments (drivers/lib/store.h)
+//   <var>/restic.password     the repository's password, mode 0600: the one truth
+//   <var>/datastores/100.xml  the datastore as the drivers read it, mode 0600
+//   <var>/repo/<vm id>        the restic repositories
+//   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/one/xml.h"
+
+namespace state {
+
+inline constexpr int default_datastore = 100;
+
+class Home {
+ public:
+  // Takes the directory as it is, and makes nothing.  BadRequest for a path that the wire cannot
+  // carry (blanks and control characters: contract 1.3).
+  explicit Home(std::filesystem::path var);
+
+  const std::filesystem::path& var() const { return var_; }
+  std::filesystem::path database() const { return var_ / "state.db"; }
+  std::filesystem::path password_file() const { return var_ / "restic.password"; }
+  std::filesystem::path repository() const { return var_ / "repo"; }
+  std::filesystem::path datastore_file(int id) const;
+  std::filesystem::path vm_dir(const std::string& uuid) const { return var_ / "vms" / uuid; }
+  // The same directory by the machine's id: the name that the drivers are given, since a URL
+  // tells the machine by the digits before "/backup/" (contract 3.11).
+  std::filesystem::path vm_link(int id) const { return var_ / "vms" / std::to_string(id); }
+
+  // Makes what is missing: directories, password, datastore 100.  True if the password is new.
+  // For root the directories may be passed through by qemu's user, but not listed; secrets are
+  // files of mode 0600.  An Error when the password is lost while a repository needs it.
+  bool prepare() const;
+
+  // A machine's directory and its link.
+  void prepare_vm(int id, const std::string& uuid) const;
+
+  // The datastore with its secrets, as prepare() left it.  An Error names it when it is unknown.
+  Xml datastore(int id) const;
+
+ private:
+  bool make_password() const;
+  void make_datastore() const;
+  std::filesystem::path var_;
+};
+
+}  // namespace state

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the state library keeps, as plain values.  The words are the core's (contract 5.1).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/one/chain.h"
+#include "common/one/vm.h"
+
+namespace state {
+
+struct VmRecord {
+  int id = -1;
+  std::string uuid, name;
+  std::optional<int> active_image;  // the chain that the next increment goes to
+};
+
+struct DatastoreRecord {
+  int id = -1;
+  std::string name, ds_mad;
+};
+
+// One restore point of an image.
+struct BackupRecord {
+  int id = 0;                 // of the increment
+  std::string source;         // the store's name for it
+  std::int64_t size_mib = 0;  // as the datastore driver reported it
+  std::uint64_t bytes = 0;    // of its disk files
+  std::int64_t date = 0;      // seconds since 1970
+  std::filesystem::path dir;  // where the files lay when they were stored: part of every URL
+  std::string result;         // vmvault.json of the capture; empty if it was lost
+};
+
+enum class ImageState { ready, deleting };
+
+// A backup image: one full (Mode::full), or a full with its increments.
+struct ImageRecord {
+  int id = -1;
+  int vm = -1;
+  int datastore = -1;
+  Mode mode = Mode::full;
+  std::vector<int> disks;
+  std::int64_t created = 0;
+  ImageState state = ImageState::ready;
+  std::vector<BackupRecord> increments;  // by id; never empty in a ready image
+
+  const BackupRecord* increment(int increment_id) const;  // nullptr if there is none such
+  Chain chain() const;
+};
+
+// A backup that was begun.  It is written before anything is done, so that one that died in
+// the middle is known of.
+struct Attempt {
+  std::int64_t id = -1;
+  int vm = -1;
+  std::optional<int> image;  // none: it begins a new one
+  int increment = 0;
+  int datastore = -1;
+  Mode mode = Mode::full;
+  std::vector<int> disks;
+  std::filesystem::path dir;  // the backup dir
+  std::int64_t started = 0;
+  std::optional<std::int64_t> ended;
+  std::string error;  // of one that ended; empty if it went well
+};
+
+}  // namespace state

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/redirect.h"
+
+#include "common/error.h"
+#include "common/one/xml.h"
+
+namespace guest {
+namespace {
+
+void remove_all(const XmlNode& from, const std::string& xpath) {
+  for (auto node : from.find_all(xpath)) node.remove();
+}
+
+void point_to(XmlNode disk, const std::filesystem::path& file) {
+  for (const char* name : {"source", "backingStore", "mirror", "auth", "encryption", "transient"})
+    remove_all(disk, name);
+  disk.set_attribute("type", "file");
+  auto driver = disk.first("driver");
+  (driver ? *driver : disk.add("driver")).set_attribute("type", "qcow2");
+  disk.add("source").set_attribute("file", file.string());
+}
+
+bool removable(const XmlNode& disk) {
+  const auto device = disk.attribute("device");
+  return device == "cdrom" || device == "floppy";
+}
+
+// A user's own aliases begin with "ua-"; a dynamic label is made anew at each start.
+void remove_live_parts(const XmlNode& domain) {
+  remove_all(domain, "//alias[not(starts-with(@name, 'ua-'))]");
+  remove_all(domain, "seclabel[not(@type = 'static') and not(@type = 'none')]");
+  remove_all(domain, "devices/interface/target[starts-with(@dev, 'vnet')]");
+  remove_all(domain, "devices/channel/source[@mode = 'bind']");
+  if (xmlAttr* id = xmlHasProp(domain.raw(), reinterpret_cast<const xmlChar*>("id")))
+    xmlRemoveProp(id);
+}
+
+}  // namespace
+
+Redirected redirect(std::string_view domain,
+                    const std::map<std::string, std::filesystem::path>& files) {
+  const Xml document{domain};
+  const auto root = document.root();
+  if (root.name() != "domain") throw BadRequest{"the stored domain.xml is no domain"};
+  auto missing = files;
+  Redirected result;
+  for (auto disk : root.find_all("devices/disk")) {
+    const auto target = disk.find("target/@dev").value_or("");
+    const auto file = files.find(target);
+    if (file != files.end()) {
+      point_to(disk, file->second);
+      missing.erase(target);
+    } else if (!removable(disk)) {
+      result.removed.push_back(target);
+      disk.remove();
+    }
+  }
+  if (!missing.empty())
+    throw BadRequest{"the stored domain.xml has no disk '" + missing.begin()->first + "'"};
+  remove_live_parts(root);
+  result.xml = document.dump() + "\n";
+  return result;
+}
+
+}  // namespace guest

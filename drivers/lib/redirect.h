@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stored domain, edited so that it runs on restored disks.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace guest {
+
+struct Redirected {
+  std::string xml;                   // ready for `virsh define`
+  std::vector<std::string> removed;  // targets of disks that were not restored
+};
+
+// `files` holds the restored qcow2 file of each target, absolute.  Those disks get it as their
+// source; other disks go, but removable ones stay; what only a running domain has (aliases, labels,
+// backing chains, jobs) goes too.  Name and UUID stay: it is the same machine.  BadRequest if
+// `domain` is no domain, or lacks one of the targets.
+Redirected redirect(std::string_view domain,
+                    const std::map<std::string, std::filesystem::path>& files);
+
+}  // namespace guest

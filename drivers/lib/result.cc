@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/result.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+
+namespace state {
+
+std::uint64_t CaptureResult::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& disk : disks) sum += disk.file_size;
+  return sum;
+}
+
+bool CaptureResult::all_whole() const {
+  return !disks.empty() && std::all_of(disks.begin(), disks.end(),
+                                       [](const auto& disk) { return disk.kind == "whole"; });
+}
+
+CaptureResult parse_result(std::string_view json) try {
+  const auto document = nlohmann::json::parse(json);
+  CaptureResult result;
+  document.at("vm").get_to(result.vm);
+  document.at("increment").get_to(result.increment);
+  result.live = document.value("live", false);
+  const auto freeze = document.value("freeze", nlohmann::json::object());
+  result.freeze = freeze.value("asked", "NONE");
+  result.consistent = freeze.value("consistent", false);
+  result.why = freeze.value("why", "");
+  for (const auto& disk : document.at("disks"))
+    result.disks.push_back({.id = disk.at("id"),
+                            .target = disk.at("target"),
+                            .file = disk.at("file"),
+                            .kind = disk.at("kind"),
+                            .why = disk.value("why", ""),
+                            .virtual_size = disk.value("virtual_size", std::uint64_t{0}),
+                            .dirty_bytes = disk.value("dirty_bytes", std::uint64_t{0}),
+                            .read_bytes = disk.value("read_bytes", std::uint64_t{0}),
+                            .file_size = disk.value("file_size", std::uint64_t{0})});
+  return result;
+} catch (const nlohmann::json::exception&) {
+  throw BadRequest{"the capture's result is not readable"};
+}
+
+}  // namespace state

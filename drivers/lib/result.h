@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// vmvault.json: what a capture says about itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace state {
+
+struct DiskResult {
+  int id = -1;
+  std::string target, file, kind, why;  // kind: full, increment, whole; why: if it is whole
+  std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0, file_size = 0;
+};
+
+struct CaptureResult {
+  int vm = -1;
+  int increment = -1;
+  bool live = false;
+  std::string freeze;  // NONE, AGENT, SUSPEND
+  bool consistent = false;
+  std::string why;  // why it is not
+  std::vector<DiskResult> disks;
+
+  std::uint64_t bytes() const;  // of all disk files
+  bool all_whole() const;       // an increment that holds everything
+};
+
+// BadRequest for what is no such document.
+CaptureResult parse_result(std::string_view json);
+
+}  // namespace state

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of an image manager: which machines, disks, datastores and backup images there are.
+//
+// One SQLite file.  Every change is durable when its function returns, and either whole or not
+// there.  Several processes may use the file at a time.  All functions throw an Error that
+// names the file when it cannot be read or written.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "drivers/lib/records.h"
+
+namespace state {
+
+class Store {
+ public:
+  // Opens the file, or makes it (mode 0600), and brings it to the present schema.
+  explicit Store(const std::filesystem::path& file);
+
+  // The machine with this UUID, new if need be.  Ids begin at 1,000,000 and are never reused; a
+  // changed name is noted.
+  VmRecord vm_for(const std::string& uuid, const std::string& name);
+  std::optional<VmRecord> vm(int id) const;
+  std::vector<VmRecord> vms() const;
+
+  // The id of a disk of this machine: bound to (target, source), and never another disk's.
+  int disk_id(int vm, const std::string& target, const std::string& source);
+
+  void put_datastore(const DatastoreRecord& datastore);
+  std::optional<DatastoreRecord> datastore(int id) const;
+  std::vector<DatastoreRecord> datastores() const;
+
+  std::optional<ImageRecord> image(int id) const;
+  std::vector<ImageRecord> images() const;  // by id
+
+  // A backup begins: returns the id of the attempt.
+  std::int64_t begin(const Attempt& attempt);
+  // It is stored: returns the image that holds it, a new one if the attempt began one.  An
+  // image of Mode::increment becomes the machine's active one.
+  int succeed(std::int64_t attempt, const BackupRecord& backup);
+  void fail(std::int64_t attempt, const std::string& error);
+  std::vector<Attempt> unfinished(int vm) const;      // oldest first
+  std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
+
+  // First step of a delete: the image takes no more increments, and is not restored from.
+  void mark_deleting(int image);
+  // Last step: it is gone.
+  void remove_image(int image);
+
+ private:
+  std::vector<Attempt> attempts(const std::string& where, int vm) const;
+  std::vector<ImageRecord> read_images(std::optional<int> id) const;
+
+  std::filesystem::path file_;
+  mutable SQLite::Database db_;
+};
+
+}  // namespace state
