@@ -18,7 +18,7 @@ std::atomic<int> held_open = -1;
 Fd signals;
 sigset_t original;  // empty until install(): children then get an empty mask
 
-bool readable(int fd, short events) {
+bool ready(int fd, short events) {
   pollfd one{fd, events, 0};
   return fd != -1 && ::poll(&one, 1, 0) == 1 && one.revents != 0;
 }
@@ -47,7 +47,8 @@ int fd() { return signals.get(); }
 int watched() { return held_open; }
 
 bool requested() {
-  if (!seen && (readable(fd(), POLLIN) || readable(watched(), POLLIN))) seen = true;
+  // A pipe says POLLHUP, a socket POLLRDHUP.  Bytes that still lie there are no request.
+  if (!seen && (ready(fd(), POLLIN) || ready(watched(), POLLRDHUP))) seen = true;
   return seen;
 }
 

@@ -20,7 +20,7 @@ void watch(int fd);
 
 const sigset_t& original_mask();  // for children
 int fd();                         // readable once a signal has arrived; -1 before install()
-int watched();                    // what watch() was given, or -1
+int watched();                    // what watch() was given, or -1; to be polled for POLLRDHUP
 bool requested();                 // has somebody asked?  Stays true.
 void check();                     // throws Cancelled if so
 

@@ -108,7 +108,9 @@ void Child::stop() noexcept {
   kill(-pid_, stop_.signal);
   pollfd ended{fd(), POLLIN, 0};
   const auto milliseconds = std::chrono::milliseconds{stop_.grace}.count();
-  if (!exit_ || poll(&ended, 1, static_cast<int>(milliseconds)) != 1) kill(-pid_, SIGKILL);
+  if (exit_) poll(&ended, 1, static_cast<int>(milliseconds));
+  // Before wait(): until then nobody else can get this number.
+  kill(-pid_, SIGKILL);
   wait();
 }
 

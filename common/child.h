@@ -23,8 +23,8 @@ struct Stop {
 };
 
 // A child we have not waited for yet, leader of its own process group.  If we leave
-// early, the whole group gets the stop signal, and SIGKILL when the grace is over: so ssh
-// and its helpers go together.
+// early, the whole group gets the stop signal, and what is left of it SIGKILL when the child
+// has ended or the grace is over: so ssh and its helpers go together.
 class Child {
  public:
   // Starts argv[0], looked up in PATH; the three descriptors become its stdin, stdout and
@@ -37,7 +37,7 @@ class Child {
 
   pid_t pid() const { return pid_; }
   int fd() const { return exit_.get(); }  // readable when the child has exited
-  // Asks the group to end, kills it after the grace, and collects the child.
+  // Asks the group to end, kills what is left of it, and collects the child.
   void stop() noexcept;
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();

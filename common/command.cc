@@ -65,7 +65,8 @@ class Output {
 
 // Write what fits now, and close when all is written and nobody wants it open, or none of
 // it is wanted any more.
-void feed(Fd& fd, std::string_view& text, bool hold) {
+void feed(Fd& fd, std::string_view& text, bool hold, short events) {
+  if (events & POLLERR) return fd.reset();
   const ssize_t n = text.empty() ? 0 : write(fd.get(), text.data(), text.size());
   if (n == -1 && (errno == EAGAIN || errno == EINTR)) return;
   if (n > 0) text.remove_prefix(static_cast<size_t>(n));
@@ -86,7 +87,9 @@ Command& Command::arg(std::string_view value) {
 }
 
 Command& Command::env(std::string_view name, std::string_view value) {
-  env_.push_back(std::string{name} + "=" + std::string{value});
+  const std::string begin = std::string{name} + "=";
+  std::erase_if(env_, [&](const std::string& pair) { return pair.starts_with(begin); });
+  env_.push_back(begin + std::string{value});
   return *this;
 }
 
@@ -163,16 +166,16 @@ Finished Command::run() const {
                     {from_out.fd(), POLLIN, 0},
                     {from_err.fd(), POLLIN, 0},
                     {shielded_ ? -1 : cancel::fd(), POLLIN, 0},
-                    {shielded_ ? -1 : cancel::watched(), POLLIN, 0}};
+                    {shielded_ ? -1 : cancel::watched(), POLLRDHUP, 0}};
     const int ready = poll(fds, std::size(fds), milliseconds_until(end));
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
     if (!shielded_) cancel::check();
     if (ready == -1) continue;
-    if (end && Clock::now() >= *end)
-      throw Error{"'" + display() + "' did not end within " +
-                  std::to_string(deadline_->count()) + " s"};
     exited = fds[0].revents != 0;
-    if (fds[1].revents != 0) feed(in.write, input, hold_input_);
+    if (!exited && end && Clock::now() >= *end)
+      throw Error{"'" + display() + "' did not end within " + std::to_string(deadline_->count()) +
+                  " s"};
+    if (fds[1].revents != 0) feed(in.write, input, hold_input_, fds[1].revents);
     from_out.drain();
     from_err.drain();
   }
@@ -185,8 +188,9 @@ Finished Command::run() const {
 std::string Command::output() const {
   Finished finished = run();
   if (finished.ok()) return std::move(finished.out);
-  throw Error{"'" + display() + "' failed with status " + std::to_string(finished.status) + ": " +
-              last_line(finished.err)};
+  const std::string words = last_line(finished.err);
+  throw Error{"'" + display() + "' failed with status " + std::to_string(finished.status) +
+              (words.empty() ? "" : ": " + words)};
 }
 
 std::string Command::display() const {

@@ -38,7 +38,7 @@ class Command {
   // After input(), keep the child's stdin open until it ends.  A helper on the other side
   // takes the end of its stdin for our death, and undoes.
   Command& hold_input();
-  Command& write_to(int fd);         // stdout goes straight to this descriptor
+  Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
   Command& err_lines(Line callback);  // each line of stderr as it comes, besides Finished::err
   // Not done after this long: the child is stopped, and run() throws an Error that says so.

@@ -11,7 +11,7 @@ Error system_error(std::string_view doing, int error_number) {
 std::string one_line(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool blank = c == '\n' || c == '\r' || c == '\t' || c == ' ';
+    const bool blank = static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
     if (!blank)
       out += c;
     else if (!out.empty() && out.back() != ' ')

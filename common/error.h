@@ -43,5 +43,6 @@ struct Cancelled : Error {
 // Takes errno as an argument so that building the message cannot disturb it.
 Error system_error(std::string_view doing, int error_number);
 
-// The same text on one line: newlines become blanks, runs of blanks become one.
+// The same text on one line: newlines and other control characters become blanks, runs of blanks
+// become one, and there is none at either end.
 std::string one_line(std::string_view text);

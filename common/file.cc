@@ -83,7 +83,8 @@ void remove_tree(const fs::path& path) {
 
 TempDir::TempDir(const fs::path& parent) {
   std::string name = (parent / "vmvault.XXXXXX").string();
-  if (!mkdtemp(name.data())) throw system_error("make a directory in '" + parent.string() + "'", errno);
+  if (!mkdtemp(name.data()))
+    throw system_error("make a directory in '" + parent.string() + "'", errno);
   path_ = name;
 }
 

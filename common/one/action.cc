@@ -2,6 +2,7 @@
 #include "common/one/action.h"
 
 #include <errno.h>  // program_invocation_short_name
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -21,6 +22,13 @@
 namespace {
 
 constexpr std::size_t max_input = std::size_t{64 << 20} / 3 * 4 + 4096;  // 64 MiB in base64
+
+// If we were started with one of them closed, the next file that we open must not take its
+// place.  Neither reading nor writing then succeeds.
+void occupy_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(fd, F_GETFD) == -1) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
 // Stdin to its end; a cancellation ends the wait.
 std::string read_input() {
@@ -139,6 +147,7 @@ const Xml& Request::xml() const {
 int run_action(const Contract& contract, int argc, char** argv, const Action& action) {
   auto status = Exit::ok;
   try {
+    occupy_standard_descriptors();
     cancel::install();
     write_all(STDOUT_FILENO, run(contract, {argv + 1, argv + argc}, action), "write the reply");
   } catch (const Error& e) {

@@ -32,7 +32,7 @@ struct Contract {
   std::string_view args;     // "HOST:DIR DISKS VM_ID [JOB]": the words are the argument names,
                              // those in brackets may be missing
   Input input = Input::base64_xml;
-  std::string_view reply;        // what stdout carries, in POD
+  std::string_view reply;          // what stdout carries, in POD
   std::string_view description{};  // more for the manual page, in POD
   Failure failure = Failure::exit_status;
 };

@@ -36,11 +36,11 @@ class Chain {
 
 // <proto>://<datastore>/<job or empty>/<chain>/<absolute path of the last file>
 struct DiskUrl {
-  std::string protocol;            // "restic", "restic+rbd", "rsync", "rsync+rbd"
+  std::string protocol;  // "restic", "restic+rbd", "rsync", "rsync+rbd"
   int datastore_id = -1;
   std::optional<int> job_id;
   Chain chain;
-  std::filesystem::path path;      // absolute; its base name is disk.<disk id>.<increment id>
+  std::filesystem::path path;  // absolute; its base name is disk.<disk id>.<increment id>
 
   static DiskUrl parse(std::string_view text);  // BadRequest; also takes 6.6's form without job
   std::string text() const;

@@ -25,6 +25,6 @@ std::optional<std::string> setting(const std::string& name);
 // that variable (contract 3.2), else <vm dir>/backup.
 std::filesystem::path backup_dir(const std::filesystem::path& vm_dir, int vm_id);
 
-// LIBVIRT_URI for hypervisors: the environment's LIBVIRT_URI or LIBVIRT_DEFAULT_URI, else kvmrc's, else
-// qemu:///system.
+// LIBVIRT_URI for hypervisors: the environment's LIBVIRT_URI or LIBVIRT_DEFAULT_URI, else kvmrc's,
+// else qemu:///system.
 std::string libvirt_uri();

@@ -22,8 +22,9 @@ class Datastore {
   std::optional<std::string> attribute(const std::string& name) const;
   std::string attribute(const std::string& name, const std::string& fallback) const;
   std::string required(const std::string& name) const;  // BadRequest, naming it
-  std::int64_t number(const std::string& name, std::int64_t fallback) const;  // BadRequest, naming it
-  bool flag(const std::string& name) const;  // YES in any case
+  std::int64_t number(const std::string& name,
+                      std::int64_t fallback) const;  // BadRequest, naming it
+  bool flag(const std::string& name) const;          // YES in any case
 
   XmlNode node() const { return document_.root(); }
 

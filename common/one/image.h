@@ -9,10 +9,10 @@
 #include "common/one/xml.h"
 
 struct Image {
-  int id = -1;              // -1 in the short form that STAT sends
+  int id = -1;  // -1 in the short form that STAT sends
   std::string source;
   std::string format;
-  std::string path;         // STAT: the URL of a disk
+  std::string path;  // STAT: the URL of a disk
   std::optional<int> vm_id;
   std::optional<int> job_id;
   // All increments in order of their id; of an image without increments: 0:<SOURCE>.

@@ -13,8 +13,8 @@ class Progress {
   // `step` is "capture", "upload" or "restore"; `total` in bytes (0: not known yet).
   Progress(std::string step, std::uint64_t total);
   void total(std::uint64_t bytes) { total_ = bytes; }
-  // So many bytes are done.  Cheap: writes at most four times a second, and when done reaches total.
-  // Never throws: progress is not worth a backup.  Not for two threads at a time.
+  // So many bytes are done.  Cheap: writes at most four times a second, and when done reaches
+  // total. Never throws: progress is not worth a backup.  Not for two threads at a time.
   void at(std::uint64_t done) noexcept;
 
  private:

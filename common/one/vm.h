@@ -11,9 +11,9 @@
 
 struct Disk {
   int id = -1;
-  std::string target;   // "vda": the name that libvirt knows it by
-  std::string type;     // FILE, RBD, FS, SWAP, CDROM, ... in upper case
-  std::string format;   // qcow2, raw, ... in lower case; empty if the core does not say
+  std::string target;  // "vda": the name that libvirt knows it by
+  std::string type;    // FILE, RBD, FS, SWAP, CDROM, ... in upper case
+  std::string format;  // qcow2, raw, ... in lower case; empty if the core does not say
   std::string tm_mad;
   std::string source;
   std::int64_t size_mb = 0;
@@ -27,9 +27,9 @@ struct BackupConfig {
   Mode mode = Mode::full;
   IncrementMode increment_mode = IncrementMode::cbt;
   Freeze freeze = Freeze::none;
-  int last_increment_id = -1;    // of the active chain; -1: the next one is the first
+  int last_increment_id = -1;  // of the active chain; -1: the next one is the first
   int last_datastore_id = -1;
-  std::string last_bridge;       // empty: the VM's host does the work
+  std::string last_bridge;  // empty: the VM's host does the work
 
   // Contract 4.1: what the backup is based on (-1: nothing) and its own number.
   int parent_id() const { return mode == Mode::increment ? last_increment_id : -1; }
@@ -59,5 +59,5 @@ struct Vm {
 // an empty list, anything that is no number, and duplicates.
 std::vector<int> parse_disk_ids(std::string_view text);
 
-std::string to_text(Freeze freeze);  // "NONE", "AGENT", "SUSPEND"
+std::string to_text(Freeze freeze);          // "NONE", "AGENT", "SUSPEND"
 Freeze parse_freeze(std::string_view text);  // any case; unknown: none

@@ -40,9 +40,9 @@ class XmlNode {
   std::string dump() const;               // this element as XML text, without declaration
 
   // --- changing a document of ours ---
-  XmlNode add(const std::string& name);                           // a new last child
-  XmlNode add(const std::string& name, std::string_view text);    // the same, with text in it
-  XmlNode add_copy(const XmlNode& other);                         // a deep copy, as last child
+  XmlNode add(const std::string& name);                         // a new last child
+  XmlNode add(const std::string& name, std::string_view text);  // the same, with text in it
+  XmlNode add_copy(const XmlNode& other);                       // a deep copy, as last child
   void set_text(std::string_view text);
   void set_attribute(const std::string& name, std::string_view value);
   void remove();  // this element goes; the handle is dead afterwards
