@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of a backup that happens on the hypervisor.
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+
+#include "common/base64.h"
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/one/action.h"
+#include "tm/host/lib/begin.h"
+#include "tm/host/lib/guard.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "tm/host/backup_host",
+    .summary = "capture the disks of a VM on its hypervisor",
+    .args = "VERB",
+    .input = Input::none,
+    .reply = "C<status>: one JSON document.  Other verbs: nothing.",
+    .description =
+        "C<begin> captures, C<end> removes what it left, C<abort> ends a C<begin> that runs, "
+        "C<recover> pays what a dead one owes to its guest, C<status> tells how things are.  "
+        "C<guard> is for C<begin>'s own use.\n\n"
+        "The request is the first line of stdin: a BACKUP_HOST document, encoded in base64.  "
+        "C<begin> takes the end of its stdin for the death of its caller, and undoes.",
+};
+
+constexpr size_t longest_request = size_t{96} << 20;
+
+// Byte by byte would be slow, and reading ahead is harmless: nothing follows the line.
+std::string read_request() {
+  std::string text;
+  char buffer[65536];
+  while (text.find('\n') == text.npos) {
+    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error("read the request", errno);
+    if (n == 0) break;
+    text.append(buffer, static_cast<size_t>(n));
+    if (text.size() > longest_request) throw BadRequest{"the request is too long"};
+  }
+  return base64_decode(text.substr(0, text.find('\n')));
+}
+
+std::string act(const Request& arguments) {
+  const std::string& verb = arguments["VERB"];
+  using Verb = std::string (*)(const HostRequest&);
+  static const std::map<std::string, Verb> verbs{
+      {"begin",
+       [](const HostRequest& request) {
+         cancel::watch(STDIN_FILENO);
+         host::begin(request);
+         return std::string{};
+       }},
+      {"end", [](const HostRequest& request) { return host::end(request), std::string{}; }},
+      {"abort", [](const HostRequest& request) { return host::abort(request), std::string{}; }},
+      {"recover", [](const HostRequest& request) { return host::recover(request), std::string{}; }},
+      {"status", host::status}};
+  const auto found = verbs.find(verb);
+  if (found == verbs.end()) throw BadRequest{"unknown verb '" + verb + "'"};
+  return found->second(HostRequest::parse(read_request()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view{argv[1]} == "guard") return host::run_guard();
+  return run_action(contract, argc, argv, act);
+}

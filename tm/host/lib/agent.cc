@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/agent.h"
+
+#include <libvirt/libvirt-qemu.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/one/action.h"
+
+using nlohmann::json;
+
+namespace host {
+namespace {
+
+json ask(const Domain& domain, const std::string& command, std::chrono::seconds limit) {
+  const json question{{"execute", command}};
+  const std::string answer = take(virDomainQemuAgentCommand(domain.get(), question.dump().c_str(),
+                                                            static_cast<int>(limit.count()), 0),
+                                  "ask the guest agent (" + command + ")");
+  const json parsed = json::parse(answer, nullptr, false);
+  if (parsed.is_discarded() || !parsed.contains("return"))
+    throw Error{"the guest agent's answer to " + command + " is no answer"};
+  return parsed.at("return");
+}
+
+bool is_free(const Domain& domain, Freeze how) {
+  if (!is_active(domain)) return true;
+  if (how == Freeze::suspend) return !state_of(domain).paused_by_user();
+  return fs_status(domain, std::chrono::seconds{5}) == FsStatus::thawed;
+}
+
+void try_once(const Domain& domain, Freeze how) {
+  if (how == Freeze::suspend)
+    virDomainResume(domain.get());
+  else
+    virDomainFSThaw(domain.get(), nullptr, 0, 0);
+}
+
+}  // namespace
+
+void ping_agent(const Domain& domain, std::chrono::seconds limit) {
+  ask(domain, "guest-ping", limit);
+}
+
+FsStatus fs_status(const Domain& domain, std::chrono::seconds limit) {
+  return ask(domain, "guest-fsfreeze-status", limit) == "frozen" ? FsStatus::frozen
+                                                                 : FsStatus::thawed;
+}
+
+bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how,
+              std::chrono::seconds limit) noexcept {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  std::string why;
+  do {
+    try {
+      const auto domain = hypervisor.find(domain_uuid);
+      if (!domain || !is_active(*domain)) return true;
+      try_once(*domain, how);
+      if (is_free(*domain, how)) return true;
+      why = "it is still " + std::string{how == Freeze::suspend ? "paused" : "frozen"};
+    } catch (const std::exception& e) {
+      why = e.what();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+  } while (std::chrono::steady_clock::now() < end);
+  log(Level::error, "the guest could not be set free: " + why);
+  return false;
+}
+
+}  // namespace host

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guests that must stand still for a moment.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "common/one/vm.h"
+#include "tm/host/lib/hypervisor.h"
+
+namespace host {
+
+enum class FsStatus { thawed, frozen };
+
+// Throws Error when no agent answers within `limit`.
+void ping_agent(const Domain& domain, std::chrono::seconds limit);
+FsStatus fs_status(const Domain& domain, std::chrono::seconds limit);
+
+// Thaw (agent) or resume (suspend), and look whether it helped; again and again until it did, or
+// `limit` has passed.  A freeze that an agent obeys late is thawed too, since only the status
+// counts. True when the guest is known to run free, or to be gone.
+bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how,
+              std::chrono::seconds limit) noexcept;
+
+}  // namespace host

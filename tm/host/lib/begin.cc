@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/begin.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "common/base64.h"
+#include "common/cancel.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "tm/host/lib/capture.h"
+#include "tm/host/lib/recover.h"
+
+namespace fs = std::filesystem;
+
+namespace host {
+namespace {
+
+FileLock lock(const HostRequest& request, std::chrono::seconds limit) {
+  if (!fs::is_directory(request.vm_dir))
+    throw Error{"the directory of VM " + std::to_string(request.vm.id) + ", '" +
+                request.vm_dir.string() + "', does not exist on this host"};
+  return FileLock::lock(request.vm_dir / "backup.lock", limit,
+                        "the backup of VM " + std::to_string(request.vm.id));
+}
+
+// The backup dir of a backup that has not come to a good end.
+class BackupDir {
+ public:
+  explicit BackupDir(const fs::path& path) : path_{path} {
+    remove_tree(path_);
+    fs::create_directories(path_.parent_path());
+    if (mkdir(path_.c_str(), 0700) != 0) throw system_error("make '" + path_.string() + "'", errno);
+  }
+  BackupDir(const BackupDir&) = delete;
+  ~BackupDir() {
+    if (kept_) return;
+    try {
+      remove_tree(path_);
+    } catch (const Error& e) {
+      log(Level::warn, e.what());
+    }
+  }
+  void commit() { kept_ = true; }
+
+ private:
+  fs::path path_;
+  bool kept_ = false;
+};
+
+// Base64 in lines of 60, as the core's own drivers write it.
+std::string in_lines(const std::string& base64) {
+  std::string out;
+  for (size_t at = 0; at < base64.size(); at += 60) out += base64.substr(at, 60) + "\n";
+  return out;
+}
+
+std::optional<Domain> domain_of(Hypervisor& hypervisor, const HostRequest& request) {
+  if (request.vm.deploy_id.empty()) return std::nullopt;
+  return hypervisor.find(request.vm.deploy_id);
+}
+
+Result capture_running(Capture& capture, Hypervisor& hypervisor) {
+  const HostRequest& request = capture.request;
+  if (request.vm.deploy_id.empty()) throw BadRequest{"the request names no domain (DEPLOY_ID)"};
+  const Domain domain = hypervisor.get(request.vm.deploy_id);
+  if (!is_active(domain))
+    throw Error{"the domain '" + request.vm.deploy_id + "' does not run any more"};
+  capture.journal.domain = uuid_of(domain);
+  return capture_live(capture, hypervisor, domain);
+}
+
+// A VM that is off, unless it was started meanwhile: then it is captured as it runs.
+Result capture_stopped(Capture& capture, Hypervisor& hypervisor) {
+  try {
+    if (const auto domain = domain_of(hypervisor, capture.request))
+      capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
+                                "read a domain's definition");
+    return capture_offline(capture);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    const auto domain = domain_of(hypervisor, capture.request);
+    if (!domain || !is_active(*domain)) throw;
+    log(Level::info, "the VM was started (" + std::string{e.what()} + "): it is captured live");
+    return capture_running(capture, hypervisor);
+  }
+}
+
+void write_documents(const Capture& capture, const std::string& result) {
+  const fs::path& dir = capture.request.backup_dir;
+  write_file(dir / "vm.xml", in_lines(base64_encode(capture.request.vm_xml)));
+  if (!capture.domain_xml.empty()) write_file(dir / "domain.xml", capture.domain_xml);
+  write_file(dir / "vmvault.json", result);
+  write_file(capture.request.vm_dir / "backup.result", result);
+}
+
+Journal new_journal(const HostRequest& request, Hypervisor& hypervisor) {
+  Journal out;
+  out.run = random_hex(8);
+  out.host_uuid = hypervisor.host_uuid();
+  out.boot_id = boot_id();
+  out.pid = getpid();
+  out.vm_id = request.vm.id;
+  out.libvirt_uri = request.libvirt_uri;
+  out.backup_dir = request.backup_dir;
+  return out;
+}
+
+void report(const Result& result) {
+  for (const auto& disk : result.disks) {
+    if (disk.why.empty()) continue;
+    log(Level::info, "disk " + std::to_string(disk.id) + " is whole in increment " +
+                         std::to_string(result.increment) + ": " + disk.why);
+  }
+}
+
+}  // namespace
+
+void begin(const HostRequest& request) {
+  if (request.vm.backup.mode == Mode::increment &&
+      request.vm.backup.increment_mode == IncrementMode::snapshot)
+    throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
+  const FileLock held = lock(request, std::chrono::seconds{10});
+  pay_debts(request.vm_dir);
+  Hypervisor hypervisor{request.libvirt_uri};
+  BackupDir dir{request.backup_dir};
+  Journal journal = new_journal(request, hypervisor);
+  journal.save(request.vm_dir);
+  Capture capture{.request = request, .journal = journal, .domain_xml = ""};
+  try {
+    const Result result =
+        request.live ? capture_running(capture, hypervisor) : capture_stopped(capture, hypervisor);
+    write_documents(capture, result.to_json());
+    report(result);
+  } catch (...) {
+    if (!owes(journal)) Journal::remove(request.vm_dir);
+    throw;
+  }
+  dir.commit();
+  Journal::remove(request.vm_dir);
+}
+
+void end(const HostRequest& request) {
+  const FileLock held = lock(request, std::chrono::seconds{60});
+  pay_debts(request.vm_dir);
+  remove_tree(request.backup_dir);
+}
+
+void abort(const HostRequest& request) {
+  const auto journal = Journal::load(request.vm_dir);
+  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal &&
+      journal->boot_id == boot_id())
+    kill(journal->pid, SIGTERM);  // it holds the lock, so the pid is its own
+  end(request);
+}
+
+void recover(const HostRequest& request) {
+  const FileLock held = lock(request, std::chrono::seconds{10});
+  pay_debts(request.vm_dir);
+}
+
+std::string status(const HostRequest& request) {
+  nlohmann::json out{{"vm", request.vm.id}};
+  out["working"] = !FileLock::try_lock(request.vm_dir / "backup.lock").has_value();
+  const auto journal = Journal::load(request.vm_dir);
+  out["journal"] = journal ? nlohmann::json::parse(journal->to_text()) : nlohmann::json{};
+  return out.dump();
+}
+
+}  // namespace host

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of backup_host.  Each holds the VM's backup lock while it works.
+#pragma once
+
+#include <string>
+
+#include "tm/lib/host_request.h"
+
+namespace host {
+
+// Leaves the captured disks in the backup dir.  When it throws, the guest runs as before, the
+// backup dir is gone and the chain is as it was.
+void begin(const HostRequest& request);
+
+// Removes the backup dir and what an interrupted begin left.
+void end(const HostRequest& request);
+
+// Ends a begin that runs (SIGTERM, then waits), and cleans up after it.
+void abort(const HostRequest& request);
+
+// Undoes what the journal in the VM dir says is owed; nothing if there is none.
+void recover(const HostRequest& request);
+
+// One JSON document: is somebody at work, and what does the journal say?
+std::string status(const HostRequest& request);
+
+}  // namespace host

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/capture.h"
+
+namespace host {
+
+std::filesystem::path Capture::file_of(int disk) const {
+  return request.backup_dir / ("disk." + std::to_string(disk) + "." + std::to_string(own()));
+}
+
+Result Capture::new_result() const {
+  Result out;
+  out.vm_id = request.vm.id;
+  out.increment = own();
+  out.parent = parent();
+  out.mode = request.vm.backup.mode;
+  out.asked = request.vm.backup.freeze;
+  return out;
+}
+
+std::optional<std::string> unfit(const Capture& capture, const Marks& marks, const Part& part,
+                                 std::uint64_t size_now) {
+  if (part.format == "raw") return "raw disks have no dirty bitmap";
+  if (!part.bitmaps) return "qcow2 version 2 has no dirty bitmap";
+  const std::string parent = "increment " + std::to_string(capture.parent());
+  const auto mark = marks.find(capture.parent(), part.id);
+  if (!mark) {
+    // A chain whose full another driver took may have a hole between its snapshot and its
+    // checkpoint (design.md 3.1), and nothing tells which one it was.
+    if (capture.request.setting("STOCK_PARENT", "") == "trust") return std::nullopt;
+    return parent + " of this disk was not taken by this driver, or its marks are lost";
+  }
+  if (mark->bitmap != checkpoint_name(capture.request.vm.id, capture.parent()))
+    return "the mark of " + parent + " is of another bitmap";
+  if (mark->size != size_now) return "the disk was resized since " + parent;
+  if (mark->image != inode_of(part.image)) return "the image was replaced since " + parent;
+  return std::nullopt;
+}
+
+DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk& copy) {
+  DiskResult out;
+  out.id = part.id;
+  out.target = part.target;
+  out.file = copy.target.filename();
+  out.format = part.format;
+  out.kind = capture.parent() < 0 ? "full" : part.since_parent ? "increment" : "whole";
+  out.why = part.why;
+  out.virtual_size = copy.virtual_size;
+  out.dirty_bytes = copy.dirty_bytes;
+  out.read_bytes = copy.read_bytes;
+  out.file_size = copy.file_size;
+  return out;
+}
+
+}  // namespace host

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checkpoints of a running domain that belong to one VM's backups.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tm/host/lib/hypervisor.h"
+
+namespace host {
+
+class Checkpoints {
+ public:
+  Checkpoints(const Domain& domain, int vm_id);  // asks libvirt
+
+  bool has(int increment) const { return created_.contains(increment); }
+  // When libvirt's checkpoint was made, epoch.
+  std::optional<std::int64_t> created(int increment) const;
+  std::vector<int> increments() const;
+
+  // Tells libvirt of a checkpoint whose bitmaps are in the images already (after a migration, or
+  // made while the VM was off).  With `validate` libvirt checks that they are there and sound.
+  // Throws VirtError.
+  void redefine(int increment, std::int64_t created, const std::vector<std::string>& targets,
+                const std::vector<std::string>& others, bool validate);
+
+  // Removes the checkpoint with its bitmaps; only what libvirt knows of it when they are gone
+  // already.  Logs what cannot be removed: an old bitmap costs a little, never a backup.
+  void remove(int increment) noexcept;
+
+ private:
+  virDomain* domain_;
+  int vm_id_;
+  std::map<int, std::int64_t> created_;
+};
+
+// The document for a new checkpoint: one bitmap of its own name on each target, none on others.
+std::string checkpoint_xml(const std::string& name, std::optional<std::int64_t> created,
+                           const std::vector<std::string>& targets,
+                           const std::vector<std::string>& others);
+
+}  // namespace host

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/copy_disks.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/progress.h"
+
+namespace fs = std::filesystem;
+
+namespace host {
+namespace {
+
+std::string gib(std::uint64_t bytes) {
+  const auto tenths = bytes * 10 / (std::uint64_t{1} << 30);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+void check_space(const fs::path& dir, std::uint64_t needed) {
+  const std::uint64_t free = free_bytes(dir);
+  if (needed > free)
+    throw Error{"'" + dir.string() + "' has " + gib(free) + " free, the backup needs " +
+                gib(needed)};
+}
+
+// The copies that run side by side, and what they share.
+class Copies {
+ public:
+  explicit Copies(std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
+                  std::uint64_t total)
+      : disks_{disks}, plans_{plans}, done_(disks.size()), progress_{"capture", total} {}
+
+  void run(const std::function<void()>& still_well) {
+    std::vector<std::jthread> threads;
+    running_ = disks_.size();
+    for (size_t i = 0; i < disks_.size(); ++i) threads.emplace_back([this, i] { one(i); });
+    try {
+      while (!ended_within(std::chrono::seconds{1})) still_well();
+    } catch (...) {
+      fail(std::current_exception());
+    }
+    threads.clear();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  bool ended_within(std::chrono::seconds limit) {
+    std::unique_lock lock{mutex_};
+    return ended_.wait_for(lock, limit, [this] { return running_ == 0; });
+  }
+
+  void fail(std::exception_ptr error) {
+    const std::lock_guard lock{mutex_};
+    if (!error_) error_ = std::move(error);
+    stop_ = true;
+  }
+
+  void one(size_t i) noexcept {
+    try {
+      copy(i);
+    } catch (...) {
+      fail(std::current_exception());
+    }
+    const std::lock_guard lock{mutex_};
+    --running_;
+    ended_.notify_all();
+  }
+
+  void copy(size_t i) {
+    CopyDisk& disk = disks_[i];
+    const std::string doing = "write '" + disk.target.string() + "'";
+    const Fd file = open_file(disk.target, O_WRONLY | O_CREAT | O_EXCL);
+    nbd::ReadOptions options;
+    options.connections = std::max(1, static_cast<int>(4 / disks_.size()));
+    options.stop = &stop_;
+    options.progress = [this, i](std::uint64_t done) { advance(i, done); };
+    const auto sink = [&](std::span<const std::byte> bytes) {
+      write_all(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, doing);
+    };
+    disk.read_bytes = nbd::copy(disk.source, plans_[i], sink, options);
+    if (fsync(file.get()) != 0) throw system_error(doing, errno);
+  }
+
+  void advance(size_t i, std::uint64_t done) {
+    const std::lock_guard lock{mutex_};
+    done_[i] = done;
+    std::uint64_t sum = 0;
+    for (const auto bytes : done_) sum += bytes;
+    progress_.at(sum);
+  }
+
+  std::vector<CopyDisk>& disks_;
+  const std::vector<qcow2::Plan>& plans_;
+  std::vector<std::uint64_t> done_;
+  Progress progress_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  size_t running_ = 0;
+  std::exception_ptr error_;
+  std::atomic<bool> stop_ = false;
+};
+
+}  // namespace
+
+std::uint64_t free_bytes(const fs::path& dir) {
+  struct statvfs info {};
+  if (statvfs(dir.c_str(), &info) != 0)
+    throw system_error("look for free space in '" + dir.string() + "'", errno);
+  return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+void copy_disks(std::vector<CopyDisk>& disks, const std::function<void()>& still_well) {
+  std::vector<qcow2::Plan> plans;
+  plans.reserve(disks.size());
+  std::uint64_t files = 0, data = 0;
+  for (auto& disk : disks) {
+    const nbd::Map map = nbd::map(disk.source, disk.base);
+    disk.virtual_size = map.size;
+    disk.dirty_bytes = map.dirty_bytes;
+    const auto& plan = plans.emplace_back(map.size, map.extents);
+    disk.file_size = plan.file_size();
+    files += plan.file_size();
+    data += plan.data_clusters() * qcow2::cluster_size;
+  }
+  check_space(disks.front().target.parent_path(), files);
+  Copies{disks, plans, data}.run(still_well);
+  for (const auto& disk : disks)
+    if (fs::file_size(disk.target) != disk.file_size)
+      throw Error{"'" + disk.target.string() + "' has another size than planned"};
+  sync_directory(disks.front().target.parent_path());
+}
+
+}  // namespace host

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// All disks of one backup, copied at the same time into sequential qcow2 files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/nbd/export.h"
+
+namespace host {
+
+struct CopyDisk {
+  nbd::Export source;
+  nbd::Base base = nbd::Base::none;
+  std::filesystem::path target;  // made, with mode 0600; must not exist
+  // Filled by copy_disks():
+  std::uint64_t virtual_size = 0;
+  std::uint64_t dirty_bytes = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t file_size = 0;
+};
+
+// Asks for all maps first, checks that the target file system can take the files, and copies.  The
+// files are whole and on stable storage when it returns.  `still_well` is called once a second and
+// throws when the backup should end.  The first error ends all copies.
+void copy_disks(std::vector<CopyDisk>& disks, const std::function<void()>& still_well);
+
+std::uint64_t free_bytes(const std::filesystem::path& dir);  // for this user
+
+}  // namespace host

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/journal.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/file.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace host {
+namespace {
+
+fs::path file_in(const fs::path& vm_dir) { return vm_dir / "backup.journal"; }
+
+}  // namespace
+
+std::string Journal::to_text() const {
+  json out{{"version", 1},
+           {"run", run},
+           {"host_uuid", host_uuid},
+           {"boot_id", boot_id},
+           {"pid", pid},
+           {"vm", vm_id},
+           {"domain", domain},
+           {"libvirt_uri", libvirt_uri},
+           {"backup_dir", backup_dir.string()},
+           {"thaw_owed", ::to_text(thaw_owed)},
+           {"job_begun", job_begun},
+           {"was_paused", was_paused},
+           {"scratch", json::array()}};
+  for (const auto& file : scratch) out["scratch"].push_back(file.string());
+  return out.dump(1) + "\n";
+}
+
+Journal Journal::parse(const std::string& text) {
+  try {
+    const json in = json::parse(text);
+    if (in.at("version") != 1) throw Error{"the backup journal has an unknown version"};
+    Journal out;
+    out.run = in.at("run");
+    out.host_uuid = in.at("host_uuid");
+    out.boot_id = in.at("boot_id");
+    out.pid = in.at("pid");
+    out.vm_id = in.at("vm");
+    out.domain = in.at("domain");
+    out.libvirt_uri = in.at("libvirt_uri");
+    out.backup_dir = in.at("backup_dir").get<std::string>();
+    out.thaw_owed = parse_freeze(in.at("thaw_owed").get<std::string>());
+    out.job_begun = in.at("job_begun");
+    out.was_paused = in.at("was_paused");
+    for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
+    return out;
+  } catch (const json::exception& e) {
+    throw Error{"the backup journal is damaged: " + std::string{e.what()}};
+  }
+}
+
+std::optional<Journal> Journal::load(const fs::path& vm_dir) {
+  const auto text = read_file_if_any(file_in(vm_dir));
+  if (!text) return std::nullopt;
+  return parse(*text);
+}
+
+void Journal::save(const fs::path& vm_dir) const { write_file(file_in(vm_dir), to_text()); }
+
+void Journal::remove(const fs::path& vm_dir) {
+  if (unlink(file_in(vm_dir).c_str()) != 0 && errno != ENOENT)
+    throw system_error("remove '" + file_in(vm_dir).string() + "'", errno);
+  sync_directory(vm_dir);
+}
+
+std::string boot_id() {
+  std::string text = read_file("/proc/sys/kernel/random/boot_id");
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+std::string random_hex(int digits) {
+  std::string out;
+  while (static_cast<int>(out.size()) < digits) {
+    unsigned char byte = 0;
+    if (getrandom(&byte, 1, 0) != 1) throw system_error("get random bytes", errno);
+    out += "0123456789abcdef"[byte & 0xf];
+  }
+  return out;
+}
+
+}  // namespace host

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this backup has done, or is about to do, to a guest: <vm dir>/backup.journal.
+//
+// Written and fsynced before each change, so that whoever finds it knows what is owed.  It is there
+// only while something is.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/one/vm.h"
+
+namespace host {
+
+struct Journal {
+  std::string run;        // of this backup, random
+  std::string host_uuid;  // libvirt's
+  std::string boot_id;
+  pid_t pid = -1;  // of the backup_host that writes it
+  int vm_id = -1;
+  std::string domain;  // UUID; empty: no domain is involved
+  std::string libvirt_uri;
+  std::filesystem::path backup_dir;
+  std::vector<std::filesystem::path> scratch;  // files (and the NBD socket) that may exist
+
+  Freeze thaw_owed = Freeze::none;  // agent: thaw; suspend: resume
+  bool job_begun = false;           // a libvirt backup job may run
+  bool was_paused = false;          // before us: never resume it
+
+  std::string to_text() const;
+  static Journal parse(const std::string& text);  // Error for anything that we did not write
+
+  // The journal in this VM dir; nullopt if there is none.
+  static std::optional<Journal> load(const std::filesystem::path& vm_dir);
+  void save(const std::filesystem::path& vm_dir) const;
+  static void remove(const std::filesystem::path& vm_dir);
+};
+
+std::string boot_id();  // of this machine since it was started
+std::string random_hex(int digits);
+
+}  // namespace host

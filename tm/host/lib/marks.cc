@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/marks.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/file.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace host {
+namespace {
+
+Mark parse_mark(const json& in) {
+  return {.bitmap = in.at("bitmap"),
+          .size = in.at("size"),
+          .image = in.at("image"),
+          .created = in.at("created")};
+}
+
+std::optional<int> number(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Marks::Marks(fs::path vm_dir) : file_{std::move(vm_dir) / "backup.marks"} {
+  try {
+    const auto text = read_file_if_any(file_);
+    if (!text) return;
+    const json in = json::parse(*text);
+    for (const auto& [increment, disks] : in.at("increments").items())
+      for (const auto& [disk, mark] : disks.items())
+        increments_[number(increment).value()][number(disk).value()] = parse_mark(mark);
+  } catch (const std::exception&) {
+    increments_.clear();  // the next increment is whole, which is never wrong
+  }
+}
+
+std::optional<Mark> Marks::find(int increment, int disk) const {
+  const auto disks = increments_.find(increment);
+  if (disks == increments_.end()) return std::nullopt;
+  const auto mark = disks->second.find(disk);
+  if (mark == disks->second.end()) return std::nullopt;
+  return mark->second;
+}
+
+void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
+  std::erase_if(increments_, [&](const auto& one) { return one.first != keep; });
+  increments_[increment] = disks;
+  json out{{"version", 1}, {"increments", json::object()}};
+  for (const auto& [number, marks] : increments_)
+    for (const auto& [disk, mark] : marks)
+      out["increments"][std::to_string(number)][std::to_string(disk)] = {{"bitmap", mark.bitmap},
+                                                                         {"size", mark.size},
+                                                                         {"image", mark.image},
+                                                                         {"created", mark.created}};
+  write_file(file_, out.dump(1) + "\n");
+}
+
+std::uint64_t inode_of(const fs::path& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) throw system_error("look at '" + file.string() + "'", errno);
+  return info.st_ino;
+}
+
+std::string checkpoint_name(int vm_id, int increment) {
+  return "one-" + std::to_string(vm_id) + "-" + std::to_string(increment);
+}
+
+std::optional<int> checkpoint_increment(int vm_id, const std::string& name) {
+  const std::string prefix = "one-" + std::to_string(vm_id) + "-";
+  if (!name.starts_with(prefix)) return std::nullopt;
+  return number(std::string_view{name}.substr(prefix.size()));
+}
+
+}  // namespace host

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each disk was when an increment was taken: <vm dir>/backup.marks.
+//
+// A bitmap only says what changed since somebody made it.  The marks say that it was us, for
+// this increment, on this very image of this size: if one of them differs, the next increment must
+// hold everything.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace host {
+
+struct Mark {
+  std::string bitmap;        // its name
+  std::uint64_t size = 0;    // of the disk, bytes
+  std::uint64_t image = 0;   // inode of the image file
+  std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
+  bool operator==(const Mark&) const = default;
+};
+
+class Marks {
+ public:
+  // Those of this VM.  Damaged or unreadable marks are as good as none.
+  explicit Marks(std::filesystem::path vm_dir);
+
+  std::optional<Mark> find(int increment, int disk) const;
+  // Replaces what is known of this increment, forgets all but it and `keep`, durably.
+  void write(int increment, const std::map<int, Mark>& disks, int keep);
+
+ private:
+  std::filesystem::path file_;
+  std::map<int, std::map<int, Mark>> increments_;
+};
+
+std::uint64_t inode_of(const std::filesystem::path& file);  // of what a link points to
+
+// "one-<vm id>-<increment>": the name of checkpoint and bitmap (contract 4.3).
+std::string checkpoint_name(int vm_id, int increment);
+// The increment of such a name of this VM.
+std::optional<int> checkpoint_increment(int vm_id, const std::string& name);
+
+}  // namespace host

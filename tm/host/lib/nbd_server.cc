@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/nbd_server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <chrono>
+#include <vector>
+
+#include "common/cancel.h"
+#include "common/command.h"
+#include "common/error.h"
+
+namespace fs = std::filesystem;
+
+namespace host {
+namespace {
+
+fs::path log_of(const fs::path& socket) { return socket.string() + ".log"; }
+
+Child start(const NbdServer::Order& order, const fs::path& socket) {
+  std::vector<std::string> argv{"qemu-nbd",   "--read-only",   "--shared=16",
+                                "--socket",   socket,          "--format",
+                                order.format, "--export-name", order.export_name};
+  if (order.bitmap) argv.insert(argv.end(), {"--bitmap", *order.bitmap});
+  argv.insert(argv.end(), {"--", order.image});
+  const Fd null = open_file("/dev/null", O_RDWR);
+  const Fd words = open_file(log_of(socket), O_WRONLY | O_CREAT | O_TRUNC);
+  return Child{argv, {}, null.get(), null.get(), words.get()};
+}
+
+}  // namespace
+
+NbdServer::NbdServer(const Order& order, const fs::path& socket)
+    : socket_{socket}, child_{start(order, socket)} {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+  while (!connect(order.export_name)) {
+    cancel::check();
+    pollfd ended{child_.fd(), POLLIN, 0};
+    if (poll(&ended, 1, 20) == 1)
+      throw Error{"cannot open '" + order.image.string() +
+                  "': " + last_line(read_file(log_of(socket_)))};
+    if (std::chrono::steady_clock::now() > end)
+      throw Error{"qemu-nbd did not serve '" + order.image.string() + "' within 60 s"};
+  }
+}
+
+bool NbdServer::connect(const std::string& export_name) {
+  leash_.reset(nbd_create());
+  return leash_ && nbd_set_export_name(leash_.get(), export_name.c_str()) == 0 &&
+         nbd_connect_unix(leash_.get(), socket_.c_str()) == 0;
+}
+
+}  // namespace host

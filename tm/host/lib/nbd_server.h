@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A powered-off VM's image, served read-only by a qemu-nbd that cannot outlive us.
+#pragma once
+
+#include <libnbd.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "common/child.h"
+#include "common/file.h"
+#include "common/handle.h"
+
+namespace host {
+
+class NbdServer {
+ public:
+  struct Order {
+    std::filesystem::path image;
+    std::string format;
+    std::string export_name;
+    std::optional<std::string> bitmap;
+  };
+
+  // Waits until it serves.  Throws Error with qemu-nbd's own words when it does not, for example
+  // because a VM has the image open.  While it serves, no VM can be started on the image.
+  NbdServer(const Order& order, const std::filesystem::path& socket);
+
+  const std::filesystem::path& socket() const { return socket_; }
+
+ private:
+  bool connect(const std::string& export_name);
+
+  std::filesystem::path socket_;
+  Child child_;
+  // The first connection is a leash: qemu-nbd ends with its last client, so also when we are
+  // killed, and the VM can be started again.
+  Owned<nbd_handle, nbd_close> leash_;
+};
+
+}  // namespace host

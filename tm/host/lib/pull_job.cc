@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/pull_job.h"
+
+#include <libvirt/virterror.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/one/action.h"
+#include "common/one/xml.h"
+#include "tm/host/lib/checkpoints.h"
+
+namespace host {
+namespace {
+
+std::string new_checkpoint_xml(const PullOrder& order) {
+  std::vector<std::string> targets, others{order.others};
+  for (const auto& disk : order.disks) (disk.checkpoint ? targets : others).push_back(disk.target);
+  return checkpoint_xml(*order.checkpoint, std::nullopt, targets, others);
+}
+
+std::string with_remedy(std::string what, const std::filesystem::path& socket) {
+  if (what.find("bind socket") != what.npos || what.find("Permission denied") != what.npos)
+    what += "; qemu's user (and its AppArmor or SELinux profile) must be allowed to write in '" +
+            socket.parent_path().string() +
+            "': allow it there, or name another directory with SOCKET_DIR and SCRATCH_PATH in "
+            "vmvault.conf";
+  return what;
+}
+
+}  // namespace
+
+std::string backup_xml(const PullOrder& order) {
+  const Xml document = Xml::create("domainbackup");
+  XmlNode root = document.root();
+  root.set_attribute("mode", "pull");
+  XmlNode server = root.add("server");
+  server.set_attribute("transport", "unix");
+  server.set_attribute("socket", order.socket.string());
+  XmlNode disks = root.add("disks");
+  for (const auto& one : order.disks) {
+    XmlNode disk = disks.add("disk");
+    disk.set_attribute("name", one.target);
+    disk.set_attribute("backup", "yes");
+    disk.set_attribute("type", "file");
+    disk.set_attribute("exportname", one.target);
+    disk.set_attribute("backupmode", one.since ? "incremental" : "full");
+    if (one.since) {
+      disk.set_attribute("incremental", *one.since);
+      disk.set_attribute("exportbitmap", one.exported_bitmap());
+    }
+    disk.add("driver").set_attribute("type", "qcow2");
+    disk.add("scratch").set_attribute("file", one.scratch.string());
+  }
+  for (const auto& target : order.others) {
+    XmlNode disk = disks.add("disk");
+    disk.set_attribute("name", target);
+    disk.set_attribute("backup", "no");
+  }
+  return document.dump();
+}
+
+bool has_backup_job(const Domain& domain) {
+  int type = VIR_DOMAIN_JOB_NONE;
+  virTypedParameterPtr list = nullptr;
+  int count = 0;
+  if (virDomainGetJobStats(domain.get(), &type, &list, &count, 0) != 0)
+    throw VirtError{"ask for a domain's job"};
+  int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+  virTypedParamsGetInt(list, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+  virTypedParamsFree(list, count);
+  return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_BACKUP;
+}
+
+bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
+                   const std::filesystem::path& socket) noexcept {
+  try {
+    const auto domain = hypervisor.find(domain_uuid);
+    if (!domain || !is_active(*domain) || !has_backup_job(*domain)) return true;
+    const Xml xml{take(virDomainBackupGetXMLDesc(domain->get(), 0), "look at the backup job")};
+    const auto server = xml.root().first("server");
+    if (!server || server->attribute("socket") != socket.string()) return true;  // not ours
+    if (virDomainAbortJob(domain->get()) != 0) throw VirtError{"end the backup job"};
+    return true;
+  } catch (const std::exception& e) {
+    log(Level::error, e.what());
+    return false;
+  }
+}
+
+PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& order,
+                 Journal& journal, const std::filesystem::path& vm_dir)
+    : hypervisor_{hypervisor}, journal_{journal}, vm_dir_{vm_dir}, socket_{order.socket} {
+  const std::string backup = backup_xml(order);
+  const std::string checkpoint = order.checkpoint ? new_checkpoint_xml(order) : "";
+  if (virDomainBackupBegin(domain.get(), backup.c_str(),
+                           order.checkpoint ? checkpoint.c_str() : nullptr, 0) != 0) {
+    const VirtError error{"begin the backup of the domain"};
+    if (error.code() == VIR_ERR_CHECKPOINT_INCONSISTENT ||
+        error.code() == VIR_ERR_NO_DOMAIN_CHECKPOINT)
+      throw error;
+    throw Error{with_remedy(error.what(), order.socket)};
+  }
+  begun_ = true;
+}
+
+bool PullJob::finish() noexcept {
+  if (!begun_) return true;
+  begun_ = false;
+  if (!abort_own_job(hypervisor_, journal_.domain, socket_)) return false;
+  resume_after_io_error(hypervisor_, journal_);
+  try {
+    journal_.job_begun = false;
+    journal_.save(vm_dir_);
+  } catch (const Error& e) {
+    log(Level::warn, e.what());
+  }
+  return true;
+}
+
+void PullJob::end() {
+  if (!finish()) throw Error{"the backup job of the domain could not be ended"};
+}
+
+void resume_after_io_error(Hypervisor& hypervisor, const Journal& journal) noexcept {
+  try {
+    const auto domain = hypervisor.find(journal.domain);
+    if (!domain || journal.was_paused || !is_active(*domain)) return;
+    if (!state_of(*domain).paused_by_io_error()) return;
+    if (virDomainResume(domain->get()) != 0) throw VirtError{"resume the guest"};
+    log(Level::warn, "qemu had paused the guest for an I/O error during the backup: resumed");
+  } catch (const std::exception& e) {
+    log(Level::error, e.what());
+  }
+}
+
+}  // namespace host

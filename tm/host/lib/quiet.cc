@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/quiet.h"
+
+#include "common/one/action.h"
+#include "tm/host/lib/agent.h"
+#include "tm/host/lib/guard.h"
+
+namespace host {
+
+Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
+             const std::filesystem::path& vm_dir, const QuietOptions& options)
+    : hypervisor_{hypervisor},
+      domain_{domain},
+      journal_{journal},
+      vm_dir_{vm_dir},
+      options_{options} {
+  if (options_.how == Freeze::none) return;
+  if (options_.how == Freeze::agent) {
+    virDomainAgentSetResponseTimeout(domain_.get(),
+                                     static_cast<int>(options_.agent_timeout.count()), 0);
+    ping_agent(domain_, options_.agent_timeout);
+    if (fs_status(domain_, options_.agent_timeout) == FsStatus::frozen) return;
+  } else if (state_of(domain_).paused()) {
+    return;
+  }
+  guard_ = std::make_unique<Guard>(
+      Guard::Order{journal_.libvirt_uri, journal_.domain, options_.how, options_.deadline});
+  journal_.thaw_owed = options_.how;
+  journal_.save(vm_dir_);
+  ours_ = true;
+  freeze();
+}
+
+void Quiet::freeze() {
+  begun_ = std::chrono::steady_clock::now();
+  const int rc = options_.how == Freeze::suspend ? virDomainSuspend(domain_.get())
+                                                 : virDomainFSFreeze(domain_.get(), nullptr, 0, 0);
+  if (rc >= 0) return;
+  const VirtError error{options_.how == Freeze::suspend ? "pause the guest"
+                                                        : "freeze the guest's file systems"};
+  release();  // a freeze that failed may have frozen some of it, or may happen late
+  throw error;
+}
+
+Quiet::~Quiet() { release(); }
+
+bool Quiet::in_force() const {
+  if (options_.how == Freeze::none) return true;
+  try {
+    if (options_.how == Freeze::suspend) return state_of(domain_).paused();
+    return fs_status(domain_, options_.agent_timeout) == FsStatus::frozen;
+  } catch (const Error& e) {
+    log(Level::warn, e.what());
+    return false;
+  }
+}
+
+void Quiet::end() {
+  if (!release())
+    throw Error{"the guest could not be set free again; 'vmvault recover' goes on trying"};
+}
+
+bool Quiet::release() noexcept {
+  if (!ours_) return true;
+  ours_ = false;
+  const bool free = set_free(hypervisor_, journal_.domain, options_.how, std::chrono::seconds{60});
+  seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  if (!free) return false;  // the guard goes on, and the journal keeps the debt
+  guard_->dismiss();
+  try {
+    journal_.thaw_owed = Freeze::none;
+    journal_.save(vm_dir_);
+  } catch (const Error& e) {
+    log(Level::warn, e.what());
+  }
+  return true;
+}
+
+}  // namespace host

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/recover.h"
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "tm/host/lib/agent.h"
+#include "tm/host/lib/hypervisor.h"
+#include "tm/host/lib/pull_job.h"
+
+namespace host {
+namespace {
+
+void set_guest_right(const Journal& journal, Hypervisor& hypervisor) {
+  const std::string who = "VM " + std::to_string(journal.vm_id);
+  for (const auto& path : journal.scratch)
+    if (path.extension() == ".sock" && !abort_own_job(hypervisor, journal.domain, path))
+      throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
+  if (journal.thaw_owed != Freeze::none &&
+      !set_free(hypervisor, journal.domain, journal.thaw_owed, std::chrono::seconds{30}))
+    throw Error{"the guest of " + who + " that an earlier backup stopped could not be set free"};
+  resume_after_io_error(hypervisor, journal);
+}
+
+}  // namespace
+
+bool owes(const Journal& journal) { return journal.thaw_owed != Freeze::none || journal.job_begun; }
+
+void pay_debts(const std::filesystem::path& vm_dir) {
+  const auto journal = Journal::load(vm_dir);
+  if (!journal) return;
+  log(Level::warn,
+      "an earlier backup of VM " + std::to_string(journal->vm_id) + " died: cleaning up after it");
+  if (owes(*journal)) {
+    Hypervisor hypervisor{journal->libvirt_uri};
+    if (journal->host_uuid != hypervisor.host_uuid())
+      throw Error{"'" + (vm_dir / "backup.journal").string() + "' was left by another host (" +
+                  journal->host_uuid + "): run 'vmvault recover' there"};
+    // After a reboot of the host the guest that was frozen is gone.
+    if (journal->boot_id == boot_id()) set_guest_right(*journal, hypervisor);
+  }
+  for (const auto& path : journal->scratch) remove_tree(path);
+  remove_tree(journal->backup_dir);
+  Journal::remove(vm_dir);
+}
+
+}  // namespace host

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where qemu keeps what the guest overwrites during a backup, and where its NBD socket is.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/file.h"
+#include "tm/host/lib/journal.h"
+#include "tm/host/lib/live_disk.h"
+#include "tm/lib/host_request.h"
+
+namespace host {
+
+class Scratch {
+ public:
+  // Chooses the places (settings SCRATCH_PATH and SOCKET_DIR, default <vm dir>/tmp), lets qemu's
+  // user write there where we may, enters all names in the journal, and checks the free space.
+  Scratch(const HostRequest& request, const LiveDomain& domain, Journal& journal);
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch();  // removes what libvirt left
+
+  const std::filesystem::path& socket() const { return socket_; }
+  std::filesystem::path file_of(const std::string& target) const;
+
+  // Throws Error when less than the floor is free: the backup ends before the guest suffers.
+  void check_floor() const;
+
+ private:
+  std::filesystem::path dir_;
+  bool own_dir_ = false;  // <vm dir>/tmp: removed when it is empty
+  std::filesystem::path socket_;
+  std::unique_ptr<TempDir> socket_dir_;  // where the ordinary path is too long for a socket
+  std::string prefix_;
+  std::vector<std::filesystem::path> files_;
+  std::uint64_t floor_ = 0;
+};
+
+}  // namespace host

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/lib/host_request.h"
+
+#include <charconv>
+
+#include "common/error.h"
+#include "common/one/location.h"
+
+HostRequest HostRequest::parse(std::string_view xml) {
+  const Xml document{xml};
+  const XmlNode root = document.root();
+  if (root.name() != "BACKUP_HOST") throw BadRequest{"the request is no BACKUP_HOST document"};
+  HostRequest request;
+  request.vm_dir = normal_path(root.at("VM_DIR"));
+  request.backup_dir = normal_path(root.at("BACKUP_DIR"));
+  if (request.backup_dir.filename() != "backup")
+    throw BadRequest{"'" + request.backup_dir.string() + "' is no backup directory"};
+  request.disk_ids = parse_disk_ids(root.at("DISKS"));
+  request.live = root.at("LIVE") == "YES";
+  request.libvirt_uri = root.at("LIBVIRT_URI");
+  if (const auto settings = root.first("SETTINGS"))
+    for (const auto& one : settings->children()) request.settings[one.name()] = one.text();
+  const auto vm = root.first("VM");
+  if (!vm) throw BadRequest{"the request has no VM"};
+  request.vm_xml = vm->dump();
+  request.vm = Vm::parse(*vm);
+  for (const int id : request.disk_ids) request.vm.disk(id);
+  return request;
+}
+
+std::string HostRequest::to_xml() const {
+  const Xml document = Xml::create("BACKUP_HOST");
+  XmlNode root = document.root();
+  root.add("VM_DIR", vm_dir.string());
+  root.add("BACKUP_DIR", backup_dir.string());
+  std::string ids;
+  for (const int id : disk_ids) ids += (ids.empty() ? "" : ":") + std::to_string(id);
+  root.add("DISKS", ids);
+  root.add("LIVE", live ? "YES" : "NO");
+  root.add("LIBVIRT_URI", libvirt_uri);
+  XmlNode list = root.add("SETTINGS");
+  for (const auto& [name, value] : settings) list.add(name, value);
+  root.add_copy(Xml{vm_xml}.root());
+  return document.dump();
+}
+
+std::string HostRequest::setting(const std::string& name, const std::string& fallback) const {
+  const auto found = settings.find(name);
+  return found == settings.end() || found->second.empty() ? fallback : found->second;
+}
+
+std::int64_t HostRequest::number(const std::string& name, std::int64_t fallback) const {
+  const std::string text = setting(name, "");
+  if (text.empty()) return fallback;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0)
+    throw BadRequest{"the setting " + name + " is no number: '" + text + "'"};
+  return value;
+}

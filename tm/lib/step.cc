@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/lib/step.h"
+
+#include <iostream>
+
+#include "common/base64.h"
+#include "common/command.h"
+#include "common/error.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+#include "common/one/running.h"
+#include "tm/lib/host_request.h"
+
+namespace {
+
+// What the hypervisor's side may be told by configuration.
+constexpr const char* host_settings[] = {
+    "AGENT_TIMEOUT",      "EXPORT",       "FREEZE_DEADLINE",
+    "FS_FREEZE_FALLBACK", "SCRATCH_PATH", "SCRATCH_FLOOR_PERCENT",
+    "SCRATCH_FLOOR_MB",   "SOCKET_DIR",   "STOCK_PARENT"};
+
+struct Step {
+  std::string host;
+  HostRequest request;
+};
+
+Step read(const Request& request, When when) {
+  const XmlNode vm = request.xml().root();
+  if (vm.name() != "VM") throw BadRequest{"the request is no VM document"};
+  auto location = Location::parse(request["HOST:DIR"]);
+  HostRequest out;
+  out.vm = Vm::parse(vm);
+  out.vm_xml = vm.dump();
+  if (out.vm.id != request.number("VM_ID"))
+    throw BadRequest{"the arguments are for VM " + request["VM_ID"] + ", the request is for VM " +
+                     std::to_string(out.vm.id)};
+  out.vm_dir = location.dir;
+  out.backup_dir = backup_dir(location.dir, out.vm.id);
+  out.disk_ids = parse_disk_ids(request["DISKS"]);
+  for (const int id : out.disk_ids) out.vm.disk(id);
+  out.live = when == When::live;
+  out.libvirt_uri = libvirt_uri();
+  for (const char* name : host_settings)
+    if (const auto value = setting(name)) out.settings[name] = *value;
+  return {std::move(location.host), std::move(out)};
+}
+
+Command backup_host(const Step& step, std::string_view verb) {
+  const bool here = is_this_machine(step.host);
+  const auto root = here ? remotes_root() : remote_root();
+  Command command{(root / "tm/host/backup_host").string(), verb};
+  if (!here) command = command.on(step.host);
+  command.input(base64_encode(step.request.to_xml()) + "\n");
+  // Lines for the core's log pass as they come; the plain one is the error, and output_of() has it.
+  command.err_lines([](std::string_view line) {
+    for (const std::string_view level : {"ERROR:", "WARN:", "INFO:", "DEBUG:"})
+      if (line.starts_with(level)) std::cerr << line << std::endl;
+  });
+  return command;
+}
+
+std::string plain_line(const std::string& err) {
+  std::string out;
+  for (size_t at = 0; at < err.size();) {
+    const auto end = std::min(err.find('\n', at), err.size());
+    const std::string_view line{err.data() + at, end - at};
+    bool logged = line.empty();
+    for (const std::string_view level : {"ERROR:", "WARN:", "INFO:", "DEBUG:"})
+      logged = logged || line.starts_with(level);
+    if (!logged) out = line;
+    at = end + 1;
+  }
+  return out;
+}
+
+void insist(const Step& step, const Finished& finished) {
+  if (finished.ok()) return;
+  const std::string why = plain_line(finished.err);
+  if (!why.empty() && finished.status != 255)
+    throw Error{why, finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request
+                                                                            : Exit::failed};
+  throw Error{"backup_host on " + step.host + " ended with status " +
+              std::to_string(finished.status) + (why.empty() ? "" : ": " + why)};
+}
+
+}  // namespace
+
+std::string prebackup(const Request& request, When when) {
+  const Step step = read(request, when);
+  const Running running{step.request.vm.id, "prebackup"};
+  insist(
+      step,
+      backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{45}}).run());
+  return "";
+}
+
+std::string postbackup(const Request& request, When when) {
+  const Step step = read(request, when);
+  const Running running{step.request.vm.id, "postbackup"};
+  insist(step, backup_host(step, "end").shielded().deadline(std::chrono::minutes{10}).run());
+  return "";
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Removes what prebackup left on the host.  Always exits 0: the data may be in the store already.
+
+#include "tm/lib/step.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "tm/qcow2/postbackup",
+    .summary = "clean up after the backup of a powered-off VM",
+    .args = step_args,
+    .input = Input::xml,
+    .reply = "Nothing.",
+    .failure = Failure::reported,
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_action(contract, argc, argv,
+                    [](const Request& request) { return postbackup(request, When::offline); });
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Captures the disks of a powered-off VM into its backup directory.
+
+#include "tm/lib/step.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "tm/qcow2/prebackup",
+    .summary = "capture the disks of a powered-off VM",
+    .args = step_args,
+    .input = Input::xml,
+    .reply =
+        "Nothing.  The backup directory on the host holds C<disk.ID.INCREMENT>, C<vm.xml>, "
+        "C<domain.xml> and C<vmvault.json>.",
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_action(contract, argc, argv,
+                    [](const Request& request) { return prebackup(request, When::offline); });
+}
