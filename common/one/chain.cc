@@ -44,6 +44,7 @@ Chain::Chain(std::vector<Increment> increments) : increments_{std::move(incremen
 
 Chain Chain::parse(std::string_view text) {
   std::vector<Increment> increments;
+  if (text.ends_with(',')) throw BadRequest{"not a chain of increments"};
   while (!text.empty()) {
     auto source = take(text, ",");
     const auto id = parse_int(take(source, ":"));
