@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/lib/state.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+
+namespace fs = std::filesystem;
+
+namespace vmm {
+namespace {
+
+fs::path state_path(int vm_id) {
+  const fs::path dir = var_dir() / "vmm";
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+    throw system_error("make '" + dir.string() + "'", errno);
+  return dir / (std::to_string(vm_id) + ".json");
+}
+
+std::string utc(std::chrono::seconds later = std::chrono::seconds{0}) {
+  const std::time_t when = std::time(nullptr) + later.count();
+  std::tm parts{};
+  gmtime_r(&when, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace
+
+std::optional<Leftover> read_leftover(int vm_id) {
+  const auto text = read_file_if_any(state_path(vm_id));
+  if (!text) return std::nullopt;
+  try {
+    const auto json = nlohmann::json::parse(*text);
+    Leftover left{.pid = json.at("pid"),
+                  .phase = json.at("phase"),
+                  .started = json.at("started"),
+                  .tm_mad = json.at("tm_mad"),
+                  .live = json.at("live"),
+                  .words = json.at("words")};
+    if (!is_driver_name(left.tm_mad) || left.words.size() != 6) return std::nullopt;
+    return left;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+State::State(const Job& job, std::chrono::milliseconds heartbeat)
+    : path_{state_path(job.vm_id)}, job_{job}, started_{utc()} {
+  write();
+  heart_ = std::thread{[this, heartbeat] { beat(heartbeat); }};
+}
+
+State::~State() {
+  {
+    const std::scoped_lock lock{mutex_};
+    done_ = true;
+  }
+  wake_.notify_all();
+  heart_.join();
+  unlink(path_.c_str());
+}
+
+void State::enter(const std::string& phase, std::chrono::seconds deadline) {
+  const std::scoped_lock lock{mutex_};
+  phase_ = phase;
+  deadline_ = deadline.count() > 0 ? utc(deadline) : "";
+  write();
+}
+
+void State::beat(std::chrono::milliseconds interval) {
+  std::unique_lock lock{mutex_};
+  while (!wake_.wait_for(lock, interval, [this] { return done_; })) {
+    try {
+      write();
+    } catch (const Error& e) {
+      log(Level::warn, e.what());  // a full disk is no reason to give up the backup
+    }
+  }
+}
+
+void State::write() {
+  nlohmann::ordered_json json{
+      {"version", 1},        {"vm", job_.vm_id},           {"pid", getpid()},
+      {"phase", phase_},     {"started", started_},        {"updated", utc()},
+      {"deadline", nullptr}, {"tm_mad", job_.tm_mad},      {"ds_mad", job_.ds_mad},
+      {"live", job_.live},   {"host", job_.location.host}, {"dir", job_.location.dir.string()},
+      {"words", job_.words}};
+  if (!deadline_.empty()) json["deadline"] = deadline_;
+  write_file(path_, json.dump(1) + "\n");
+}
+
+}  // namespace vmm

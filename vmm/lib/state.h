@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an orchestrator does for a VM, in a file that outlives it: <var dir>/vmm/<vm id>.json.
+//
+// It serves two readers: people and services that want to know how far a backup is and whether
+// somebody still works on it ("updated" moves every 30 s), and the next backup of the VM, which
+// finds here what a killed one left undone.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "vmm/lib/job.h"
+
+namespace vmm {
+
+// The part of the file that an undo needs.
+struct Leftover {
+  long pid = -1;
+  std::string phase;
+  std::string started;  // "2026-11-20T11:00:00Z"
+  std::string tm_mad;
+  bool live = false;
+  std::vector<std::string> words;
+};
+
+// What the file of this VM says; nullopt for none, or one that cannot be understood.
+std::optional<Leftover> read_leftover(int vm_id);
+
+// The file, for as long as the object lives.  Not for two at a time: see Running.
+class State {
+ public:
+  explicit State(const Job& job, std::chrono::milliseconds heartbeat = std::chrono::seconds{30});
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State();
+
+  // From now on we are in this phase, which ends within `deadline` (0: when it ends).
+  void enter(const std::string& phase, std::chrono::seconds deadline);
+
+ private:
+  void beat(std::chrono::milliseconds interval);
+  void write();
+
+  std::filesystem::path path_;
+  Job job_;
+  std::string started_;
+  std::string phase_ = "begin";
+  std::string deadline_;
+  bool done_ = false;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::thread heart_;
+};
+
+}  // namespace vmm
