@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One makefile for the whole tree, so that make sees every dependency.
 # `make help` lists what you can ask for.
 
