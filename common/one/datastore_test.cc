@@ -31,7 +31,8 @@ TEST(Datastore, ReadsWhatTheCoreSends) {
 
 TEST(Datastore, OutlivesTheRequest) {
   const auto datastore = [] {
-    const Xml request{"<DATA><DATASTORE><ID>1</ID><TEMPLATE><A>b</A></TEMPLATE></DATASTORE></DATA>"};
+    const Xml request{
+        "<DATA><DATASTORE><ID>1</ID><TEMPLATE><A>b</A></TEMPLATE></DATASTORE></DATA>"};
     return Datastore{*request.root().first("DATASTORE")};
   }();
   EXPECT_EQ(datastore.attribute("A"), "b");

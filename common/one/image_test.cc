@@ -31,8 +31,9 @@ TEST(Image, ReadsAChain) {
 }
 
 TEST(Image, AFullBackupIsAChainOfOne) {
-  const auto image = parse("<IMAGE><ID>5</ID><SOURCE>f84524fe</SOURCE><VMS/><TEMPLATE/>"
-                           "<BACKUP_INCREMENTS/></IMAGE>");
+  const auto image = parse(
+      "<IMAGE><ID>5</ID><SOURCE>f84524fe</SOURCE><VMS/><TEMPLATE/>"
+      "<BACKUP_INCREMENTS/></IMAGE>");
   ASSERT_TRUE(image.chain);
   EXPECT_EQ(image.chain->text(), "0:f84524fe");
   EXPECT_EQ(image.vm_id, std::nullopt);
@@ -40,8 +41,9 @@ TEST(Image, AFullBackupIsAChainOfOne) {
 }
 
 TEST(Image, ReadsTheShortFormOfStat) {
-  const auto image = parse("<IMAGE><PATH>restic://100//0:aa/d/1/backup/disk.0.0</PATH><SIZE></SIZE>"
-                           "<BACKUP_JOB_ID>3</BACKUP_JOB_ID></IMAGE>");
+  const auto image = parse(
+      "<IMAGE><PATH>restic://100//0:aa/d/1/backup/disk.0.0</PATH><SIZE></SIZE>"
+      "<BACKUP_JOB_ID>3</BACKUP_JOB_ID></IMAGE>");
   EXPECT_EQ(image.id, -1);
   EXPECT_EQ(image.path, "restic://100//0:aa/d/1/backup/disk.0.0");
   EXPECT_EQ(image.job_id, 3);

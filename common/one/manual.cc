@@ -38,19 +38,19 @@ std::string synopsis(const Contract& contract) {
 
 constexpr std::string_view statuses = R"(=over 4
 
-=item 0
+=item B<0>
 
 Done.
 
-=item 1
+=item B<1>
 
 Failed. Standard error holds one line that says why.
 
-=item 2
+=item B<2>
 
 The arguments or the input could not be understood.
 
-=item 143
+=item B<143>
 
 Cancelled by a signal.
 

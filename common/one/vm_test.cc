@@ -93,7 +93,8 @@ TEST(Vm, ReadsTheBackupConfiguration) {
 }
 
 TEST(Vm, AFullBackupHasNoParentWhateverCameBefore) {
-  const auto backup = with_config("<MODE>FULL</MODE><LAST_INCREMENT_ID>4</LAST_INCREMENT_ID>").backup;
+  const auto backup =
+      with_config("<MODE>FULL</MODE><LAST_INCREMENT_ID>4</LAST_INCREMENT_ID>").backup;
   EXPECT_EQ(backup.parent_id(), -1);
   EXPECT_EQ(backup.own_id(), 0);
 }
@@ -106,8 +107,9 @@ TEST(Vm, TheFirstIncrementIsNumberZero) {
 }
 
 TEST(Vm, FallsBackOnUnknownWords) {
-  const auto backup = with_config("<MODE>X</MODE><INCREMENT_MODE>X</INCREMENT_MODE>"
-                                  "<FS_FREEZE>X</FS_FREEZE>")
+  const auto backup = with_config(
+                          "<MODE>X</MODE><INCREMENT_MODE>X</INCREMENT_MODE>"
+                          "<FS_FREEZE>X</FS_FREEZE>")
                           .backup;
   EXPECT_EQ(backup.mode, Mode::full);
   EXPECT_EQ(backup.increment_mode, IncrementMode::cbt);
