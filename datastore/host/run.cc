@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a store's program on the machine that holds the data, for an action on another one.
+//
+// The request is one line of base64 on stdin (datastore/lib/machine.h), which the caller then holds
+// open: when it closes, the program is asked to end by SIGINT, which restic and its kind take as
+// "undo and go".  Its output is ours, and so is its status.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+
+#include "common/cancel.h"
+#include "common/command.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "datastore/lib/machine.h"
+
+namespace {
+
+constexpr std::size_t longest_request = std::size_t{1} << 20;
+constexpr Stop interrupt{SIGINT, std::chrono::seconds{30}};
+
+// The caller sends nothing after its line, so whole reads lose nothing.
+std::string read_line() {
+  std::string line;
+  char buffer[4096];
+  while (line.find('\n') == line.npos && line.size() < longest_request) {
+    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error("read the request", errno);
+    if (n == 0) throw BadRequest{"the request ended before its line did"};
+    line.append(buffer, static_cast<std::size_t>(n));
+  }
+  return line;
+}
+
+int serve() {
+  const auto request = RunRequest::decode(read_line());
+  cancel::watch(STDIN_FILENO);
+  if (!request.list.empty()) {
+    write_all(STDOUT_FILENO, to_json(list_directory(request.list)) + "\n", "write the list");
+    return 0;
+  }
+  auto argv = request.argv;
+  argv.front() = tool_path(argv.front());
+  Command command{std::move(argv)};
+  for (const auto& [name, value] : request.env) command.env(name, value);
+  return command.write_to(STDOUT_FILENO)
+      .err_lines([](std::string_view line) { std::cerr << line << '\n'; })
+      .stop_with(interrupt)
+      .run()
+      .status;
+}
+
+}  // namespace
+
+int main() {
+  try {
+    cancel::install();
+    return serve();
+  } catch (const Error& error) {
+    std::cerr << one_line(error.what()) << '\n';
+    return static_cast<int>(error.exit());
+  } catch (const std::exception& error) {
+    std::cerr << one_line(error.what()) << '\n';
+    return static_cast<int>(Exit::failed);
+  }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/lib/machine.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/one/location.h"
+
+using nlohmann::json;
+
+namespace {
+
+// Longer than the helper gives the program that it stops.
+constexpr Stop patient{SIGTERM, std::chrono::seconds{45}};
+
+std::string to_text(const json& document) {
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+RunRequest RunRequest::decode(std::string_view line) try {
+  const auto document = json::parse(base64_decode(line));
+  RunRequest request;
+  request.argv = document.value("run", request.argv);
+  request.env = document.value("env", request.env);
+  request.list = document.value("list", request.list);
+  if (request.argv.empty() == request.list.empty())
+    throw BadRequest{"the request to run must have one of 'run' and 'list'"};
+  return request;
+} catch (const json::exception&) {
+  throw BadRequest{"the request to run is not readable"};
+}
+
+std::string RunRequest::encode() const {
+  json document;
+  if (!argv.empty()) document["run"] = argv;
+  if (!env.empty()) document["env"] = env;
+  if (!list.empty()) document["list"] = list;
+  return base64_encode(to_text(document)) + "\n";
+}
+
+std::vector<DirectoryEntry> list_directory(const std::filesystem::path& directory) try {
+  std::vector<DirectoryEntry> entries;
+  for (const auto& entry : std::filesystem::directory_iterator{directory}) {
+    const bool regular = entry.symlink_status().type() == std::filesystem::file_type::regular;
+    entries.push_back({.name = entry.path().filename().string(),
+                       .size = regular ? entry.file_size() : 0,
+                       .regular = regular});
+  }
+  return entries;
+} catch (const std::filesystem::filesystem_error& error) {
+  throw system_error("read the directory '" + directory.string() + "'", error.code().value());
+}
+
+std::string to_json(const std::vector<DirectoryEntry>& entries) {
+  json all = json::array();
+  for (const auto& entry : entries)
+    all.push_back({{"name", entry.name}, {"size", entry.size}, {"regular", entry.regular}});
+  return to_text(all);
+}
+
+std::vector<DirectoryEntry> entries_from_json(std::string_view text) try {
+  std::vector<DirectoryEntry> entries;
+  for (const auto& entry : json::parse(text))
+    entries.push_back({entry.at("name"), entry.at("size"), entry.at("regular")});
+  return entries;
+} catch (const json::exception&) {
+  throw Error{"a list of files is not readable"};
+}
+
+std::string tool_path(const std::string& name) {
+  if (name.find('/') != name.npos) return name;
+  const auto ours = remotes_root() / "datastore" / name / name;
+  return access(ours.c_str(), X_OK) == 0 ? ours.string() : name;
+}
+
+Machine::Machine(const std::string& host) : host_{is_this_machine(host) ? "" : host} {}
+
+std::vector<std::string> Machine::helper() const {
+  const auto path = std::filesystem::path{"datastore"} / "host" / "run";
+  if (here()) return {(remotes_root() / path).string()};
+  auto argv = Command{(remote_root() / path).string()}.on(host_).argv();
+  // The agent, since the program over there may have to reach the store by ssh itself.
+  const std::vector<std::string> options{
+      "-o", "ForwardAgent=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
+  argv.insert(argv.begin() + 1, options.begin(), options.end());
+  return argv;
+}
+
+Command Machine::command(const RunRequest& request) const {
+  Command command{helper()};
+  command.input(request.encode()).hold_input().stop_with(patient);
+  return command;
+}
+
+std::vector<DirectoryEntry> Machine::list(const std::filesystem::path& directory) const {
+  if (here()) return list_directory(directory);
+  const auto finished = command({.argv = {}, .env = {}, .list = directory.string()}).run();
+  if (finished.ok()) return entries_from_json(finished.out);
+  throw Error{"cannot list the files on " + name() + ": " + last_line(finished.err)};
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine on which a store's own program works: this one, or another through ssh.
+//
+// Both go through the helper datastore/host/run.  It gets its request on a stdin that we hold
+// open, so that secrets are on no command line, and what it started ends when we do, however we
+// end.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/command.h"
+
+// What the helper is asked for; on the wire one line of base64.
+struct RunRequest {
+  std::vector<std::string> argv;           // run this program, its status is the helper's ...
+  std::map<std::string, std::string> env;  // ... with these variables in its environment
+  std::string list;                        // or, if not empty: print what this directory holds
+
+  static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
+  std::string encode() const;                       // with its newline
+};
+
+struct DirectoryEntry {
+  std::string name;
+  std::uint64_t size = 0;
+  bool regular = false;  // a plain file, no link
+};
+
+std::vector<DirectoryEntry> list_directory(const std::filesystem::path& directory);
+std::string to_json(const std::vector<DirectoryEntry>& entries);
+std::vector<DirectoryEntry> entries_from_json(std::string_view text);  // throws Error
+
+// `name` of a store's program: <root>/datastore/<name>/<name> if that can be executed, else from
+// PATH.
+std::string tool_path(const std::string& name);
+
+class Machine {
+ public:
+  Machine() = default;  // this one
+  explicit Machine(const std::string& host);
+
+  bool here() const { return host_.empty(); }
+  std::string name() const { return here() ? "this machine" : "'" + host_ + "'"; }
+
+  // The request's program, looked up by tool_path() over there, ready to run.
+  Command command(const RunRequest& request) const;
+  // What to start there, for who feeds it the request himself.
+  std::vector<std::string> helper() const;
+  std::vector<DirectoryEntry> list(const std::filesystem::path& directory) const;
+
+ private:
+  std::string host_;  // empty: here
+};

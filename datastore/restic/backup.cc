@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stores what prebackup left in a VM's backup directory as one snapshot of a restic repository.
+
+#include "common/error.h"
+#include "common/number.h"
+#include "common/one/action.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+#include "common/one/running.h"
+#include "common/one/vm.h"
+#include "datastore/restic/lib/upload.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "datastore/restic/backup",
+    .summary = "store the backup directory of a VM as a restic snapshot",
+    .args = "HOST:DIR DISKS DEPLOY_ID JOB_ID VM_ID DATASTORE_ID",
+    .input = Input::xml,
+    .reply =
+        "One line C<SNAPSHOT MIB FORMAT>: the first 8 digits of the snapshot's id, the size of the "
+        "disk files rounded up to MiB (at least 1), and C<raw>, or C<rbd> for legacy files of "
+        "Ceph.",
+    .description =
+        "restic runs on the VM's host, or on the bridge that the core has chosen.  The files are "
+        "read from the backup directory there: all F<disk.*>, F<vm.xml>, and F<domain.xml>, "
+        "F<vmvault.json> and F<nvram*> if they are there.  JOB_ID is C<-> for none.\n\n"
+        "A backup that fails or is cancelled leaves no snapshot."};
+
+std::optional<int> job_id(const std::string& word) {
+  if (word == "-" || word == "-1" || word.empty()) return std::nullopt;
+  if (const auto id = parse_int(word)) return id;
+  throw BadRequest{"the argument JOB_ID is neither a number nor '-'"};
+}
+
+XmlNode element(const Request& request, const std::string& name) {
+  if (const auto node = request.xml().root().first(name)) return *node;
+  throw BadRequest{"the request has no " + name};
+}
+
+std::string backup(const Request& request) {
+  const auto location = Location::parse(request["HOST:DIR"]);
+  const auto vm_id = static_cast<int>(request.number("VM_ID"));
+  const auto id = restic::repository_id(vm_id, job_id(request["JOB_ID"]));
+  const Datastore datastore{element(request, "DATASTORE")};
+  const auto vm = Vm::parse(element(request, "VM"));
+  const auto& bridge = vm.backup.last_bridge;
+
+  const Running running{vm_id, "backup"};
+  const restic::Restic restic{datastore, id, Machine{bridge.empty() ? location.host : bridge}};
+  const auto directory = backup_dir(location.dir, vm_id);
+  const auto selection = restic::select_files(restic.machine().list(directory), directory);
+  restic.ensure();
+  const auto snapshot = restic::upload(restic, directory, selection, vm_id);
+  return snapshot + " " + std::to_string(selection.mebibytes()) + " " + selection.format;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_action(contract, argc, argv, backup); }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives the bytes of a backed up disk, to downloader.sh of the core and to restores.
+
+#include "datastore/lib/downloader.h"
+
+#include <filesystem>
+
+#include "common/error.h"
+#include "common/one/action.h"
+#include "common/one/core.h"
+#include "common/one/location.h"
+#include "datastore/restic/lib/download.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "datastore/restic/downloader",
+    .summary = "give the disks and documents of a backup",
+    .args = "[OPTION] [NAME] [URL]",
+    .input = Input::none,
+    .reply =
+        "For C<URL> alone: two lines C<command=\"...\"> and C<clean_command=\"\"> for "
+        "downloader.sh.  For "
+        "C<--stream URL>: one qcow2 file with the merged disk.  For C<--file NAME URL>: a plain "
+        "file of the "
+        "backup, such as F<vm.xml>.",
+    .description =
+        "Three forms: C<downloader URL>, C<downloader --stream URL> and C<downloader --file NAME "
+        "URL>.  "
+        "Also installed as F<datastore/restic_downloader.rb>.\n\n"
+        "The datastore, with its password, is asked for from the core; the command that is printed "
+        "holds no secret and may be run many times.\n\n"
+        "Increments that vmvault wrote are merged on the way, without a copy.  A chain of files of "
+        "random "
+        "layout, as others write them, is merged below RESTIC_TMP_DIR (F</var/tmp>)."};
+
+restic::Restic open(const DiskUrl& url, const Datastore& datastore) {
+  return {datastore, restic::repository_id(datastore, url), Machine{}};
+}
+
+DiskUrl parse(const std::string& text) {
+  auto url = DiskUrl::parse(text);
+  if (url.protocol == "restic") return url;
+  if (url.protocol == "restic+rbd")
+    throw Error{"disks in the legacy format of Ceph (restic+rbd) cannot be merged"};
+  throw BadRequest{"not a URL of restic: " + url.protocol};
+}
+
+std::string download(const Request& request) {
+  const auto& words = request.words();
+  const bool stream = words.size() == 2 && words[0] == "--stream";
+  const bool file = words.size() == 3 && words[0] == "--file";
+  if (!stream && !file && words.size() != 1)
+    throw BadRequest{"expected URL, --stream URL or --file NAME URL"};
+  const auto url = parse(words.back());
+  const auto datastore = datastore_from_core(url.datastore_id);
+  if (file) restic::write_document(open(url, datastore), url, words[1]);
+  if (stream)
+    restic::stream_disk(open(url, datastore), url,
+                        normal_path(datastore.attribute("RESTIC_TMP_DIR", "/var/tmp")));
+  if (file || stream) return "";
+  return download_command(
+      {(remotes_root() / "datastore/restic/downloader").string(), "--stream", url.text()});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_action(contract, argc, argv, download); }

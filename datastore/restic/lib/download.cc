@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/download.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "common/file.h"
+#include "common/one/progress.h"
+#include "common/qcow2/stream.h"
+#include "datastore/lib/output.h"
+#include "datastore/restic/lib/dump.h"
+#include "datastore/restic/lib/scratch.h"
+
+namespace fs = std::filesystem;
+
+namespace restic {
+namespace {
+
+// Each stream is a restic of its own (100 to 200 MiB), so longer chains are merged from a copy.
+constexpr std::size_t most_streams = 64;
+
+// Counts what goes to stdout.
+class Counted {
+ public:
+  explicit Counted(std::uint64_t total) : progress_{"restore", total} {}
+  void operator()(std::span<const std::byte> bytes) {
+    out_.write(bytes);
+    done_ += bytes.size();
+    progress_.at(done_);
+  }
+
+ private:
+  Output out_;
+  Progress progress_;
+  std::uint64_t done_ = 0;
+};
+
+// The files of the chain, opened side by side; nullopt if one of them is not of sequential layout.
+std::optional<std::vector<qcow2::StreamReader>> open_all(const Restic& restic, const DiskUrl& url) {
+  // All of them start before the first is read: a start is mostly a wait for the key derivation.
+  std::vector<std::shared_ptr<Dump>> dumps;
+  for (const auto& increment : url.chain.increments())
+    dumps.push_back(std::make_shared<Dump>(restic, increment.source, url.file(increment.id)));
+  std::vector<qcow2::StreamReader> readers;
+  for (std::size_t i = 0; i < dumps.size(); ++i) {
+    const auto failed = std::make_shared<bool>(false);
+    const auto source = [dump = dumps[i], failed](std::span<std::byte> out) {
+      *failed = true;
+      const auto size = dump->read(out);
+      *failed = false;
+      return size;
+    };
+    try {
+      readers.emplace_back(source, url.file(url.chain.increments()[i].id).string());
+    } catch (const Error&) {
+      if (*failed) throw;
+      return std::nullopt;
+    }
+  }
+  return readers;
+}
+
+void stream_file(const fs::path& file) {
+  const auto in = open_file(file, O_RDONLY);
+  Counted sink{fs::file_size(file)};
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  for (ssize_t n; (n = read(in.get(), buffer.data(), buffer.size())) != 0;) {
+    if (n == -1) throw system_error("read '" + file.string() + "'", errno);
+    sink({buffer.data(), static_cast<std::size_t>(n)});
+  }
+}
+
+void pass_on(const Restic& restic, const std::string& snapshot, const fs::path& path) {
+  auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::data);
+  const auto finished = restic.when_unlocked(call.write_to(STDOUT_FILENO));
+  if (!finished.ok())
+    throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);
+}
+
+}  // namespace
+
+void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
+  restic.find_all_of(url.chain);
+  const auto& increments = url.chain.increments();
+  if (increments.size() <= most_streams) {
+    if (auto readers = open_all(restic, url)) {
+      qcow2::Merge merge{std::move(*readers)};
+      Counted sink{merge.plan().file_size()};
+      merge.write(std::ref(sink));
+      return;
+    }
+  }
+  if (increments.size() == 1) {
+    pass_on(restic, increments.front().source, url.file(increments.front().id));
+    return;
+  }
+  const TempDir directory{scratch};
+  stream_file(merge_in(directory.path(), restic, url));
+}
+
+void write_document(const Restic& restic, const DiskUrl& url, const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+    throw BadRequest{"not the name of a file: '" + one_line(name) + "'"};
+  const auto snapshot = restic.find_all_of(url.chain).back();
+  const auto text = restic.dump(short_id(snapshot.id), url.path.parent_path() / name);
+  write_all(STDOUT_FILENO, text, "write '" + name + "'");
+}
+
+}  // namespace restic

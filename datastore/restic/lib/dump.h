@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file of a snapshot as a stream of bytes.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/child.h"
+#include "datastore/restic/lib/restic.h"
+
+namespace restic {
+
+class Dump {
+ public:
+  // Starts `restic dump` at once; its end is ours.
+  Dump(const Restic& restic, std::string snapshot, std::filesystem::path path);
+
+  // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
+  // be read, Cancelled.
+  std::size_t read(std::span<std::byte> out);
+
+ private:
+  void start();
+  Finished finish();
+
+  const Restic& restic_;
+  std::string snapshot_;
+  std::filesystem::path path_;
+  LockWait wait_;
+  Fd request_;  // held open
+  Fd out_, err_;
+  std::optional<Child> child_;
+  bool begun_ = false;
+};
+
+}  // namespace restic

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/messages.h"
+
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+
+namespace restic {
+namespace {
+
+using nlohmann::json;
+
+// The line, if it is a message of this type.
+std::optional<json> message(std::string_view line, std::string_view type) {
+  auto document = json::parse(line, nullptr, false);
+  if (!document.is_object() || document.value("message_type", "") != type) return std::nullopt;
+  return document;
+}
+
+}  // namespace
+
+std::vector<Snapshot> parse_snapshots(std::string_view text) try {
+  std::vector<Snapshot> all;
+  const auto document = json::parse(text);
+  if (document.is_null()) return all;
+  for (const auto& entry : document) {
+    Snapshot snapshot{.id = entry.at("id"), .paths = entry.at("paths"), .tags = {}};
+    if (const auto tags = entry.find("tags"); tags != entry.end() && tags->is_array())
+      snapshot.tags = *tags;
+    all.push_back(std::move(snapshot));
+  }
+  return all;
+} catch (const json::exception&) {
+  throw Error{"restic's list of snapshots is not readable"};
+}
+
+std::optional<Status> parse_status(std::string_view line) try {
+  const auto status = message(line, "status");
+  if (!status) return std::nullopt;
+  return Status{status->value("bytes_done", std::uint64_t{0})};
+} catch (const json::exception&) {
+  return std::nullopt;
+}
+
+std::optional<Summary> parse_summary(std::string_view line) try {
+  const auto summary = message(line, "summary");
+  if (!summary || !summary->contains("snapshot_id")) return std::nullopt;
+  return Summary{.snapshot_id = summary->at("snapshot_id"),
+                 .files = summary->at("total_files_processed"),
+                 .bytes = summary->at("total_bytes_processed")};
+} catch (const json::exception&) {
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text, std::string_view path) try {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const auto node = json::parse(text.substr(0, end), nullptr, false);
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    if (node.is_object() && node.value("type", "") == "file" && node.value("path", "") == path)
+      return node.value("size", std::uint64_t{0});
+  }
+  return std::nullopt;
+} catch (const json::exception&) {
+  throw Error{"restic's list of files is not readable"};
+}
+
+}  // namespace restic

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/restic.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+
+namespace restic {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::seconds;
+
+constexpr seconds longest_pause{15};
+constexpr seconds undo_limit{60};  // per command of an undo: somebody waits for us to end
+
+// The datastore's own word first, then the installation's.
+seconds lock_wait(const Datastore& datastore) {
+  constexpr seconds usual{300};
+  const auto limit = datastore.number("RESTIC_LOCK_WAIT", -1);
+  if (limit >= 0) return seconds{limit};
+  const auto text = setting("RESTIC_LOCK_WAIT").value_or("");
+  long value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool number = error == std::errc{} && end == text.data() + text.size() && value >= 0;
+  return number ? seconds{value} : usual;
+}
+
+void pause(seconds length, Care care) {
+  pollfd asked[] = {{care == Care::undo ? -1 : cancel::fd(), POLLIN, 0}};
+  poll(asked, 1, static_cast<int>(std::chrono::milliseconds{length}.count()));
+  if (care == Care::cancellable) cancel::check();
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+Command with_care(Command call, Care care) {
+  if (care == Care::undo) call.shielded().deadline(undo_limit);
+  return call;
+}
+
+}  // namespace
+
+LockWait::LockWait(const Restic& restic, Care care)
+    : restic_{restic},
+      care_{care},
+      end_{Clock::now() +
+           (care == Care::undo ? std::min(restic.lock_wait(), undo_limit) : restic.lock_wait())} {}
+
+bool LockWait::again(const Finished& finished) {
+  if (classify(finished.status, finished.err) != Outcome::locked) return false;
+  // restic itself knows whose owner is dead: this removes no lock of a living process.
+  if (!std::exchange(cleared_, true)) {
+    with_care(restic_.command({"unlock"}), care_).run();
+    return true;
+  }
+  if (Clock::now() >= end_) return false;
+  const auto& repository = restic_.repository();
+  log(Level::info, "waiting for the " + repository.display() + ": " +
+                       repository.without_secrets(reason(finished.err)));
+  pause(pause_, care_);
+  pause_ = std::min(pause_ * 2, longest_pause);
+  return true;
+}
+
+Restic::Restic(const Datastore& datastore, const std::string& repository_id, Machine machine)
+    : repository_{datastore, repository_id},
+      machine_{std::move(machine)},
+      lock_wait_{restic::lock_wait(datastore)} {
+  if (repository_.backend() == Backend::local && !machine_.here())
+    throw Error{"the " + repository_.display() +
+                " is on this machine (RESTIC_BACKEND=LOCAL), but the files are on " +
+                machine_.name() + ": use RESTIC_BACKEND=SFTP"};
+  check_version();
+}
+
+void Restic::check_version() const {
+  const std::string remedy = ": install restic " + std::to_string(oldest.major) + "." +
+                             std::to_string(oldest.minor) + " or newer there";
+  const auto finished =
+      machine_.command({.argv = {"restic", "version"}, .env = {}, .list = {}}).run();
+  if (finished.status == 255)
+    throw Error{"cannot reach " + machine_.name() + ": " + last_line(finished.err)};
+  if (finished.status == 127)
+    throw Error{"vmvault is not installed on " + machine_.name() + " (" +
+                one_line(last_line(finished.err)) +
+                "): copy it there, for example with 'onehost sync --force'"};
+  if (!finished.ok())
+    throw Error{"cannot run restic on " + machine_.name() + " (" +
+                one_line(last_line(finished.err)) + ")" + remedy};
+  if (parse_version(finished.out) < oldest)
+    throw Error{"restic on " + machine_.name() + " is too old (" +
+                one_line(finished.out.substr(0, 40)) + ")" + remedy};
+}
+
+RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) const {
+  RunRequest request{.argv = {"restic"}, .env = repository_.environment(), .list = {}};
+  const auto add = [&](const std::vector<std::string>& words) {
+    request.argv.insert(request.argv.end(), words.begin(), words.end());
+  };
+  add(repository_.options());
+  if (moves == Moves::data) add(repository_.transfer_options());
+  add(args);
+  return request;
+}
+
+Command Restic::command(const std::vector<std::string>& args, Moves moves) const {
+  return machine_.command(request(args, moves));
+}
+
+Finished Restic::when_unlocked(const Command& call, Care care) const {
+  LockWait wait{*this, care};
+  for (const Command attempt = with_care(call, care);;) {
+    auto finished = attempt.run();
+    if (!wait.again(finished)) return finished;
+  }
+}
+
+Error Restic::failure(std::string_view doing, const Finished& finished) const {
+  const std::string start =
+      "cannot " + std::string{doing} + " in the " + repository_.display() + ": ";
+  const auto why = repository_.without_secrets(reason(finished.err));
+  switch (classify(finished.status, finished.err)) {
+    case Outcome::wrong_password:
+      return Error{start + "the password of the datastore (RESTIC_PASSWORD) is wrong"};
+    case Outcome::no_repository:
+      return Error{start + "there is no restic repository at " + repository_.location()};
+    case Outcome::locked:
+      return Error{start + "still locked after " + std::to_string(lock_wait_.count()) +
+                   " s: " + why};
+    default:
+      return Error{start + why};
+  }
+}
+
+std::string Restic::output(const std::vector<std::string>& args, std::string_view doing,
+                           Care care) const {
+  auto finished = when_unlocked(command(args), care);
+  if (!finished.ok()) throw failure(doing, finished);
+  return std::move(finished.out);
+}
+
+void Restic::ensure() const {
+  const auto look = [&] { return when_unlocked(command({"cat", "config", "--no-lock"})); };
+  const auto absent = [&](const Finished& finished) {
+    if (finished.ok()) return false;
+    if (classify(finished.status, finished.err) == Outcome::no_repository) return true;
+    throw failure("open", finished);
+  };
+  if (!absent(look())) return;
+  // Two first backups at once would give a repository two keys of which one is dead.  All actions
+  // of a datastore run on the machine of its core, so a lock here is enough.
+  const auto lock =
+      FileLock::lock(var_dir() / ("restic-init." + std::to_string(repository_.datastore_id()) +
+                                  "." + repository_.id()),
+                     seconds{120}, "the creation of the " + repository_.display());
+  if (absent(look())) create();
+}
+
+void Restic::create() const {
+  // What looks like a repository without its config file has lost it: init would lock its data
+  // away.
+  if (repository_.backend() == Backend::local &&
+      std::filesystem::exists(std::filesystem::path{repository_.location()} / "keys"))
+    throw Error{"the " + repository_.display() + " has lost its file 'config' (" +
+                repository_.location() + "): restore that file, or move the directory away"};
+  const auto made = command({"init"}).run();
+  if (made.ok()) {
+    log(Level::info, "created the " + repository_.display());
+    return;
+  }
+  // Somebody on another machine may have been faster.
+  if (!command({"cat", "config", "--no-lock"}).run().ok()) throw failure("create", made);
+}
+
+std::vector<Snapshot> Restic::find(const std::vector<std::string>& ids) const {
+  std::vector<std::string> args{"snapshots", "--json", "--no-lock"};
+  args.insert(args.end(), ids.begin(), ids.end());
+  const auto finished = when_unlocked(command(args));
+  if (classify(finished.status, finished.err) == Outcome::no_snapshot) return {};
+  if (!finished.ok()) throw failure("list the snapshots", finished);
+  return parse_snapshots(finished.out);
+}
+
+std::vector<Snapshot> Restic::find_tagged(const std::string& tag, Care care) const {
+  return parse_snapshots(
+      output({"snapshots", "--json", "--no-lock", "--tag=" + tag}, "list the snapshots", care));
+}
+
+std::vector<Snapshot> Restic::find_all_of(const Chain& chain) const {
+  std::vector<std::string> ids;
+  for (const auto& increment : chain.increments()) ids.push_back(increment.source);
+  const auto found = find(ids);
+  std::vector<Snapshot> in_order;
+  std::vector<std::string> missing;
+  for (const auto& id : ids) {
+    const auto is_it = [&](const Snapshot& snapshot) { return snapshot.id.starts_with(id); };
+    const auto it = std::find_if(found.begin(), found.end(), is_it);
+    if (it == found.end())
+      missing.push_back(id);
+    else
+      in_order.push_back(*it);
+  }
+  if (!missing.empty())
+    throw Error{"the " + repository_.display() + " has no snapshot " + joined(missing) +
+                " of the chain " + chain.text()};
+  return in_order;
+}
+
+void Restic::forget(const std::vector<std::string>& ids, const std::vector<std::string>& prune,
+                    Care care) const {
+  std::vector<std::string> args{"forget"};
+  args.insert(args.end(), prune.begin(), prune.end());
+  args.insert(args.end(), ids.begin(), ids.end());
+  output(args, "remove the snapshots " + joined(ids), care);
+}
+
+std::string Restic::dump(const std::string& snapshot, const std::filesystem::path& path) const {
+  return output({"--quiet", "dump", snapshot, path.string()},
+                "read '" + path.string() + "' of the snapshot " + snapshot);
+}
+
+}  // namespace restic

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program restic, at work on one repository from one machine.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/one/chain.h"
+#include "datastore/lib/machine.h"
+#include "datastore/restic/lib/messages.h"
+#include "datastore/restic/lib/repository.h"
+#include "datastore/restic/lib/restic_version.h"
+
+namespace restic {
+
+enum class Moves { nothing, data };
+
+// Whether a call may be cancelled, or is part of undoing something.
+enum class Care { cancellable, undo };
+
+class Restic {
+ public:
+  // Asks for the version: throws Error with the remedy when restic is missing or too old there.
+  Restic(const Datastore& datastore, const std::string& repository_id, Machine machine);
+
+  const Repository& repository() const { return repository_; }
+  const Machine& machine() const { return machine_; }
+
+  // `restic <options> args`, ready to run; or as the request for machine()'s helper.
+  Command command(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
+  RunRequest request(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
+
+  // Runs `call`, again and again while others have the repository locked (LockWait); returns what
+  // came in the end.
+  Finished when_unlocked(const Command& call, Care care = Care::cancellable) const;
+
+  // Insists on success: stdout.  `doing` begins the Error: "list the snapshots".
+  std::string output(const std::vector<std::string>& args, std::string_view doing,
+                     Care care = Care::cancellable) const;
+
+  // The Error for a call that failed.
+  Error failure(std::string_view doing, const Finished& finished) const;
+
+  // Makes the repository if there is none.  Nothing else that fails leads to `init`.
+  void ensure() const;
+
+  // Those of the snapshots with these ids that exist.
+  std::vector<Snapshot> find(const std::vector<std::string>& ids) const;
+  std::vector<Snapshot> find_tagged(const std::string& tag, Care care) const;
+  // Throws an Error that names what is missing of the chain; else its snapshots, in its order.
+  std::vector<Snapshot> find_all_of(const Chain& chain) const;
+
+  // Waits for the exclusive lock.  `prune` holds the options of pruning, with --prune; none: no
+  // prune.
+  void forget(const std::vector<std::string>& ids, const std::vector<std::string>& prune,
+              Care care = Care::cancellable) const;
+
+  std::chrono::seconds lock_wait() const { return lock_wait_; }
+
+  // A small file of a snapshot.
+  std::string dump(const std::string& snapshot, const std::filesystem::path& path) const;
+
+ private:
+  void check_version() const;
+  void create() const;
+
+  Repository repository_;
+  Machine machine_;
+  std::chrono::seconds lock_wait_;
+};
+
+// Waiting for others to unlock the repository: with growing pauses, saying in the log for whom, and
+// clearing away what dead processes left, for at most RESTIC_LOCK_WAIT.
+class LockWait {
+ public:
+  LockWait(const Restic& restic, Care care);
+  // After a call that ended so: false if it was not for a lock, or the time is up.
+  bool again(const Finished& finished);
+
+ private:
+  const Restic& restic_;
+  Care care_;
+  std::chrono::steady_clock::time_point end_;
+  std::chrono::seconds pause_{1};
+  bool cleared_ = false;
+};
+
+}  // namespace restic

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What differs between the releases of restic (0.14 to 0.18) is known here, and nowhere else:
+// how failures are told apart, and how their texts look.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace restic {
+
+struct Version {
+  int major = 0, minor = 0, patch = 0;
+  auto operator<=>(const Version&) const = default;
+};
+
+inline constexpr Version oldest{0, 14, 0};
+
+// From the output of `restic version`.  Throws Error when it is none.
+Version parse_version(std::string_view text);
+
+// How a command ended.
+enum class Outcome {
+  ok,
+  no_repository,
+  locked,
+  wrong_password,
+  incomplete,    // a source could not be read, but there is a snapshot
+  no_snapshot,   // the repository has no snapshot of that id
+  no_such_file,  // the snapshot has no file of that path
+  failed,
+};
+
+// By the exit status where restic has one for it (0.17 and later), else by the text.
+Outcome classify(int status, std::string_view stderr_text);
+
+// The one line of restic's stderr that says why, with what ssh said about it.
+std::string reason(std::string_view stderr_text);
+
+// The id that cores and URLs use: restic prints 8 digits up to 0.15, all 64 from 0.16 on.
+std::string short_id(std::string_view id);
+
+}  // namespace restic

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/upload.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "common/one/location.h"
+#include "common/one/progress.h"
+
+namespace fs = std::filesystem;
+
+namespace restic {
+namespace {
+
+bool is_disk(const std::string& name) { return name.starts_with("disk."); }
+
+// disk.<number>.<anything>: the file of a disk, not of a TPM.
+bool has_disk_id(const std::string& name) {
+  return is_disk(name) && name.size() > 5 && std::isdigit(static_cast<unsigned char>(name[5]));
+}
+
+bool belongs(const std::string& name) {
+  return is_disk(name) || name == "vm.xml" || name == "domain.xml" || name == "vmvault.json" ||
+         name.starts_with("nvram");
+}
+
+bool is_legacy_rbd(const std::string& name) {
+  return name.ends_with(".rbd2") || name.ends_with(".rbdiff");
+}
+
+std::string random_tag() {
+  unsigned char bytes[8];
+  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) throw Error{"no random numbers"};
+  std::string text{"vmvault-run-"};
+  for (const auto byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+// The snapshot that an upload may have written, until it is known to be good.  It is found by a tag
+// that only this run has.  The tag is noted in a file first, so that the next backup of the VM
+// removes what a killed one left.
+class Unclaimed {
+ public:
+  Unclaimed(const Restic& restic, int vm_id)
+      : restic_{restic},
+        note_{var_dir() / ("restic-run." + std::to_string(restic.repository().datastore_id()) +
+                           "." + restic.repository().id() + "." + std::to_string(vm_id))} {
+    if (const auto left = read_file_if_any(note_)) discard(*left, Care::cancellable);
+    tag_ = random_tag();
+    write_file(note_, tag_);
+  }
+  Unclaimed(const Unclaimed&) = delete;
+  Unclaimed& operator=(const Unclaimed&) = delete;
+  ~Unclaimed() {
+    try {
+      if (!tag_.empty()) discard(tag_, Care::undo);
+      std::error_code ignored;
+      fs::remove(note_, ignored);
+    } catch (const std::exception& error) {
+      // The note stays: the next backup tries again.
+      log(Level::warn, std::string{"a failed backup may have left a snapshot: "} + error.what());
+    }
+  }
+
+  const std::string& tag() const { return tag_; }
+  void claim() { tag_.clear(); }
+
+ private:
+  void discard(const std::string& tag, Care care) const {
+    std::vector<std::string> ids;
+    for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
+    if (!ids.empty()) restic_.forget(ids, {}, care);
+  }
+
+  const Restic& restic_;
+  fs::path note_;
+  std::string tag_;
+};
+
+std::vector<std::string> backup_arguments(const fs::path& directory, const Selection& selection,
+                                          int vm_id, const std::string& run_tag) {
+  // --force: each backup has a directory of its own and new files, so restic would find no file to
+  // skip by its old size and time; and where a view gives two backups the same, it must not be
+  // believed.
+  std::vector<std::string> args{"--json",           "backup",
+                                "--force",          "--tag=one-" + std::to_string(vm_id),
+                                "--tag=" + run_tag, "--"};
+  for (const auto& name : selection.names) args.push_back((directory / name).string());
+  return args;
+}
+
+}  // namespace
+
+std::uint64_t Selection::mebibytes() const {
+  constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+  return std::max<std::uint64_t>(1, (disk_bytes + mebibyte - 1) / mebibyte);
+}
+
+Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::path& directory) {
+  Selection selection;
+  int disks = 0, legacy = 0;
+  for (const auto& entry : entries) {
+    if (!belongs(entry.name)) continue;
+    if (!entry.regular)
+      throw Error{"'" + (directory / entry.name).string() + "' is not a plain file"};
+    selection.names.push_back(entry.name);
+    selection.bytes += entry.size;
+    if (is_disk(entry.name)) selection.disk_bytes += entry.size;
+    if (!has_disk_id(entry.name)) continue;
+    ++disks;
+    if (is_legacy_rbd(entry.name)) ++legacy;
+  }
+  std::sort(selection.names.begin(), selection.names.end());
+  if (disks == 0) throw Error{"there is no disk file in '" + directory.string() + "'"};
+  if (!std::binary_search(selection.names.begin(), selection.names.end(), "vm.xml"))
+    throw Error{"there is no vm.xml in '" + directory.string() + "'"};
+  if (legacy != 0 && legacy != disks)
+    throw Error{"'" + directory.string() +
+                "' mixes files of rbd with others: one backup has one format"};
+  selection.format = legacy != 0 ? "rbd" : "raw";
+  return selection;
+}
+
+std::string upload(const Restic& restic, const fs::path& directory, const Selection& selection,
+                   int vm_id) {
+  Unclaimed snapshot{restic, vm_id};
+  Progress progress{"upload", selection.bytes};
+  std::optional<Summary> summary;
+  auto call =
+      restic.command(backup_arguments(directory, selection, vm_id, snapshot.tag()), Moves::data);
+  call.out_lines([&](std::string_view line) {
+    if (const auto status = parse_status(line)) progress.at(status->bytes_done);
+    if (auto found = parse_summary(line)) summary = std::move(found);
+  });
+  const auto finished = restic.when_unlocked(call);
+  if (!finished.ok()) throw restic.failure("store '" + directory.string() + "'", finished);
+  if (!summary)
+    throw Error{"restic ended without a summary: '" + directory.string() + "' is not stored"};
+  if (summary->bytes != selection.bytes || summary->files != selection.names.size())
+    throw Error{"restic stored " + std::to_string(summary->files) + " files of " +
+                std::to_string(summary->bytes) + " bytes, but '" + directory.string() + "' holds " +
+                std::to_string(selection.names.size()) + " of " + std::to_string(selection.bytes)};
+  progress.at(selection.bytes);
+  snapshot.claim();
+  return short_id(summary->snapshot_id);
+}
+
+}  // namespace restic

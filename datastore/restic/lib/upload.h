@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backup directory becomes a snapshot (contract 3.8.3 and 3.8.4).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "datastore/restic/lib/restic.h"
+
+namespace restic {
+
+// What of a backup directory is stored.
+struct Selection {
+  std::vector<std::string> names;  // sorted
+  std::uint64_t bytes = 0;
+  std::uint64_t disk_bytes = 0;  // of the files disk.*
+  std::string format;            // "raw", or "rbd" for the legacy files of Ceph
+
+  // MiB as the core accounts them: the bytes of the disk files, rounded up, at least 1.
+  std::uint64_t mebibytes() const;
+};
+
+// All disk.*, vm.xml, and what else belongs to a backup.  Throws Error, naming the directory, when
+// there is no disk file or no vm.xml, when one of them is no plain file, or when the disks are
+// partly of legacy Ceph format.
+Selection select_files(const std::vector<DirectoryEntry>& entries,
+                       const std::filesystem::path& directory);
+
+// Stores the files as one snapshot and returns its short id.  Success is a snapshot whose files and
+// bytes are those of the selection; whatever else happens, also a cancellation, no snapshot stays.
+std::string upload(const Restic& restic, const std::filesystem::path& directory,
+                   const Selection& selection, int vm_id);
+
+}  // namespace restic
