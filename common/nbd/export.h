@@ -34,15 +34,15 @@ struct Map {
   qcow2::Extents extents;         // ready for a Plan
 };
 
-// Asks for the block status of the whole disk.  With a bitmap: what is clean is absent, what is dirty
-// is data or (a hole, reads as zeros) zero.  Without: data, and holes as `base` says.
-// Throws Error naming the export; Cancelled.  Each request has a deadline.
+// Asks for the block status of the whole disk.  With a bitmap: what is clean is absent, what is
+// dirty is data or (a hole, reads as zeros) zero.  Without: data, and holes as `base` says. Throws
+// Error naming the export; Cancelled.  Each request has a deadline.
 Map map(const Export& source, Base base, std::chrono::seconds deadline = std::chrono::seconds{120});
 
 struct ReadOptions {
-  int connections = 4;            // more than one only where the server says it is safe
-  int in_flight = 4;              // requests on each connection
-  std::uint32_t request = 1 << 20;  // bytes, a multiple of the cluster size
+  int connections = 4;                 // more than one only where the server says it is safe
+  int in_flight = 4;                   // requests on each connection
+  std::uint32_t request = 1 << 20;     // bytes, a multiple of the cluster size
   std::chrono::seconds deadline{120};  // of each request
   // Called with the number of bytes read so far, from one thread at a time.
   std::function<void(std::uint64_t)> progress;

@@ -62,14 +62,6 @@ class Aligner {
 
 }  // namespace
 
-void append(Extents& extents, const Extent& next) {
-  if (!extents.empty() && extents.back().end() == next.offset &&
-      extents.back().content == next.content)
-    extents.back().length += next.length;
-  else
-    extents.push_back(next);
-}
-
 Extents aligned(std::uint64_t virtual_size, const Extents& extents) {
   if (virtual_size > max_virtual_size)
     throw Error{"cannot plan a qcow2 file: a disk of " + std::to_string(virtual_size) +

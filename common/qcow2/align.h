@@ -8,9 +8,6 @@
 
 namespace qcow2 {
 
-// Appends, joined with the last one where both touch and have the same content.
-void append(Extents& extents, const Extent& next);
-
 // As Plan::extents() promises.  Throws Error as Plan does.
 Extents aligned(std::uint64_t virtual_size, const Extents& extents);
 

@@ -25,4 +25,13 @@ struct Extent {
 // Ascending, without overlap; a gap is absent.
 using Extents = std::vector<Extent>;
 
+// Appends, joined with the last one where both touch and have the same content.
+inline void append(Extents& extents, const Extent& next) {
+  if (!extents.empty() && extents.back().end() == next.offset &&
+      extents.back().content == next.content)
+    extents.back().length += next.length;
+  else
+    extents.push_back(next);
+}
+
 }  // namespace qcow2

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a server says about a disk, one context at a time: private to common/nbd.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/nbd/export.h"
+
+namespace nbd {
+
+// One context's answers, as runs from the front of the disk without a gap.
+class Runs {
+ public:
+  // Of the flags of `context`, `flag` is what counts.
+  Runs(std::string context, std::uint32_t flag, std::uint64_t size)
+      : context_{std::move(context)}, flag_{flag}, size_{size} {}
+
+  struct Run {
+    std::uint64_t end;
+    bool set;
+  };
+
+  const std::string& context() const { return context_; }
+  std::uint64_t size() const { return size_; }
+  std::uint64_t end() const { return runs_.empty() ? 0 : runs_.back().end; }  // known up to here
+  const std::vector<Run>& get() const { return runs_; }
+
+  // libnbd gives pairs of length and flags.  They may repeat what is known, and exceed the disk;
+  // what lies behind a gap is ignored.
+  void add(std::uint64_t offset, std::span<const std::uint32_t> pairs);
+
+ private:
+  std::string context_;
+  std::uint32_t flag_;
+  std::uint64_t size_;
+  std::vector<Run> runs_;
+};
+
+// First what reads as zeros, then what is dirty, if there is a bitmap.  All known to the end.
+Map combine(std::span<const Runs> answers, Base base);
+
+}  // namespace nbd
