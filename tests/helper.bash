@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Loaded by every .bats file: run actions as the core runs them, and work with real guests.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME" && until [ -e Makefile ]; do cd ..; done && pwd)
+BUILD=${BUILD:-$ROOT/build}
+export ROOT BUILD
+# shellcheck source=tests/fixtures/guest.bash
+source "$ROOT/tests/fixtures/guest.bash"
+
+if [ -n "${BATS_TEST_TMPDIR-}" ]; then
+    export CALLS="$BATS_TEST_TMPDIR/calls"   # what the fakes were asked to do
+fi
+
+# with_fakes: the programs of tests/fakes stand in for the real ones
+with_fakes() { export PATH="$ROOT/tests/fakes:$PATH"; }
+
+# action NAME [ARGS...] < document: base64 in, as the core sends it
+action() {
+    local name=$1; shift
+    base64 | "$BUILD/$name" "$@"
+}
+
+vmvault() { "$BUILD/drivers/cli/vmvault" "$@"; }
+
+# For setup_file: a libvirtd and a vmvault of their own under $BATS_FILE_TMPDIR, and the guest.
+# They end with the file, also when bats itself is killed.
+hypervisor_start() {
+    local why
+    why=$("$FIXTURES/libvirtd" can) || skip "no libvirtd of our own: $why"
+    guest_build
+    "$FIXTURES/libvirtd" start "$BATS_FILE_TMPDIR/virt" --owner $$
+    LIBVIRT_DEFAULT_URI=$("$FIXTURES/libvirtd" uri "$BATS_FILE_TMPDIR/virt")
+    export LIBVIRT_DEFAULT_URI
+    export VMVAULT_VAR=$BATS_FILE_TMPDIR/var
+}
+
+# For teardown_file.
+hypervisor_stop() {
+    "$FIXTURES/libvirtd" stop "$BATS_FILE_TMPDIR/virt"
+}
