@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/app.h"
 
-#include <cstdio>
-#include <cstdlib>
-
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/one/location.h"
 #include "drivers/cli/lib/display.h"
-
-namespace fs = std::filesystem;
 
 namespace cli {
 namespace {
@@ -34,14 +29,6 @@ std::string plain_lines(std::string_view text) {
 
 }  // namespace
 
-fs::path actions_root() {
-  if (std::getenv("VMVAULT_REMOTES")) return remotes_root();
-  const auto program = fs::read_symlink("/proc/self/exe");
-  if (program.parent_path().filename() == "bin")
-    return program.parent_path().parent_path() / "libexec" / "vmvault";
-  return remotes_root();
-}
-
 App::App(std::string libvirt_uri)
     : uri_{std::move(libvirt_uri)},
       home_{var_dir()},
@@ -55,7 +42,7 @@ App::App(std::string libvirt_uri)
 }
 
 Command App::action(const std::string& name) const {
-  Command command{(actions_root() / name).string()};
+  Command command{(remotes_root() / name).string()};
   command.env("VMVAULT_VAR", home_.var().string())
       .env("VMVAULT_CORE_DIR", home_.var().string())
       .env("LIBVIRT_URI", uri_);

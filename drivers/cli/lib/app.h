@@ -2,7 +2,6 @@
 // What every command of vmvault works with: the state, and the actions that do the work.
 #pragma once
 
-#include <filesystem>
 #include <string>
 
 #include "common/command.h"
@@ -20,6 +19,7 @@ class App {
   const std::string& uri() const { return uri_; }
   const state::Home& home() const { return home_; }
   state::Store& store() { return store_; }
+  const state::Store& store() const { return store_; }
 
   // An action ("datastore/restic/rm") with the environment that ours need.
   Command action(const std::string& name) const;
@@ -37,9 +37,6 @@ class App {
   bool first_use_;
   state::Store store_;
 };
-
-// The tree of actions: beside this program in a built tree, else PREFIX/libexec/vmvault.
-std::filesystem::path actions_root();
 
 // Success, or an Error: `doing`, and the cause in the action's own words.  Cancelled if it was.
 void insist(const Finished& finished, const std::string& doing);

@@ -84,8 +84,9 @@ std::optional<std::string> Meter::line(const ProgressReport& report, Time now) {
   return text + words(report);
 }
 
-ProgressDisplay::ProgressDisplay(std::filesystem::path file)
+ProgressDisplay::ProgressDisplay(std::filesystem::path file, std::string on_cancel)
     : file_{std::move(file)},
+      on_cancel_{std::move(on_cancel)},
       terminal_{isatty(STDERR_FILENO) == 1},
       thread_{[this](const std::stop_token& stop) { watch(stop); }} {}
 
@@ -114,7 +115,7 @@ void ProgressDisplay::show() {
     if (drawn_) std::fputs("\r\033[K", stderr);
     drawn_ = false;
     cancelling_ = true;
-    note("stopping, and leaving everything as it was before (this can take two minutes)");
+    note(on_cancel_);
   }
   if (cancelling_) return;
   const auto report = read_progress(file_.string());

@@ -40,11 +40,11 @@ class Meter {
   bool complete_ = false;
 };
 
-// Shows on stderr what the file says, for as long as the object lives.  Also tells the user that a
-// cancellation was heard, since undoing takes its time.
+// Shows on stderr what the file says, for as long as the object lives.  Also says
+// `on_cancel` when a cancellation is heard, since undoing takes its time.
 class ProgressDisplay {
  public:
-  explicit ProgressDisplay(std::filesystem::path file);
+  ProgressDisplay(std::filesystem::path file, std::string on_cancel);
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
   ~ProgressDisplay();
@@ -57,6 +57,7 @@ class ProgressDisplay {
   void show();
 
   std::filesystem::path file_;
+  std::string on_cancel_;
   bool terminal_;
   bool drawn_ = false;
   bool cancelling_ = false;

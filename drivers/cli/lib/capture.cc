@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/capture.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <sstream>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/meter.h"
+
+namespace fs = std::filesystem;
+
+namespace cli {
+namespace {
+
+// The orchestrator's own undo has its deadlines; we wait for it rather than break it off.
+constexpr Stop patient{.signal = SIGTERM, .grace = std::chrono::seconds{120}};
+
+fs::path vm_dir(const App& app, int vm) { return app.home().vm_link(vm); }
+
+struct Reply {
+  std::string source;
+  std::int64_t size_mib = 0;
+};
+
+// "<id> <MiB> <format>" and its newline; nullopt for anything else, also for a part of it.
+std::optional<Reply> parse_reply(const std::string& text) {
+  std::istringstream words{text};
+  std::string source, size, format, more;
+  words >> source >> size >> format;
+  const auto mib = parse_number(size);
+  if (!words || !mib || *mib < 0 || words >> more || !text.ends_with('\n')) return std::nullopt;
+  const bool hex = std::all_of(source.begin(), source.end(),
+                               [](unsigned char c) { return std::isxdigit(c) != 0; });
+  if (!hex || source.size() > 64) return std::nullopt;
+  return Reply{.source = source, .size_mib = *mib};
+}
+
+// The capture's own account of this attempt; nothing if it is missing or another's.
+std::optional<std::string> result_text(const fs::path& dir, const state::Attempt& attempt) {
+  auto text = read_file_if_any(dir / "backup.result");
+  if (!text) return std::nullopt;
+  try {
+    const auto result = state::parse_result(*text);
+    if (result.vm == attempt.vm && result.increment == attempt.increment) return text;
+  } catch (const BadRequest&) {
+  }
+  return std::nullopt;
+}
+
+Stored record(App& app, const state::Attempt& attempt, const Reply& reply) {
+  const auto text = result_text(vm_dir(app, attempt.vm), attempt);
+  Stored stored;
+  if (text) stored.result = state::parse_result(*text);
+  stored.record = {.id = attempt.increment,
+                   .source = reply.source,
+                   .size_mib = reply.size_mib,
+                   .bytes = stored.result ? stored.result->bytes()
+                                          : static_cast<std::uint64_t>(reply.size_mib) << 20,
+                   .date = attempt.started,
+                   .dir = attempt.dir,
+                   .result = text.value_or("")};
+  stored.image = app.store().succeed(attempt.id, stored.record);
+  return stored;
+}
+
+Finished run(App& app, const state::Attempt& attempt, const std::string& request) {
+  const auto dir = vm_dir(app, attempt.vm);
+  const auto progress = dir / "backup.progress";
+  for (const char* name : {"backup.reply", "backup.result", "backup.progress"})
+    fs::remove(dir / name);
+  const Fd reply = open_file(dir / "backup.reply", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ProgressDisplay display{progress,
+                          "stopping: the guest will be as it was (this can take two minutes)"};
+  auto finished = app.action("vmm/kvm/backup")
+                      .arg(std::to_string(attempt.vm))
+                      .env("VMVAULT_PROGRESS", progress.string())
+                      .input(base64_encode(request) + "\n")
+                      .write_to(reply.get())
+                      .stop_with(patient)
+                      .err_lines([&](std::string_view line) {
+                        if (!line.starts_with("WARN:")) return;
+                        display.clear();
+                        note("warning:" + std::string{line.substr(5)});
+                      })
+                      .run();
+  return finished;
+}
+
+}  // namespace
+
+void link_disks(const fs::path& dir, const std::vector<messages::VmDisk>& disks) {
+  for (const auto& entry : fs::directory_iterator{dir})
+    if (entry.is_symlink() && entry.path().filename().string().starts_with("disk."))
+      fs::remove(entry.path());
+  for (const auto& one : disks) {
+    const auto link = dir / ("disk." + std::to_string(one.id));
+    if (symlink(one.disk.source.c_str(), link.c_str()) != 0)
+      throw system_error("make the link '" + link.string() + "'", errno);
+  }
+}
+
+Stored capture(App& app, const state::Attempt& begun, const std::string& request) {
+  auto attempt = begun;
+  attempt.id = app.store().begin(attempt);
+  try {
+    insist(run(app, attempt, request), "the backup failed");
+  } catch (const Cancelled& cancelled) {
+    // Too late is good: what is stored is kept.
+    const auto reply = parse_reply(read_file(vm_dir(app, attempt.vm) / "backup.reply"));
+    if (reply) return record(app, attempt, *reply);
+    app.store().fail(attempt.id, cancelled.what());
+    throw;
+  } catch (const Error& error) {
+    app.store().fail(attempt.id, error.what());
+    throw;
+  }
+  // From here on a failure leaves the attempt open: the next run finds the reply, and records it.
+  const auto text = read_file(vm_dir(app, attempt.vm) / "backup.reply");
+  const auto reply = parse_reply(text);
+  if (!reply) {
+    app.store().fail(attempt.id, "no snapshot id in the reply");
+    throw Error{"the backup failed: vmm/kvm/backup did not answer with a snapshot id"};
+  }
+  return record(app, attempt, *reply);
+}
+
+void settle(App& app, const state::VmRecord& vm) {
+  for (const auto& attempt : app.store().unfinished(vm.id)) {
+    const auto when = local_time(attempt.started);
+    const auto text = read_file_if_any(vm_dir(app, vm.id) / "backup.reply");
+    const auto reply = text ? parse_reply(*text) : std::nullopt;
+    const bool orphan = !attempt.image && attempt.increment > 0;
+    if (!reply || orphan) {
+      app.store().fail(attempt.id, "interrupted");
+      note("the backup of '" + vm.name + "' that began " + when +
+           " was interrupted; it is not in the list");
+      continue;
+    }
+    const auto stored = record(app, attempt, *reply);
+    note("the backup of '" + vm.name + "' that began " + when + " was good, and is recorded now (" +
+         fmt::format("image {}, increment {})", stored.image, stored.record.id));
+  }
+}
+
+std::string consistency_text(const state::CaptureResult& result) {
+  if (!result.live) return "consistent (powered off)";
+  auto freeze = result.freeze;
+  for (char& c : freeze) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (result.consistent) return "consistent (" + freeze + ")";
+  return "crash-consistent" + (result.why.empty() ? "" : ": " + printable(result.why));
+}
+
+}  // namespace cli

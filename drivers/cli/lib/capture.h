@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running the orchestrator of one backup, and keeping what it says.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "drivers/cli/lib/app.h"
+#include "drivers/lib/messages.h"
+#include "drivers/lib/result.h"
+
+namespace cli {
+
+struct Stored {
+  int image = -1;
+  state::BackupRecord record;
+  std::optional<state::CaptureResult> result;
+};
+
+// Points <dir>/disk.<id> to each disk's file, and takes away the links to others.
+void link_disks(const std::filesystem::path& dir, const std::vector<messages::VmDisk>& disks);
+
+// Runs vmm/kvm/backup with `request`.  The attempt is on record before, its end after; the reply
+// goes to <dir>/backup.reply, so that a backup that outlives us is still known to be good.
+Stored capture(App& app, const state::Attempt& attempt, const std::string& request);
+
+// What became of attempts whose vmvault died: those that ended well are recorded now, the others
+// are noted as failed.  The caller holds the machine's lock, and nobody works on it.
+void settle(App& app, const state::VmRecord& vm);
+
+// "consistent (agent)", "crash-consistent: why".
+std::string consistency_text(const state::CaptureResult& result);
+
+}  // namespace cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/remove.h"
+
+#include <cstdio>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/one/running.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/lib/messages.h"
+
+namespace cli {
+
+void remove(App& app, int id) {
+  const auto vm = app.store().vm(app.image(id).vm).value();
+  const auto lock = app.lock(vm);
+  for (const auto& worker : workers(vm.id))
+    throw Error{"a backup of '" + vm.name + "' runs (process " + std::to_string(worker.pid) +
+                "): nothing is deleted meanwhile"};
+  const auto image = app.image(id);  // again, now that nobody else can change it
+  const bool active = vm.active_image == id;
+  app.store().mark_deleting(id);
+  const auto request =
+      messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
+  insist(app.datastore_action(image.datastore, "rm")
+             .arg(std::to_string(id))
+             .input(base64_encode(request.dump()) + "\n")
+             .run(),
+         "cannot delete image " + std::to_string(id) + " (the same command again continues)");
+  app.store().remove_image(id);
+  std::printf("image %d of '%s' deleted, with %s%s\n", id, printable(vm.name).c_str(),
+              count_text(image.increments.size(), "restore point").c_str(),
+              active ? "; the next backup is a full one" : "");
+}
+
+}  // namespace cli

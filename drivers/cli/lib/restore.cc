@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/restore.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <deque>
+#include <map>
+
+#include "common/error.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/meter.h"
+#include "drivers/cli/lib/new_file.h"
+#include "drivers/lib/redirect.h"
+#include "drivers/lib/result.h"
+
+namespace fs = std::filesystem;
+
+namespace cli {
+namespace {
+
+// What is to be restored, and from where.
+struct Plan {
+  state::ImageRecord image;  // its increments up to the chosen one
+  fs::path to;
+  std::vector<state::DiskResult> disks;
+
+  const state::BackupRecord& last() const { return image.increments.back(); }
+  fs::path file(const state::DiskResult& disk) const {
+    return to / ("disk." + std::to_string(disk.id) + ".qcow2");
+  }
+  DiskUrl url(const state::DiskResult& disk) const {
+    return {.protocol = "restic",
+            .datastore_id = image.datastore,
+            .job_id = {},
+            .chain = image.chain(),
+            .path = last().dir / disk.file};
+  }
+};
+
+Command downloader(const App& app, const Plan& plan) {
+  return app.datastore_action(plan.image.datastore, "downloader");
+}
+
+std::string stored_file(const App& app, const Plan& plan, const std::string& name) {
+  // Any disk's URL names the snapshot and its directory.
+  state::DiskResult any;
+  any.file =
+      "disk." + std::to_string(plan.image.disks.front()) + "." + std::to_string(plan.last().id);
+  auto finished = downloader(app, plan).arg("--file").arg(name).arg(plan.url(any).text()).run();
+  insist(finished, "cannot read " + name + " of image " + std::to_string(plan.image.id));
+  return std::move(finished.out);
+}
+
+Plan make_plan(const App& app, const RestoreOptions& options) {
+  Plan plan{.image = app.image(options.image), .to = fs::absolute(options.to), .disks = {}};
+  const auto name = "image " + std::to_string(plan.image.id);
+  if (plan.image.state != state::ImageState::ready || plan.image.increments.empty())
+    throw Error{name + " is being deleted: nothing can be restored from it"};
+  auto& increments = plan.image.increments;
+  const int last = options.increment.value_or(increments.back().id);
+  if (!plan.image.increment(last))
+    throw BadRequest{name + " has no increment " + std::to_string(last) + " ('vmvault show " +
+                     std::to_string(plan.image.id) + "' lists them)"};
+  std::erase_if(increments, [&](const auto& one) { return one.id > last; });
+
+  const auto& text = plan.last().result;
+  plan.disks =
+      state::parse_result(text.empty() ? stored_file(app, plan, "vmvault.json") : text).disks;
+  if (options.disk) {
+    std::erase_if(plan.disks, [&](const auto& disk) { return disk.id != *options.disk; });
+    if (plan.disks.empty())
+      throw BadRequest{name + " has no disk " + std::to_string(*options.disk) + " ('vmvault show " +
+                       std::to_string(plan.image.id) + "' lists them)"};
+  }
+  return plan;
+}
+
+void refuse_existing(const Plan& plan, bool with_domain) {
+  std::string there;
+  const auto look = [&](const fs::path& path) {
+    if (fs::symlink_status(path).type() == fs::file_type::not_found) return;
+    there += (there.empty() ? "'" : ", '") + path.string() + "'";
+  };
+  for (const auto& disk : plan.disks) look(plan.file(disk));
+  if (with_domain) look(plan.to / "domain.xml");
+  if (!there.empty())
+    throw Error{"nothing is overwritten, and there is already " + there +
+                ": remove it, or choose another directory"};
+}
+
+std::uint64_t free_bytes(const fs::path& directory) {
+  struct statvfs info;
+  if (statvfs(directory.c_str(), &info) != 0)
+    throw system_error("examine '" + directory.string() + "'", errno);
+  return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+// A restored disk is at least as large as the largest file of its chain, unless much was
+// discarded meanwhile: enough to refuse early what cannot succeed.
+void refuse_without_space(const Plan& plan) {
+  std::map<int, std::uint64_t> largest;
+  for (const auto& record : plan.image.increments) {
+    if (record.result.empty()) continue;
+    for (const auto& disk : state::parse_result(record.result).disks)
+      largest[disk.id] = std::max(largest[disk.id], disk.file_size);
+  }
+  std::uint64_t need = 0;
+  for (const auto& disk : plan.disks) need += largest[disk.id];
+  const auto have = free_bytes(plan.to);
+  if (need > have)
+    throw Error{"not enough space in '" + plan.to.string() + "': the restore needs about " +
+                size_text(need) + ", and " + size_text(have) + " are free"};
+}
+
+void fetch(const App& app, const Plan& plan, const state::DiskResult& disk, const NewFile& file) {
+  const auto doing = "cannot restore disk " + std::to_string(disk.id) + " of image " +
+                     std::to_string(plan.image.id) + " to '" + file.path().string() + "'";
+  const TempDir work{app.home().var()};
+  const auto finished = [&] {
+    const ProgressDisplay display{work.path() / "progress", "stopping"};
+    return downloader(app, plan)
+        .arg("--stream")
+        .arg(plan.url(disk).text())
+        .env("VMVAULT_PROGRESS", (work.path() / "progress").string())
+        .write_to(file.fd())
+        .run();
+  }();
+  constexpr std::uint64_t nothing = 1 << 20;
+  if (!finished.ok() && free_bytes(plan.to) < nothing)
+    throw Error{doing + ": no space is left there"};
+  insist(finished, doing);
+  if (fsync(file.fd()) != 0) throw system_error("write '" + file.path().string() + "'", errno);
+}
+
+bool have_qemu_img() {
+  const char* path = std::getenv("PATH");
+  std::string_view rest{path ? path : ""};
+  while (!rest.empty()) {
+    const auto end = rest.find(':');
+    if (access((fs::path{rest.substr(0, end)} / "qemu-img").c_str(), X_OK) == 0) return true;
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+  }
+  return false;
+}
+
+void verify(const NewFile& file) {
+  const auto check = Command{"qemu-img", "check", "-q", "-f", "qcow2", file.part().string()}.run();
+  insist(check, "the restored disk '" + file.path().string() + "' is damaged");
+}
+
+}  // namespace
+
+void restore(App& app, const RestoreOptions& options) {
+  const auto begun = std::time(nullptr);
+  const bool with_domain = !options.disk;
+  const auto plan = make_plan(app, options);
+  refuse_existing(plan, with_domain);
+
+  std::map<std::string, fs::path> files;
+  for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
+  // First, since it is small: a wrong password or a lost repository is known before any disk.
+  guest::Redirected domain;
+  if (with_domain) domain = guest::redirect(stored_file(app, plan, "domain.xml"), files);
+
+  NewDirectory directory{plan.to};
+  refuse_without_space(plan);
+  if (!have_qemu_img()) note("qemu-img is not here: the restored disks are not checked");
+  std::deque<NewFile> parts;
+  std::uint64_t bytes = 0;
+  for (const auto& disk : plan.disks) {
+    const auto& part = parts.emplace_back(plan.file(disk));
+    fetch(app, plan, disk, part);
+    if (have_qemu_img()) verify(part);
+    bytes += fs::file_size(part.part());
+  }
+  if (with_domain) {
+    const auto& part = parts.emplace_back(plan.to / "domain.xml");
+    write_all(part.fd(), domain.xml, "write '" + part.path().string() + "'");
+  }
+  for (auto& part : parts) part.give_name();
+  for (auto& part : parts) part.release();
+  directory.keep();
+
+  for (const auto& part : parts) std::printf("%s\n", printable(part.path().string()).c_str());
+  for (const auto& target : domain.removed)
+    note("disk '" + target + "' is not in the backup, and was taken out of domain.xml");
+  std::printf("image %d, increment %d: %s restored, %s in %s\n", plan.image.id, plan.last().id,
+              count_text(plan.disks.size(), "disk").c_str(), size_text(bytes).c_str(),
+              duration_text(std::time(nullptr) - begun).c_str());
+  if (with_domain)
+    std::printf(
+        "virsh define %s    (where the original domain is gone: name and UUID are its own)\n",
+        shell_quote((plan.to / "domain.xml").string()).c_str());
+}
+
+}  // namespace cli

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <ctime>
+#include <sstream>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "common/one/running.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/json.h"
+#include "drivers/cli/lib/list.h"
+#include "drivers/lib/messages.h"
+
+namespace cli {
+namespace {
+
+struct VmStatus {
+  state::VmRecord vm;
+  std::vector<Worker> workers;
+  std::optional<std::int64_t> last_good;
+  std::optional<state::Attempt> last_attempt;
+};
+
+struct Space {
+  state::DatastoreRecord datastore;
+  std::optional<std::int64_t> used_mb, total_mb, free_mb;
+};
+
+struct Status {
+  std::vector<VmStatus> vms;
+  std::vector<Space> datastores;
+  std::vector<std::string> problems;
+};
+
+Space parse_space(state::DatastoreRecord datastore, const std::string& reply) {
+  Space space{.datastore = std::move(datastore), .used_mb = {}, .total_mb = {}, .free_mb = {}};
+  std::istringstream lines{reply};
+  for (std::string line; std::getline(lines, line);) {
+    const auto equals = line.find('=');
+    if (equals == line.npos) continue;
+    const auto name = line.substr(0, equals);
+    const auto value = parse_number(line.substr(equals + 1));
+    if (name == "USED_MB") space.used_mb = value;
+    if (name == "TOTAL_MB") space.total_mb = value;
+    if (name == "FREE_MB") space.free_mb = value;
+  }
+  return space;
+}
+
+// A datastore that does not answer is a line of the status, not its end.
+void ask_datastores(const App& app, Status& status) {
+  for (const auto& datastore : app.store().datastores()) {
+    std::string reply;
+    try {
+      const auto request = messages::datastore_action(app.home().datastore(datastore.id));
+      const auto finished = app.datastore_action(datastore.id, "monitor")
+                                .arg(std::to_string(datastore.id))
+                                .input(base64_encode(request.dump()) + "\n")
+                                .deadline(std::chrono::seconds{60})
+                                .run();
+      insist(finished, "datastore " + std::to_string(datastore.id) + " does not answer");
+      reply = finished.out;
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      status.problems.emplace_back(error.what());
+    }
+    status.datastores.push_back(parse_space(datastore, reply));
+  }
+}
+
+void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
+  VmStatus one{.vm = vm,
+               .workers = workers(vm.id),
+               .last_good = {},
+               .last_attempt = app.store().last_attempt(vm.id)};
+  for (const auto& image : app.store().images())
+    if (image.vm == vm.id && image.state == state::ImageState::ready && !image.increments.empty())
+      one.last_good = std::max(one.last_good.value_or(0), image.increments.back().date);
+  if (one.last_attempt && !one.last_attempt->error.empty())
+    status.problems.push_back("the last backup of '" + vm.name + "' (" +
+                              local_time(one.last_attempt->started) +
+                              ") failed: " + one.last_attempt->error);
+  if (one.workers.empty() && !app.store().unfinished(vm.id).empty() &&
+      FileLock::try_lock(app.home().vm_dir(vm.uuid) / "cli.lock"))
+    status.problems.push_back("a backup of '" + vm.name +
+                              "' was interrupted; the next one settles it");
+  status.vms.push_back(std::move(one));
+}
+
+Status gather(const App& app) {
+  Status status;
+  for (const auto& vm : app.store().vms()) look_at_vm(app, status, vm);
+  for (const auto& image : app.store().images())
+    if (image.state == state::ImageState::deleting)
+      status.problems.push_back("image " + std::to_string(image.id) +
+                                " is half deleted: 'vmvault delete " + std::to_string(image.id) +
+                                "' again");
+  ask_datastores(app, status);
+  return status;
+}
+
+Json to_json(const Status& status) {
+  Json out{{"vms", Json::array()}, {"datastores", Json::array()}, {"problems", status.problems}};
+  const auto now = std::time(nullptr);
+  for (const auto& one : status.vms) {
+    Json vm{{"id", one.vm.id},          {"name", one.vm.name},    {"uuid", one.vm.uuid},
+            {"running", Json::array()}, {"last_backup", nullptr}, {"age_seconds", nullptr}};
+    for (const auto& worker : one.workers)
+      vm["running"].push_back({{"phase", worker.phase}, {"pid", worker.pid}});
+    if (one.last_good) {
+      vm["last_backup"] = utc_time(*one.last_good);
+      vm["age_seconds"] = now - *one.last_good;
+    }
+    out["vms"].push_back(std::move(vm));
+  }
+  const auto number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
+  for (const auto& one : status.datastores)
+    out["datastores"].push_back({{"id", one.datastore.id},
+                                 {"name", one.datastore.name},
+                                 {"used_mb", number(one.used_mb)},
+                                 {"total_mb", number(one.total_mb)},
+                                 {"free_mb", number(one.free_mb)}});
+  return out;
+}
+
+std::string mib_text(const std::optional<std::int64_t>& mib) {
+  return mib ? size_text(static_cast<std::uint64_t>(*mib) << 20) : "?";
+}
+
+void print_text(const Status& status) {
+  std::vector<std::vector<std::string>> rows{{"VM", "DOMAIN", "LAST BACKUP", "AGE", "NOW"}};
+  const auto now = std::time(nullptr);
+  for (const auto& one : status.vms) {
+    std::string running;
+    for (const auto& worker : one.workers)
+      running += (running.empty() ? "" : ", ") + worker.phase + " (process " +
+                 std::to_string(worker.pid) + ")";
+    rows.push_back({std::to_string(one.vm.id), one.vm.name,
+                    one.last_good ? local_time(*one.last_good) : "never",
+                    one.last_good ? duration_text(now - *one.last_good) : "-",
+                    running.empty() ? "-" : running});
+  }
+  std::fputs(table(rows).c_str(), stdout);
+  rows = {{"DATASTORE", "NAME", "USED", "FREE", "TOTAL"}};
+  for (const auto& one : status.datastores)
+    rows.push_back({std::to_string(one.datastore.id), one.datastore.name, mib_text(one.used_mb),
+                    mib_text(one.free_mb), mib_text(one.total_mb)});
+  std::printf("\n%s", table(rows).c_str());
+  if (!status.problems.empty()) std::puts("");
+  for (const auto& problem : status.problems)
+    std::printf("problem: %s\n", printable(problem).c_str());
+}
+
+}  // namespace
+
+void status(const App& app, Form form) {
+  const auto now = gather(app);
+  if (form == Form::json)
+    print(to_json(now));
+  else
+    print_text(now);
+}
+
+}  // namespace cli

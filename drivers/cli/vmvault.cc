@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// vmvault: backups of the virtual machines of one libvirt host, without a service.
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/one/config.h"
+#include "drivers/cli/lib/backup.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/list.h"
+#include "drivers/cli/lib/remove.h"
+#include "drivers/cli/lib/restore.h"
+#include "drivers/cli/lib/version.h"
+
+namespace {
+
+constexpr const char* examples =
+    "Examples:\n"
+    "  vmvault backup web                         a full the first time, then increments\n"
+    "  vmvault backup web --fs-freeze agent       with the guest's file systems quiet\n"
+    "  vmvault list                               what there is\n"
+    "  vmvault show 1                             the restore points of image 1\n"
+    "  vmvault restore 1 --to /srv/web            the newest, and a domain.xml to define\n"
+    "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
+    "  vmvault delete 1\n"
+    "  vmvault status\n"
+    "\n"
+    "Exit: 0 done, 1 failed, 2 wrong use, 143 cancelled (^C or SIGTERM).  See vmvault(1).";
+
+struct Words {
+  std::string uri;
+  cli::BackupOptions backup;
+  std::string freeze;
+  int image = -1;
+  bool json = false;
+  cli::RestoreOptions restore;
+  std::function<void(cli::App&)> command;
+};
+
+cli::Form form(const Words& words) { return words.json ? cli::Form::json : cli::Form::text; }
+
+void add_backup(CLI::App& root, Words& words) {
+  auto* sub = root.add_subcommand("backup", "Back up a domain: a full first, then increments");
+  sub->add_option("DOMAIN", words.backup.domain, "Its name, UUID or id")->required();
+  sub->add_flag("--full", words.backup.full, "Begin a new chain");
+  sub->add_option("--fs-freeze", words.freeze,
+                  "agent, suspend or none (default: agent if one is connected)")
+      ->check(CLI::IsMember({"agent", "suspend", "none"}, CLI::ignore_case));
+  sub->add_flag("--force", words.backup.force, "Also if OpenNebula owns the domain");
+  sub->final_callback([&words] {
+    words.command = [&words](cli::App& app) {
+      if (!words.freeze.empty()) words.backup.freeze = parse_freeze(words.freeze);
+      cli::backup(app, words.backup);
+    };
+  });
+}
+
+void add_restore(CLI::App& root, Words& words) {
+  auto* sub = root.add_subcommand("restore", "Restore disks, and a domain.xml that uses them");
+  sub->add_option("ID", words.restore.image, "The image")->required();
+  sub->add_option("--to", words.restore.to, "Directory; nothing in it is overwritten")->required();
+  sub->add_option("--disk", words.restore.disk, "Only this disk, and no domain.xml");
+  sub->add_option("--increment", words.restore.increment,
+                  "As of this increment (default: the last)");
+  sub->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::restore(app, words.restore); }; });
+}
+
+void add_image_commands(CLI::App& root, Words& words) {
+  auto* list = root.add_subcommand("list", "The backup images");
+  auto* show = root.add_subcommand("show", "One image: its increments and disks");
+  auto* remove = root.add_subcommand("delete", "Delete an image, with all its increments");
+  auto* status = root.add_subcommand("status", "What runs, space, last backups, problems");
+  for (auto* sub : {list, show, status}) sub->add_flag("--json", words.json, "As JSON");
+  for (auto* sub : {show, remove})
+    sub->add_option("ID", words.image, "The image, as 'vmvault list' shows it")->required();
+  list->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::list(app, form(words)); }; });
+  show->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::show(app, words.image, form(words)); };
+  });
+  remove->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::remove(app, words.image); }; });
+  status->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::status(app, form(words)); }; });
+}
+
+int run(int argc, char** argv) {
+  Words words;
+  CLI::App root{"Back up virtual machines of this libvirt host, and restore them", "vmvault"};
+  root.footer(examples);
+  root.set_version_flag("--version", std::string{"vmvault "} + cli::version);
+  root.add_option("--connect", words.uri,
+                  "libvirt's URI (default: $LIBVIRT_URI or qemu:///system)");
+  root.require_subcommand(1);
+  add_backup(root, words);
+  add_image_commands(root, words);
+  add_restore(root, words);
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return root.exit(help);
+  } catch (const CLI::ParseError& error) {
+    throw BadRequest{one_line(error.what()) + " ('vmvault --help' explains)"};
+  }
+  cli::App app{words.uri.empty() ? libvirt_uri() : words.uri};
+  words.command(app);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  cancel::install();
+  const int status = run(argc, argv);
+  if (std::fflush(stdout) != 0) throw system_error("write the answer", errno);
+  return status;
+} catch (const Error& error) {
+  cli::note(one_line(error.what()));
+  return static_cast<int>(error.exit());
+} catch (const std::exception& error) {
+  cli::note(std::string{"unexpected: "} + one_line(error.what()));
+  return static_cast<int>(Exit::failed);
+}
