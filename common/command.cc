@@ -160,6 +160,22 @@ Finished Command::run() const {
   if (in.write) fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
   const auto end = deadline_ ? std::optional{Clock::now() + *deadline_} : std::nullopt;
 
+  // A helper that we hold undoes and ends when its stdin does, wherever it is: a signal would only
+  // reach the ssh that leads to it, and we would be gone before it is done.
+  const auto let_go = [&] {
+    if (!hold_input_) return;
+    in.write.reset();
+    const auto patience = Clock::now() + stop_.grace;
+    for (bool exited = false; !exited && Clock::now() < patience;) {
+      pollfd fds[] = {
+          {child.fd(), POLLIN, 0}, {from_out.fd(), POLLIN, 0}, {from_err.fd(), POLLIN, 0}};
+      poll(fds, std::size(fds), milliseconds_until(patience));
+      exited = fds[0].revents != 0;
+      from_out.drain();
+      from_err.drain();
+    }
+  };
+
   for (bool exited = false; !exited;) {
     pollfd fds[] = {{child.fd(), POLLIN, 0},
                     {in.write.get(), static_cast<short>(input.empty() ? 0 : POLLOUT), 0},
@@ -169,12 +185,17 @@ Finished Command::run() const {
                     {shielded_ ? -1 : cancel::watched(), POLLRDHUP, 0}};
     const int ready = poll(fds, std::size(fds), milliseconds_until(end));
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
-    if (!shielded_) cancel::check();
+    if (!shielded_ && cancel::requested()) {
+      let_go();
+      throw Cancelled{};
+    }
     if (ready == -1) continue;
     exited = fds[0].revents != 0;
-    if (!exited && end && Clock::now() >= *end)
+    if (!exited && end && Clock::now() >= *end) {
+      let_go();
       throw Error{"'" + display() + "' did not end within " + std::to_string(deadline_->count()) +
                   " s"};
+    }
     if (fds[1].revents != 0) feed(in.write, input, hold_input_, fds[1].revents);
     from_out.drain();
     from_err.drain();

@@ -36,7 +36,8 @@ class Command {
   Command& env(std::string_view name, std::string_view value);  // never displayed
   Command& input(std::string text);
   // After input(), keep the child's stdin open until it ends.  A helper on the other side
-  // takes the end of its stdin for our death, and undoes.
+  // takes the end of its stdin for our death, and undoes: a cancellation or a deadline closes it
+  // first, waits for the helper for the grace of stop_with(), and only then sends the signal.
   Command& hold_input();
   Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
