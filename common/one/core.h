@@ -6,7 +6,8 @@
 
 // The datastore with this id, with its secrets in clear.
 //
-// Where VMVAULT_CORE_DIR is set, there is no service: <that directory>/datastores/<id>.xml is read.
-// Else the core is asked, by XML-RPC as the user of ONE_AUTH (one.datastore.info;
-// contract 2.10, 2.12). Throws Error, naming the datastore and the core.
+// Where VMVAULT_CORE_DIR is set, there is no service: <that directory>/datastores/<id>.xml is
+// read. Else the core is asked, by XML-RPC as the user of ONE_AUTH (one.datastore.info; contract
+// 2.10, 2.12), and has the setting CORE_TIMEOUT (90) in seconds to answer.
+// Throws Error, naming the datastore and the core, or Cancelled.
 Datastore datastore_from_core(int id);

@@ -4,8 +4,9 @@
 //   NAME = "vm"
 //   DISK = [ IMAGE_ID = "5", TARGET = "vda" ]
 //
-// Names are upper-cased, as the core does.  A value may be quoted; in quotes, \" and \\ stand for
-// the character.  '#' begins a comment outside quotes.
+// As the core's own parser has it: names are letters, digits and '_', and become upper case.  A
+// value is one word, or quoted, perhaps over lines; in quotes \" stands for a quote, and every
+// other backslash for itself.  '#' begins a comment outside quotes.
 #pragma once
 
 #include <string>
@@ -27,7 +28,10 @@ struct Attribute {
 using Template = std::vector<Attribute>;  // in order; a name may come more than once
 
 Template parse_template(std::string_view text);  // BadRequest, with the line number
-// What parse_template() reads back unchanged.  Vectors without pairs are left out.
+
+// What parse_template() and the core read back unchanged.  Vectors without pairs are left out.
+// BadRequest, naming the attribute, for what cannot be written: a value that ends in a backslash
+// (the core would take it for \"), or a name that is none.
 std::string to_text(const Template& attributes);
 
 }  // namespace one

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/one/rpc.h"
+
+#include <poll.h>
+#include <xmlrpc-c/base.h>
+#include <xmlrpc-c/client.h>
+#include <xmlrpc-c/client_global.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "common/cancel.h"
+#include "common/child.h"
+#include "common/error.h"
+#include "common/file.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::optional<std::string> environment(const char* name) {
+  const char* value = getenv(name);
+  return value && *value ? std::optional<std::string>{value} : std::nullopt;
+}
+
+fs::path in_home(const char* name) {
+  const auto home = environment("HOME");
+  return home ? fs::path{*home} / ".one" / name : fs::path{};
+}
+
+std::string first_line(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  line.erase(line.find_last_not_of(" \t\r") + 1);
+  return line;
+}
+
+std::string find_session() {
+  const auto named = environment("ONE_AUTH");
+  std::vector<fs::path> files{in_home("one_auth"), "/var/lib/one/.one/one_auth"};
+  if (named) files = {*named};
+  for (const auto& file : files) {
+    const auto text = file.empty() ? std::nullopt : read_file_if_any(file);
+    if (text && !first_line(*text).empty()) return first_line(*text);
+  }
+  throw Error{"no credentials for the core in '" + files.back().string() + "': set ONE_AUTH"};
+}
+
+std::string find_endpoint() {
+  if (auto url = environment("ONE_XMLRPC")) return *std::move(url);
+  const auto file = in_home("one_endpoint");
+  const auto text = file.empty() ? std::nullopt : read_file_if_any(file);
+  if (text && !first_line(*text).empty()) return first_line(*text);
+  return "http://localhost:2633/RPC2";
+}
+
+void blot_out(std::string& text, const std::string& secret) {
+  if (secret.empty()) return;
+  for (size_t at = 0; (at = text.find(secret, at)) != text.npos; at += 3)
+    text.replace(at, secret.size(), "...");
+}
+
+// --- xmlrpc-c ---
+
+struct Env : xmlrpc_env {
+  Env() { xmlrpc_env_init(this); }
+  Env(const Env&) = delete;
+  ~Env() { xmlrpc_env_clean(this); }
+  void check() const {
+    if (fault_occurred) throw Error{fault_string ? fault_string : "no reason given"};
+  }
+};
+
+using Value = Owned<xmlrpc_value, xmlrpc_DECREF>;
+using Client = Owned<xmlrpc_client, xmlrpc_client_destroy>;
+
+void set_up_library() {
+  Env env;
+  xmlrpc_client_setup_global_const(&env);
+  env.check();
+  xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 64 << 20);
+}
+
+Client make_client(std::chrono::seconds limit) {
+  static const bool once = (set_up_library(), true);
+  (void)once;
+  xmlrpc_curl_xportparms curl{};
+  curl.timeout = static_cast<unsigned>(std::chrono::milliseconds{limit}.count());
+  xmlrpc_clientparms parms{};
+  parms.transport = "curl";
+  parms.transportparmsP = &curl;
+  parms.transportparm_size = XMLRPC_CXPSIZE(timeout);
+  Env env;
+  xmlrpc_client* client = nullptr;
+  xmlrpc_client_create(&env, XMLRPC_CLIENT_NO_FLAGS, "vmvault", "1", &parms,
+                       XMLRPC_CPSIZE(transportparm_size), &client);
+  env.check();
+  return Client{client};
+}
+
+// While it lives, a cancellation interrupts the client.
+class Interrupt {
+ public:
+  explicit Interrupt(xmlrpc_client* client) {
+    xmlrpc_client_set_interrupt(client, &interrupted_);
+    if (cancel::fd() == -1) return;
+    thread_ = std::jthread{[this] {
+      pollfd fds[] = {{end_.read.get(), POLLIN, 0},
+                      {cancel::fd(), POLLIN, 0},
+                      {cancel::watched(), POLLRDHUP, 0}};
+      while (poll(fds, std::size(fds), -1) == -1) {
+      }
+      if (cancel::requested()) interrupted_ = 1;
+    }};
+  }
+  Interrupt(const Interrupt&) = delete;
+  ~Interrupt() { end_.write.reset(); }
+
+ private:
+  int interrupted_ = 0;  // read by the library, which knows no atomics
+  Pipe end_;
+  std::jthread thread_;
+};
+
+Value item(xmlrpc_value* array, unsigned index) {
+  Env env;
+  xmlrpc_value* value = nullptr;
+  xmlrpc_array_read_item(&env, array, index, &value);
+  env.check();
+  return Value{value};
+}
+
+std::string text_of(xmlrpc_value* value) {
+  Env env;
+  const char* text = nullptr;
+  xmlrpc_read_string(&env, value, &text);
+  env.check();
+  const std::unique_ptr<const char,
+                        decltype([](const char* c) { std::free(const_cast<char*>(c)); })>
+      owned{text};
+  return text;
+}
+
+// [true, text, ...] or [false, message, code, ...].
+std::string unpack(xmlrpc_value* answer) {
+  if (xmlrpc_value_type(answer) != XMLRPC_TYPE_ARRAY) throw Error{"the answer is not an array"};
+  Env env;
+  xmlrpc_bool success = 0;
+  xmlrpc_read_bool(&env, item(answer, 0).get(), &success);
+  env.check();
+  std::string text = text_of(item(answer, 1).get());
+  if (!success) throw Error{text};
+  return text;
+}
+
+}  // namespace
+
+Core Core::from_environment() { return {find_endpoint(), find_session()}; }
+
+std::string Core::name() const {
+  const auto scheme = endpoint.find("://");
+  const auto host = scheme == endpoint.npos ? 0 : scheme + 3;
+  const auto at = endpoint.substr(0, endpoint.find('/', host)).rfind('@');
+  return at == endpoint.npos || at < host ? endpoint
+                                          : endpoint.substr(0, host) + endpoint.substr(at + 1);
+}
+
+std::string Core::info(const std::string& method, int id, std::chrono::seconds limit) const try {
+  const Client client = make_client(limit);
+  const Interrupt interrupt{client.get()};
+  Env env;
+  xmlrpc_value* answer = nullptr;
+  xmlrpc_client_call2f(&env, client.get(), endpoint.c_str(), method.c_str(), &answer, "(sib)",
+                       session.c_str(), id, 1);
+  cancel::check();
+  env.check();
+  return unpack(Value{answer}.get());
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  // Neither curl nor the core is trusted not to repeat what it was given.
+  std::string why = e.what();
+  blot_out(why, endpoint);
+  blot_out(why, session);
+  blot_out(why, session.substr(session.find(':') + 1));
+  throw Error{one_line(why)};
+}
