@@ -27,6 +27,7 @@ namespace {
 // What is to be restored, and from where.
 struct Plan {
   state::ImageRecord image;  // its increments up to the chosen one
+  std::string protocol;      // of its datastore's URLs
   fs::path to;
   std::vector<state::DiskResult> disks;
 
@@ -35,7 +36,7 @@ struct Plan {
     return to / ("disk." + std::to_string(disk.id) + ".qcow2");
   }
   DiskUrl url(const state::DiskResult& disk) const {
-    return {.protocol = "restic",
+    return {.protocol = protocol,
             .datastore_id = image.datastore,
             .job_id = {},
             .chain = image.chain(),
@@ -58,7 +59,11 @@ std::string stored_file(const App& app, const Plan& plan, const std::string& nam
 }
 
 Plan make_plan(const App& app, const RestoreOptions& options) {
-  Plan plan{.image = app.image(options.image), .to = fs::absolute(options.to), .disks = {}};
+  Plan plan{.image = app.image(options.image),
+            .protocol = {},
+            .to = fs::absolute(options.to).lexically_normal(),
+            .disks = {}};
+  plan.protocol = app.store().datastore(plan.image.datastore).value().ds_mad;
   const auto name = "image " + std::to_string(plan.image.id);
   if (plan.image.state != state::ImageState::ready || plan.image.increments.empty())
     throw Error{name + " is being deleted: nothing can be restored from it"};

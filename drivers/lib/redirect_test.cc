@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/redirect.h"
+
+#include <gtest/gtest.h>
+#include <libvirt/libvirt.h>
+
+#include "common/error.h"
+#include "common/handle.h"
+#include "common/one/xml.h"
+
+namespace guest {
+namespace {
+
+// As libvirt shows a running domain.
+const std::string live = R"(<domain type='test' id='7'>
+  <name>web</name>
+  <uuid>23401b18-2886-42e0-8639-73a62b52342b</uuid>
+  <memory unit='KiB'>262144</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none' discard='unmap'/>
+      <source file='/img/a.raw' index='2'><seclabel model='dac' relabel='no'/></source>
+      <backingStore type='file' index='3'><format type='qcow2'/><source file='/img/base'/></backingStore>
+      <target dev='vda' bus='virtio'/>
+      <alias name='virtio-disk0'/>
+    </disk>
+    <disk type='block' device='disk'>
+      <source dev='/dev/vg/lv'/>
+      <target dev='vdb' bus='virtio'/>
+      <alias name='ua-mine'/>
+    </disk>
+    <disk type='file' device='cdrom'>
+      <source file='/iso/install.iso'/>
+      <target dev='sda' bus='sata'/>
+      <readonly/>
+    </disk>
+    <interface type='network'>
+      <mac address='52:54:00:00:00:01'/>
+      <source network='default'/>
+      <target dev='vnet3'/>
+      <alias name='net0'/>
+    </interface>
+  </devices>
+  <seclabel type='dynamic' model='dac' relabel='yes'><label>+64055:+64055</label></seclabel>
+</domain>)";
+
+TEST(Redirect, PointsEveryDiskToItsFile) {
+  const auto result = redirect(live, {{"vda", "/r/disk.0.qcow2"}, {"vdb", "/r/disk.1.qcow2"}});
+  const Xml document{result.xml};
+  EXPECT_EQ(document.at("devices/disk[1]/source/@file"), "/r/disk.0.qcow2");
+  EXPECT_EQ(document.at("devices/disk[1]/driver/@type"), "qcow2");
+  EXPECT_EQ(document.at("devices/disk[1]/driver/@discard"), "unmap") << "the user's own choice";
+  EXPECT_EQ(document.at("devices/disk[2]/@type"), "file");
+  EXPECT_EQ(document.at("devices/disk[2]/source/@file"), "/r/disk.1.qcow2");
+  EXPECT_FALSE(document.find("devices/disk[2]/source/@dev"));
+  EXPECT_EQ(document.at("devices/disk[2]/driver/@type"), "qcow2");
+  EXPECT_TRUE(result.removed.empty());
+}
+
+TEST(Redirect, RemovesWhatOnlyARunningDomainHas) {
+  const Xml document{redirect(live, {{"vda", "/r/disk.0.qcow2"}, {"vdb", "/r/disk.1.qcow2"}}).xml};
+  for (const char* gone :
+       {"@id", "seclabel", "devices/disk/backingStore", "//source/seclabel", "//source/@index",
+        "devices/interface/target", "//alias[@name='virtio-disk0']", "//alias[@name='net0']"})
+    EXPECT_FALSE(document.find(gone)) << gone;
+  EXPECT_TRUE(document.find("//alias[@name='ua-mine']"));
+  EXPECT_EQ(document.at("uuid"), "23401b18-2886-42e0-8639-73a62b52342b");
+}
+
+TEST(Redirect, TakesOutDisksThatWereNotRestoredButNoMedium) {
+  const auto result = redirect(live, {{"vda", "/r/disk.0.qcow2"}});
+  const Xml document{result.xml};
+  EXPECT_EQ(result.removed, std::vector<std::string>{"vdb"});
+  EXPECT_EQ(document.root().find_all("devices/disk").size(), 2u);
+  EXPECT_EQ(document.at("devices/disk[@device='cdrom']/source/@file"), "/iso/install.iso");
+}
+
+TEST(Redirect, CarriesAnyPath) {
+  const std::string path = "/r/a 'b' \"c\" & <d>/disk.0.qcow2";
+  const Xml document{redirect(live, {{"vda", path}}).xml};
+  EXPECT_EQ(document.at("devices/disk[1]/source/@file"), path);
+}
+
+TEST(Redirect, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(redirect("<pool/>", {}), BadRequest);
+  EXPECT_THROW(redirect("<domain>", {}), BadRequest);
+  EXPECT_THROW(redirect(live, {{"vdz", "/r/disk.9.qcow2"}}), BadRequest);
+}
+
+TEST(Redirect, IsReadyToBeDefined) {
+  const auto text = redirect(live, {{"vda", "/r/0.qcow2"}, {"vdb", "/r/1.qcow2"}}).xml;
+  ASSERT_EQ(virInitialize(), 0);
+  const Owned<virConnect, virConnectClose> libvirt{virConnectOpen("test:///default")};
+  ASSERT_TRUE(libvirt);
+  const Owned<virDomain, virDomainFree> defined{
+      virDomainDefineXMLFlags(libvirt.get(), text.c_str(), VIR_DOMAIN_DEFINE_VALIDATE)};
+  EXPECT_TRUE(defined);
+}
+
+}  // namespace
+}  // namespace guest

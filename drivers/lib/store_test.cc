@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/store.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <thread>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "drivers/lib/schema.h"
+
+namespace state {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() { store.put_datastore({.id = 100, .name = "default", .ds_mad = "restic"}); }
+
+  Attempt attempt(int vm, std::optional<int> image, int increment, Mode mode = Mode::increment) {
+    return {.id = -1,
+            .vm = vm,
+            .image = image,
+            .increment = increment,
+            .datastore = 100,
+            .mode = mode,
+            .disks = {0, 2},
+            .dir = "/v/1000000/backup",
+            .started = 1000 + increment,
+            .ended = {},
+            .error = {}};
+  }
+  int back_up(int vm, std::optional<int> image, int increment, Mode mode = Mode::increment) {
+    const auto id = store.begin(attempt(vm, image, increment, mode));
+    return store.succeed(id, {.id = increment,
+                              .source = "aaaa000" + std::to_string(increment),
+                              .size_mib = 3,
+                              .bytes = 3 << 20,
+                              .date = 2000 + increment,
+                              .dir = "/v/1000000/backup",
+                              .result = "{}"});
+  }
+
+  TempDir dir;
+  Store store{dir.path() / "state.db"};
+};
+
+TEST_F(StoreTest, VmIdsBeginAtAMillionAndStayWithTheUuid) {
+  EXPECT_EQ(store.vm_for("u1", "web").id, 1'000'000);
+  EXPECT_EQ(store.vm_for("u2", "db").id, 1'000'001);
+  const auto again = store.vm_for("u1", "web-renamed");
+  EXPECT_EQ(again.id, 1'000'000);
+  EXPECT_EQ(store.vm(1'000'000)->name, "web-renamed");
+  EXPECT_EQ(store.vms().size(), 2u);
+  EXPECT_FALSE(store.vm(7));
+}
+
+TEST_F(StoreTest, UpdatingAVmUsesUpNoId) {
+  store.vm_for("u1", "web");
+  for (int i = 0; i < 5; ++i) store.vm_for("u1", "web");
+  EXPECT_EQ(store.vm_for("u2", "db").id, 1'000'001);
+}
+
+TEST_F(StoreTest, DiskIdsAreBoundToTargetAndSourceAndNeverReused) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int other = store.vm_for("u2", "db").id;
+  EXPECT_EQ(store.disk_id(vm, "vda", "/a"), 0);
+  EXPECT_EQ(store.disk_id(vm, "vdb", "/b"), 1);
+  EXPECT_EQ(store.disk_id(vm, "vda", "/a"), 0);
+  EXPECT_EQ(store.disk_id(vm, "vda", "/b"), 2);
+  EXPECT_EQ(store.disk_id(vm, "vdb", "/a"), 3);
+  EXPECT_EQ(store.disk_id(other, "vda", "/a"), 0);
+}
+
+TEST_F(StoreTest, TheFirstBackupMakesTheImageAndTheNextOnesJoinIt) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, std::nullopt, 0);
+  EXPECT_EQ(store.vm(vm)->active_image, image);
+  EXPECT_EQ(back_up(vm, image, 1), image);
+  const auto found = store.image(image).value();
+  EXPECT_EQ(found.increments.size(), 2u);
+  EXPECT_EQ(found.chain().text(), "0:aaaa0000,1:aaaa0001");
+  EXPECT_EQ(found.disks, (std::vector{0, 2}));
+  EXPECT_EQ(found.mode, Mode::increment);
+  EXPECT_EQ(found.increment(1)->bytes, 3u << 20);
+  EXPECT_EQ(found.increment(2), nullptr);
+}
+
+TEST_F(StoreTest, AFullImageIsNoChain) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, std::nullopt, 0, Mode::full);
+  EXPECT_FALSE(store.vm(vm)->active_image);
+  EXPECT_EQ(store.image(image)->mode, Mode::full);
+}
+
+TEST_F(StoreTest, AFailedAttemptLeavesNoImage) {
+  const int vm = store.vm_for("u1", "web").id;
+  const auto id = store.begin(attempt(vm, std::nullopt, 0));
+  EXPECT_EQ(store.unfinished(vm).size(), 1u);
+  store.fail(id, "no space");
+  EXPECT_TRUE(store.unfinished(vm).empty());
+  EXPECT_EQ(store.last_attempt(vm)->error, "no space");
+  EXPECT_TRUE(store.images().empty());
+  EXPECT_FALSE(store.vm(vm)->active_image);
+}
+
+TEST_F(StoreTest, AnUnfinishedAttemptOutlivesTheProcess) {
+  const int vm = store.vm_for("u1", "web").id;
+  store.begin(attempt(vm, std::nullopt, 0));
+  const Store again{dir.path() / "state.db"};
+  ASSERT_EQ(again.unfinished(vm).size(), 1u);
+  EXPECT_EQ(again.unfinished(vm).front().disks, (std::vector{0, 2}));
+  EXPECT_FALSE(again.unfinished(vm).front().ended);
+}
+
+TEST_F(StoreTest, DeletingTheActiveImageEndsItsChain) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, std::nullopt, 0);
+  store.mark_deleting(image);
+  EXPECT_EQ(store.image(image)->state, ImageState::deleting);
+  store.remove_image(image);
+  EXPECT_FALSE(store.image(image));
+  EXPECT_FALSE(store.vm(vm)->active_image);
+  EXPECT_GT(back_up(vm, std::nullopt, 0), image) << "image ids are never reused";
+}
+
+TEST_F(StoreTest, AnIncrementWhoseImageIsGoneIsNotRecorded) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, std::nullopt, 0);
+  const auto id = store.begin(attempt(vm, image, 1));
+  store.remove_image(image);
+  EXPECT_THROW(store.succeed(id, {.id = 1, .source = "bb"}), Error);
+  EXPECT_TRUE(store.images().empty());
+}
+
+TEST_F(StoreTest, TheSameIncrementIsNotRecordedTwice) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, std::nullopt, 0);
+  const auto id = store.begin(attempt(vm, image, 0));
+  EXPECT_THROW(store.succeed(id, {.id = 0, .source = "bb"}), Error);
+  EXPECT_EQ(store.image(image)->chain().text(), "0:aaaa0000");
+}
+
+TEST_F(StoreTest, TheFileIsPrivate) {
+  struct stat info;
+  ASSERT_EQ(stat((dir.path() / "state.db").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST(Store, ManyMayOpenItForTheFirstTimeTogether) {
+  const TempDir dir;
+  std::vector<int> ids(8, -1);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      threads.emplace_back([&, i] {
+        Store store{dir.path() / "state.db"};
+        ids[i] = store.vm_for("u" + std::to_string(i), "web").id;
+      });
+  }
+  std::sort(ids.begin(), ids.end());
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(ids[i], 1'000'000 + static_cast<int>(i));
+}
+
+TEST(Store, NamesAFileThatIsNoDatabase) {
+  const TempDir dir;
+  write_file(dir.path() / "state.db", std::string(4096, 'x'));
+  try {
+    Store store{dir.path() / "state.db"};
+    FAIL() << "opened";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string{error.what()}.find("state.db"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Schema, GrowsFromNothingAndIsLeftAloneAfterwards) {
+  SQLite::Database db{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+  migrate(db, 0);
+  EXPECT_FALSE(db.tableExists("vms"));
+  migrate(db);
+  EXPECT_TRUE(db.tableExists("vms"));
+  EXPECT_EQ(db.execAndGet("PRAGMA user_version").getInt(), schema_version());
+  db.exec("INSERT INTO vms (uuid, name) VALUES ('u', 'n')");
+  migrate(db);
+  EXPECT_EQ(db.execAndGet("SELECT count(*) FROM vms").getInt(), 1);
+}
+
+TEST(Schema, RefusesAFileOfANewerProgram) {
+  SQLite::Database db{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+  db.exec("PRAGMA user_version = 1000");
+  EXPECT_THROW(migrate(db), Error);
+}
+
+}  // namespace
+}  // namespace state
