@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/journal.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "tm/host/lib/recover.h"
+
+namespace host {
+namespace {
+
+Journal sample(const TempDir& dir) {
+  Journal out;
+  out.run = "0a1b2c3d";
+  out.host_uuid = "0f2e";
+  out.boot_id = boot_id();
+  out.pid = 4711;
+  out.vm_id = 12;
+  out.domain = "23401b18-2886-42e0-8639-73a62b52342b";
+  out.libvirt_uri = "qemu:///system";
+  out.backup_dir = dir.path() / "backup";
+  out.scratch = {dir.path() / "tmp/x.scratch", dir.path() / "tmp/x.sock"};
+  return out;
+}
+
+}  // namespace
+
+TEST(Journal, ReadsWhatItWrote) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  one.thaw_owed = Freeze::suspend;
+  one.job_begun = true;
+  one.save(dir.path());
+  const auto read = Journal::load(dir.path());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->to_text(), one.to_text());
+  Journal::remove(dir.path());
+  EXPECT_FALSE(Journal::load(dir.path()));
+  Journal::remove(dir.path());  // twice does no harm
+}
+
+TEST(Journal, ThatIsDamagedIsAnErrorAndStays) {
+  const TempDir dir;
+  write_file(dir.path() / "backup.journal", "{\"version\": 1}");
+  EXPECT_THROW(pay_debts(dir.path()), Error);
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "backup.journal"));
+}
+
+TEST(PayDebts, RemovesWhatADeadBackupLeftWhenTheGuestIsOwedNothing) {
+  const TempDir dir;
+  const Journal one = sample(dir);
+  std::filesystem::create_directories(dir.path() / "tmp");
+  std::filesystem::create_directories(dir.path() / "backup");
+  write_file(dir.path() / "tmp/x.scratch", "x");
+  write_file(dir.path() / "tmp/overlay_0.qcow2", "not ours");
+  write_file(dir.path() / "backup/disk.0.0", "half");
+  one.save(dir.path());
+  pay_debts(dir.path());
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "tmp/x.scratch"));
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "tmp/overlay_0.qcow2"));
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "backup"));
+  EXPECT_FALSE(Journal::load(dir.path()));
+  pay_debts(dir.path());
+}
+
+TEST(PayDebts, KeepsTheJournalWhileTheGuestCannotBeReached) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  one.libvirt_uri = "qemu+unix:///system?socket=" + (dir.path() / "none").string();
+  one.thaw_owed = Freeze::agent;
+  one.save(dir.path());
+  EXPECT_THROW(pay_debts(dir.path()), Error);
+  EXPECT_TRUE(Journal::load(dir.path()));
+}
+
+}  // namespace host

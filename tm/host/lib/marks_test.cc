@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/marks.h"
+
+#include <gtest/gtest.h>
+
+#include "common/file.h"
+
+namespace host {
+
+TEST(CheckpointName, IsTheOneOfTheContract) {
+  EXPECT_EQ(checkpoint_name(12, 3), "one-12-3");
+  EXPECT_EQ(checkpoint_increment(12, "one-12-3"), 3);
+}
+
+TEST(CheckpointName, IsNotMistakenForAnotherVm) {
+  EXPECT_EQ(checkpoint_increment(12, "one-123-3"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(1, "one-12-3"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "one-12-3x"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "one-12--3"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "nightly"), std::nullopt);
+}
+
+TEST(Marks, AreFoundAgain) {
+  const TempDir dir;
+  const Mark mark{.bitmap = "one-1-4", .size = 1 << 30, .image = 77, .created = 1800000000};
+  Marks{dir.path()}.write(4, {{0, mark}}, 3);
+  EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
+  EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);
+  EXPECT_EQ(Marks{dir.path()}.find(3, 0), std::nullopt);
+}
+
+TEST(Marks, KeepTheParentOnly) {
+  const TempDir dir;
+  Marks marks{dir.path()};
+  for (int n = 0; n < 3; ++n) marks.write(n, {{0, Mark{.bitmap = checkpoint_name(1, n)}}}, n - 1);
+  const Marks read{dir.path()};
+  EXPECT_FALSE(read.find(0, 0));
+  EXPECT_TRUE(read.find(1, 0));
+  EXPECT_TRUE(read.find(2, 0));
+}
+
+TEST(Marks, ThatAreDamagedAreNone) {
+  const TempDir dir;
+  for (const char* text : {"", "{", "[]", R"({"increments":{"0":{"0":{"bitmap":1}}}})",
+                           R"({"increments":{"x":{"0":{}}}})"}) {
+    write_file(dir.path() / "backup.marks", text);
+    EXPECT_EQ(Marks{dir.path()}.find(0, 0), std::nullopt) << text;
+  }
+}
+
+}  // namespace host

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/lib/host_request.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+
+namespace {
+
+const std::string vm =
+    "<VM><ID>12</ID><DEPLOY_ID>one-12</DEPLOY_ID><LCM_STATE>69</LCM_STATE><TEMPLATE>"
+    "<DISK><DISK_ID>0</DISK_ID><TARGET>vda</TARGET><TYPE>FILE</TYPE><FORMAT>qcow2</FORMAT>"
+    "<SIZE>1024</SIZE></DISK></TEMPLATE>"
+    "<BACKUPS><BACKUP_CONFIG><MODE>INCREMENT</MODE><LAST_INCREMENT_ID>3</LAST_INCREMENT_ID>"
+    "</BACKUP_CONFIG></BACKUPS></VM>";
+
+std::string document(const std::string& vm_dir, const std::string& backup_dir,
+                     const std::string& disks) {
+  return "<BACKUP_HOST><VM_DIR>" + vm_dir + "</VM_DIR><BACKUP_DIR>" + backup_dir +
+         "</BACKUP_DIR><DISKS>" + disks +
+         "</DISKS><LIVE>YES</LIVE><LIBVIRT_URI>qemu:///system</LIBVIRT_URI>"
+         "<SETTINGS><SCRATCH_FLOOR_MB>7</SCRATCH_FLOOR_MB></SETTINGS>" +
+         vm + "</BACKUP_HOST>";
+}
+
+}  // namespace
+
+TEST(HostRequest, ComesBackAsItWasSent) {
+  const auto one = HostRequest::parse(document("/var//lib/12", "/var/lib/12/backup", "0"));
+  EXPECT_EQ(one.vm_dir, "/var/lib/12");
+  EXPECT_EQ(one.disk_ids, std::vector<int>{0});
+  EXPECT_TRUE(one.live);
+  EXPECT_EQ(one.number("SCRATCH_FLOOR_MB", 1024), 7);
+  EXPECT_EQ(one.number("AGENT_TIMEOUT", 10), 10);
+  EXPECT_EQ(one.vm.backup.own_id(), 4);
+  const auto again = HostRequest::parse(one.to_xml());
+  EXPECT_EQ(again.to_xml(), one.to_xml());
+}
+
+TEST(HostRequest, RefusesPathsThatCouldHurt) {
+  EXPECT_THROW(HostRequest::parse(document("var/lib/12", "/x/backup", "0")), BadRequest);
+  EXPECT_THROW(HostRequest::parse(document("/var/../etc", "/x/backup", "0")), BadRequest);
+  EXPECT_THROW(HostRequest::parse(document("/var/lib/12", "/etc", "0")), BadRequest);
+  EXPECT_THROW(HostRequest::parse(document("/var/lib/12", "/x/backup", "1")), BadRequest);
+  EXPECT_THROW(HostRequest::parse("<VM/>"), BadRequest);
+}
