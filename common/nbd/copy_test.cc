@@ -68,7 +68,7 @@ TEST_F(NbdCopy, GivesTheDisk) {
   qcow2::testing::Random random{5};
   for (int i = 0; i < qcow2::testing::scaled(6); ++i) {
     SCOPED_TRACE(i);
-    Disk disk{.size = qcow2::testing::random_size(random, 24 * mib), .seed = random()};
+    Disk disk{.size = qcow2::testing::random_size(random, 12 * mib), .seed = random()};
     disk.extents = qcow2::testing::random_extents(random, disk.size);
     qcow2::testing::write_raw(dir.path() / "raw", disk);
     const Server server = serve(source, dir.path() / "raw", "raw");

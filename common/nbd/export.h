@@ -18,8 +18,8 @@ namespace nbd {
 
 struct Export {
   std::filesystem::path socket;
-  std::string name;                   // of the export
-  std::optional<std::string> bitmap;  // exported as "qemu:dirty-bitmap:<bitmap>"
+  std::string name;                        // of the export
+  std::optional<std::string> bitmap = {};  // exported as "qemu:dirty-bitmap:<bitmap>"
 };
 
 // Who reads what is absent from the result?
@@ -45,7 +45,7 @@ struct ReadOptions {
   std::uint32_t request = 1 << 20;     // bytes, a multiple of the cluster size
   std::chrono::seconds deadline{120};  // of each request
   // Called with the number of bytes read so far, from one thread at a time.
-  std::function<void(std::uint64_t)> progress;
+  std::function<void(std::uint64_t)> progress = {};
   // Another thread says stop: the copy ends with Cancelled.
   const std::atomic<bool>* stop = nullptr;
 };

@@ -117,6 +117,32 @@ inline Source from_bytes(std::vector<std::byte> bytes) {
   };
 }
 
+// The file of a disk, made as it is read.
+inline Source from_disk(const Disk& disk) {
+  const auto plan = std::make_shared<const Plan>(disk.size, disk.extents);
+  return [plan, disk, at = std::uint64_t{0}](std::span<std::byte> out) mutable {
+    const bool front = at < plan->metadata_size();
+    const std::uint64_t end = front ? plan->metadata_size() : plan->file_size();
+    auto part = out.first(std::min<std::uint64_t>(out.size(), end - at));
+    if (front) {
+      plan->read_metadata(at, part);
+    } else if (!part.empty()) {
+      const auto place = plan->place(at);
+      part = part.first(std::min<std::uint64_t>(part.size(), place.length));
+      disk.read(place.guest_offset, part);
+    }
+    at += part.size();
+    return part.size();
+  };
+}
+
+inline std::vector<std::byte> all_of(Source source) {
+  std::vector<std::byte> bytes, part(1 << 20);
+  while (const std::size_t count = source(part))
+    bytes.insert(bytes.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(count));
+  return bytes;
+}
+
 inline Source from_file(const std::filesystem::path& path) {
   auto fd = std::make_shared<Fd>(open_file(path, O_RDONLY));
   return [fd](std::span<std::byte> out) {
