@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/recover.h"
 
+#include <unistd.h>
+
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/action.h"
@@ -40,6 +42,7 @@ void pay_debts(const std::filesystem::path& vm_dir) {
     if (journal->boot_id == boot_id()) set_guest_right(*journal, hypervisor);
   }
   for (const auto& path : journal->scratch) remove_tree(path);
+  rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   remove_tree(journal->backup_dir);
   Journal::remove(vm_dir);
 }

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# Whoever dies in the middle of a capture: the guest runs on, and the next backup just works.
+
+load helper.bash
+
+setup_file() {
+    hypervisor_start
+    mkdir -p "$VM_DIR"
+    guest_overlay "$VM_DIR/disk.0"
+    qemu-img create -q -f qcow2 "$VM_DIR/disk.1" 1G
+    qemu-io -c 'write -P 7 0 600M' "$VM_DIR/disk.1" >/dev/null
+    guest_define --rate 50 lab "$BATS_FILE_TMPDIR/console" "$VM_DIR/disk.0" "$VM_DIR/disk.1"
+    guest_start lab
+    DISKS='0 1' step prebackup_live -1
+    step postbackup_live -1
+}
+
+teardown_file() { hypervisor_stop; }
+
+teardown() {
+    [ -z "${host_pid-}" ] || kill -KILL "$host_pid" 2>/dev/null || true
+}
+
+frozen() {
+    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = frozen ]
+}
+free() { guest_is lab running && ! frozen; }
+
+# next_works: the next increment is one, and holds what changed
+next_works() {
+    guest_works "$BATS_FILE_TMPDIR/console"
+    DISKS='0 1' step prebackup_live 0
+    run -0 jq -r '.disks[].kind' "$VM_DIR/backup/vmvault.json"
+    [ "$output" = $'increment\nincrement' ]
+    qemu-img check -q "$VM_DIR/backup/disk.0.1"
+    step postbackup_live 0
+    clean
+}
+
+@test "backup_host is killed while the file systems are frozen: the guest is thawed" {
+    DISKS='0 1' at_moment '.thaw_owed == "AGENT"' prebackup_live 0 AGENT
+    kill -KILL "$host_pid"
+    step_failed
+    eventually free
+    step postbackup_live 0
+    clean
+    next_works
+}
+
+@test "backup_host is killed while the guest is paused: the guest runs on" {
+    DISKS='0 1' at_moment '.thaw_owed == "SUSPEND"' prebackup_live 0 SUSPEND
+    kill -KILL "$host_pid"
+    step_failed
+    eventually free
+    step postbackup_live 0
+    clean
+    next_works
+}
+
+@test "backup_host hangs while the guest is paused: the deadline sets the guest free" {
+    export VMVAULT_FREEZE_DEADLINE=1
+    DISKS='0 1' at_moment '.thaw_owed == "SUSPEND"' prebackup_live 0 SUSPEND
+    eventually free
+    kill -CONT "$host_pid"
+    wait $step_pid || true
+    step postbackup_live 0
+    clean
+    next_works
+}
+
+@test "backup_host is killed while it copies: postbackup ends its job and removes its files" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -CONT "$host_pid"
+    eventually has_job
+    kill -KILL "$host_pid"
+    step_failed
+    step postbackup_live 0
+    clean
+    free
+    next_works
+}
+
+@test "backup_host is killed while it copies: the next backup cleans up itself" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -CONT "$host_pid"
+    eventually has_job
+    kill -KILL "$host_pid"
+    step_failed
+    next_works
+}
+
+@test "the front-end's step is killed: backup_host undoes by itself" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -KILL $step_pid "$(ps -o ppid= -p "$host_pid" | xargs)" || true
+    kill -CONT "$host_pid"
+    eventually is_gone "$host_pid"
+    clean
+    free
+    [[ $(checkpoints) != *one-77-1* ]]
+    next_works
+}
+
+@test "a cancelled step says so, and nothing is left" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    local step=$(ps -o ppid= -p "$host_pid" | xargs)
+    kill -TERM "$step"
+    kill -CONT "$host_pid"
+    step_failed
+    eventually is_gone "$host_pid"
+    grep -q cancelled "$BATS_TEST_TMPDIR/err"
+    clean
+    free
+    [[ $(checkpoints) != *one-77-1* ]]
+    next_works
+}
+
+@test "qemu is killed while its disks are copied: one clear line, and the next increment is whole" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -CONT "$host_pid"
+    eventually has_job
+    kill -STOP "$host_pid"
+    kill -KILL "$(cat "$BATS_FILE_TMPDIR"/virt/run/qemu/lab.pid)"
+    kill -CONT "$host_pid"
+    step_failed
+    run -0 grep -vE '^(ERROR|WARN|INFO|DEBUG):' "$BATS_TEST_TMPDIR/err"
+    [ "${#lines[@]}" -eq 1 ]
+    eventually guest_is lab 'shut off'
+    step postbackup_live 0
+    [ ! -e "$VM_DIR/backup" ]
+    guest_start lab
+    DISKS='0 1' step prebackup_live 0
+    run -0 jq -r '.disks[] | "\(.kind) \(.why != "")"' "$VM_DIR/backup/vmvault.json"
+    [ "$output" = $'whole true\nwhole true' ]
+    qemu-img compare -U -q "$VM_DIR/backup/disk.1.1" "$VM_DIR/disk.1"
+    step postbackup_live 0
+    clean
+}

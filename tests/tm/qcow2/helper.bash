@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# prebackup and postbackup of one VM, called as the orchestrator calls them.
+load ../../helper.bash
+
+VM_ID=77
+VM_DIR=${BATS_FILE_TMPDIR:-}/vm
+
+# vm_xml PARENT [FREEZE] [MODE]: the domain "lab", disk 0 is vda, disk 1 (if there is one) is vdb
+vm_xml() {
+    local disks='' id target
+    for id in ${DISKS:-0}; do
+        target=vd$(printf "\\x$((61 + id))")
+        disks+="<DISK><DISK_ID>$id</DISK_ID><TARGET>$target</TARGET><TYPE>FILE</TYPE>
+            <FORMAT>${FORMAT:-qcow2}</FORMAT><SIZE>1024</SIZE><TM_MAD>qcow2</TM_MAD></DISK>"
+    done
+    cat <<XML
+<VM><ID>$VM_ID</ID><DEPLOY_ID>${DEPLOY_ID-lab}</DEPLOY_ID><LCM_STATE>69</LCM_STATE>
+<TEMPLATE>$disks</TEMPLATE><BACKUPS><BACKUP_CONFIG><MODE>${3:-INCREMENT}</MODE>
+<LAST_INCREMENT_ID>$1</LAST_INCREMENT_ID><FS_FREEZE>${2:-NONE}</FS_FREEZE>
+</BACKUP_CONFIG></BACKUPS></VM>
+XML
+}
+
+# step NAME PARENT [FREEZE] [MODE]
+step() {
+    local name=$1 ids=${DISKS:-0}
+    shift
+    vm_xml "$@" | "$BUILD/tm/qcow2/$name" "localhost:$VM_DIR" "${ids// /:}" lab - $VM_ID 0
+}
+
+journal() { jq -r ".$1" "$VM_DIR/backup.journal" 2>/dev/null; }
+has_job() { [[ $(virsh -q domjobinfo lab) != *None* ]]; }
+has_no_job() { ! has_job; }
+
+# at_moment FILTER STEP...: begins the step in the background, and stops (SIGSTOP) backup_host at the
+# first moment at which the journal meets the filter; sets step_pid and host_pid
+at_moment() {
+    local filter=$1
+    shift
+    step "$@" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    step_pid=$!
+    until [ "$(jq -r "if $filter then .pid else empty end" "$VM_DIR/backup.journal" 2>/dev/null \
+        | tee "$BATS_TEST_TMPDIR/pid")" ]; do
+        kill -0 $step_pid || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+    done
+    host_pid=$(<"$BATS_TEST_TMPDIR/pid")
+    kill -STOP "$host_pid"
+}
+
+# step_failed: waits for the step of at_moment
+step_failed() {
+    if wait "$step_pid"; then echo 'the step succeeded' >&2; return 1; fi
+}
+
+# clean: nothing of a backup is left with the guest or in its directory
+clean() {
+    has_no_job || { echo 'a job is left'; return 1; }
+    [ ! -e "$VM_DIR/backup" ] && [ ! -e "$VM_DIR/tmp" ] && [ ! -e "$VM_DIR/backup.journal" ] ||
+        { find "$VM_DIR"; return 1; }
+}
+
+checkpoints() { virsh -q checkpoint-list lab --name | xargs; }
