@@ -11,8 +11,8 @@ TEST(ParseNumber, TakesASign) {
 }
 
 TEST(ParseNumber, TakesNothingElse) {
-  for (const auto* text : {"", " 1", "1 ", "1.0", "0x10", "+-1", "+", "-", "1,000", "one",
-                           "9223372036854775808"})
+  for (const auto* text :
+       {"", " 1", "1 ", "1.0", "0x10", "+-1", "+", "-", "1,000", "one", "9223372036854775808"})
     EXPECT_EQ(parse_number(text), std::nullopt) << text;
 }
 

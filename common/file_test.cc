@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "common/error.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+mode_t mode_of(const fs::path& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+}
+
+std::size_t entries(const fs::path& dir) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator{dir}, {}));
+}
+
+}  // namespace
+
+TEST(File, IsReadWhole) {
+  const TempDir dir;
+  const std::string text = std::string(200'000, 'x') + std::string{"\0\n", 2};
+  write_file(dir.path() / "a", text);
+  EXPECT_EQ(read_file(dir.path() / "a"), text);
+  EXPECT_NE(read_file("/proc/self/stat"), "");  // of no size
+}
+
+TEST(File, NamesWhatItCannotOpen) {
+  try {
+    read_file("/nonexistent/a");
+    FAIL() << "it was read";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "cannot open '/nonexistent/a': No such file or directory");
+  }
+}
+
+TEST(File, MayBeMissing) {
+  const TempDir dir;
+  write_file(dir.path() / "a", "text");
+  EXPECT_EQ(read_file_if_any(dir.path() / "a"), "text");
+  EXPECT_EQ(read_file_if_any(dir.path() / "b"), std::nullopt);
+  EXPECT_EQ(read_file_if_any(dir.path() / "a/b"), std::nullopt);
+  EXPECT_THROW(read_file_if_any(dir.path()), Error);  // anything else is trouble
+}
+
+TEST(File, IsNotInheritedByChildren) {
+  const TempDir dir;
+  const Fd fd = open_file(dir.path() / "a", O_WRONLY | O_CREAT);
+  EXPECT_NE(fcntl(fd.get(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST(WriteFile, ReplacesTheFileAndLeavesNothingBeside) {
+  const TempDir dir;
+  write_file(dir.path() / "a", "old");
+  const Fd reader = open_file(dir.path() / "a", O_RDONLY);
+  write_file(dir.path() / "a", "new and longer");
+  EXPECT_EQ(read_file(dir.path() / "a"), "new and longer");
+  char buffer[10] = {};
+  EXPECT_EQ(read(reader.get(), buffer, sizeof buffer), 3);  // who reads the old one reads all of it
+  EXPECT_EQ(entries(dir.path()), 1U);
+}
+
+TEST(WriteFile, GivesTheModeThatIsAskedFor) {
+  const TempDir dir;
+  const auto before = umask(0);
+  write_file(dir.path() / "secret", "x");
+  umask(before);
+  EXPECT_EQ(mode_of(dir.path() / "secret"), 0600U);
+  write_file(dir.path() / "open", "x", 0644);
+  EXPECT_EQ(mode_of(dir.path() / "open"), 0644U);
+}
+
+TEST(WriteFile, LeavesNothingWhenItFails) {
+  const TempDir dir;
+  fs::create_directory(dir.path() / "a");
+  write_file(dir.path() / "a/b", "x");
+  EXPECT_THROW(write_file(dir.path() / "a", "x"), Error);  // a directory is not replaced
+  EXPECT_EQ(entries(dir.path()), 1U);
+  EXPECT_THROW(write_file(dir.path() / "none/a", "x"), Error);
+}
+
+TEST(WriteAll, SaysWhatItWasDoing) {
+  const Fd full = open_file("/dev/full", O_WRONLY);
+  try {
+    write_all(full.get(), "x", "write the reply");
+    FAIL() << "a full device took it";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "cannot write the reply: No space left on device");
+  }
+}
+
+TEST(RemoveTree, TakesEverythingAndFollowsNoLink) {
+  const TempDir dir;
+  fs::create_directories(dir.path() / "tree/a/b");
+  write_file(dir.path() / "tree/a/b/c", "x");
+  write_file(dir.path() / "keep", "x");
+  fs::create_symlink("../keep", dir.path() / "tree/link");
+  fs::create_directory_symlink(dir.path(), dir.path() / "tree/up");
+  remove_tree(dir.path() / "tree");
+  EXPECT_FALSE(fs::exists(dir.path() / "tree"));
+  EXPECT_TRUE(fs::exists(dir.path() / "keep"));
+  remove_tree(dir.path() / "tree");  // nothing to do
+}
+
+TEST(TempDir, IsPrivateAndGoesAway) {
+  const TempDir outer;
+  {
+    const TempDir dir{outer.path()};
+    EXPECT_EQ(dir.path().parent_path(), outer.path());
+    EXPECT_EQ(mode_of(dir.path()), 0700U);
+    fs::create_directories(dir.path() / "a/b");
+  }
+  EXPECT_TRUE(fs::is_empty(outer.path()));
+  EXPECT_THROW(TempDir{"/nonexistent"}, Error);
+}
+
+TEST(FileLock, IsHeldByOneAtATime) {
+  const TempDir dir;
+  const auto path = dir.path() / "lock";
+  {
+    const auto lock = FileLock::try_lock(path);
+    ASSERT_TRUE(lock);
+    EXPECT_FALSE(FileLock::try_lock(path));
+  }
+  EXPECT_TRUE(FileLock::try_lock(path));
+  EXPECT_TRUE(fs::exists(path));
+}
+
+TEST(FileLock, SaysWhatIsInUse) {
+  const TempDir dir;
+  const auto path = dir.path() / "lock";
+  const auto lock = FileLock::try_lock(path);
+  try {
+    FileLock::lock(path, std::chrono::seconds{0}, "the backup of VM 12");
+    FAIL() << "two locks";
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string{e.what()}, "the backup of VM 12 is in use by another process ('" +
+                                         path.string() + "' is locked)");
+  }
+}
+
+TEST(FileLock, IsReleasedByTheDeathOfItsHolder) {
+  const TempDir dir;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const auto lock = FileLock::try_lock(dir.path() / "lock");
+    raise(SIGKILL);
+  }
+  waitpid(pid, nullptr, 0);
+  EXPECT_TRUE(FileLock::try_lock(dir.path() / "lock"));
+}
+
+TEST(FileLock, IsWaitedFor) {
+  const TempDir dir;
+  const auto path = dir.path() / "lock";
+  auto held = FileLock::try_lock(path);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    held.reset();  // our copy of the descriptor
+    try {
+      FileLock::lock(path, std::chrono::seconds{60}, "it");
+    } catch (const Error&) {
+      _exit(1);
+    }
+    _exit(0);
+  }
+  held.reset();
+  int status = 1;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+}
