@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Backups of real domains.  Where what runs inside does not matter, a domain is started paused and
+# never resumed: that takes half a second, its disks change only by disk_write, and a copy of them
+# is an exact reference.
+
+load "$BATS_TEST_DIRNAME/../helper.bash"
+
+# paused_start NAME [DISK...]: start it and leave it paused; with disks, define it first
+paused_start() {
+    [ $# -eq 1 ] || guest_define --no-agent "$1" "$1.console" "${@:2}"
+    virsh -q start "$1" --paused
+}
+
+# disk_write NAME N COMMAND: let qemu itself do a qemu-io command on the N-th disk, e.g. "write -P 7 1M 64k"
+disk_write() {
+    local device=/machine/peripheral/virtio-disk$2/virtio-backend said
+    said=$(virsh -q qemu-monitor-command "$1" --hmp "qemu-io -d $device \"$3\"" &&
+        virsh -q qemu-monitor-command "$1" --hmp "qemu-io -d $device flush") || return
+    [[ $said != *rror* && $said != *ailed* ]] || { echo "disk_write $*: $said" >&2; return 1; }
+}
+
+# reference DIR DISK...: what the disks of a paused or powered-off domain hold now
+reference() {
+    local dir=$1 disk
+    mkdir -p "$dir"
+    for disk in "${@:2}"; do
+        qemu-img convert -U -O qcow2 "$disk" "$dir/$(basename "$disk")"
+    done
+}
+
+# same_disk A B: the same bytes, and the same size
+same_disk() {
+    [ "$(virtual_size "$1")" -eq "$(virtual_size "$2")" ] && qemu-img compare -q "$1" "$2"
+}
+virtual_size() { qemu-img info -U --output=json "$1" | jq '."virtual-size"'; }
+
+# image_of NAME: the id of the newest image of that domain; increments_of IMAGE: how many it has
+image_of() {
+    vmvault list --json | jq -e --arg name "$1" 'map(select(.vm.name == $name)) | max_by(.id).id'
+}
+# last IMAGE FILTER: of its last increment, what the jq filter says
+last() { vmvault show "$1" --json | jq -er ".increments[-1] | $2"; }
+
+# untouched NAME: no job, no frozen file system, no file of a backup in its directory
+untouched() {
+    local dir=$VMVAULT_VAR/vms left=''
+    [[ $(virsh -q domjobinfo "$1" 2>/dev/null) == *None* || $(guest_state "$1") == 'shut off' ]] || {
+        echo "a job of $1 is left" >&2
+        return 1
+    }
+    [ ! -d "$dir" ] || left=$(cd "$dir" && find . -path '*/backup/*' -o -path '*/tmp/*' -o -name '*.sock')
+    [ -z "$left" ] || { echo "left behind: $left" >&2; return 1; }
+}
+
+# one_line: of the last `run`: it failed, and said one line about it on stderr
+one_line() {
+    local lines
+    lines=$(grep -c . <<<"$stderr")
+    [ "$lines" -eq 1 ] || { echo "not one line: $stderr" >&2; return 1; }
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# What may happen to the track of changes between two backups.  Where it is lost the increment is
+# whole and says why; in any case it restores to what the disks were.
+
+load helper.bash
+
+setup_file() { hypervisor_start; }
+
+teardown_file() { hypervisor_stop; }
+
+# A domain with a backup, and changes since.
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    name=lost-$BATS_TEST_NUMBER
+    qemu-img create -q -f qcow2 a.qcow2 64M
+    qemu-img create -q -f qcow2 b.qcow2 32M
+    paused_start "$name" a.qcow2 b.qcow2
+    disk_write "$name" 0 'write -P 1 0 2M'
+    disk_write "$name" 1 'write -P 2 1M 1M'
+    vmvault backup "$name"
+    image=$(image_of "$name")
+    disk_write "$name" 0 'write -P 3 1M 128k'
+}
+
+teardown() { guest_remove "$name"; }
+
+# next_is KIND_A KIND_B [REASON]: the next backup is that for the two disks, and restores right
+next_is() {
+    reference ref a.qcow2 b.qcow2
+    run -0 vmvault backup "$name"
+    [ "$(last "$image" '[.disks[].kind] | join(" ")')" = "$1 $2" ]
+    [ -z "${3-}" ] || [[ $(last "$image" '[.disks[].why] | join("; ")') == *"$3"* ]]
+    vmvault restore "$image" --to to
+    same_disk ref/a.qcow2 to/disk.0.qcow2
+    same_disk ref/b.qcow2 to/disk.1.qcow2
+    untouched "$name"
+}
+
+@test "nothing was lost" {
+    next_is increment increment
+}
+
+@test "the domain was stopped and started" {
+    virsh -q destroy "$name"
+    paused_start "$name"
+    disk_write "$name" 1 'write -P 4 0 64k'
+    next_is increment increment
+}
+
+@test "qemu was killed: the increment is whole and says why" {
+    kill -KILL "$(pgrep -f "guest=$name,")"
+    eventually guest_is "$name" 'shut off'
+    paused_start "$name"
+    next_is whole whole bitmap
+    disk_write "$name" 0 'write -P 5 2M 64k'
+    rm -r ref to
+    next_is increment increment
+}
+
+@test "a disk grew: it is whole, and has its new size" {
+    virsh -q blockresize "$name" vda 80M
+    disk_write "$name" 0 'write -P 6 79M 64k'
+    next_is whole increment
+    [ "$(virtual_size to/disk.0.qcow2)" -eq $((80 << 20)) ]
+}
+
+@test "somebody deleted the checkpoint" {
+    virsh -q checkpoint-list "$name" --name | grep . | while read -r checkpoint; do
+        virsh -q checkpoint-delete "$name" "$checkpoint"
+    done
+    next_is whole whole
+}
+
+@test "the domain was undefined and defined again: the bitmaps are still good" {
+    virsh -q dumpxml "$name" --inactive >again.xml
+    virsh -q destroy "$name"
+    virsh -q undefine "$name" --checkpoints-metadata
+    virsh -q define again.xml
+    paused_start "$name"
+    next_is increment increment
+}
+
+@test "a failed run left a checkpoint with the number of the next one" {
+    next_number=$(virsh -q checkpoint-list "$name" --name | grep . | sed 's/0$/1/')
+    cat >stale.xml <<XML
+<domaincheckpoint><name>$next_number</name><disks>
+<disk name='vda' checkpoint='bitmap'/><disk name='vdb' checkpoint='bitmap'/></disks></domaincheckpoint>
+XML
+    virsh -q checkpoint-create "$name" stale.xml
+    disk_write "$name" 1 'write -P 7 2M 64k'
+    next_is increment increment
+}
+
+@test "a disk was replaced by another file" {
+    virsh -q destroy "$name"
+    rm b.qcow2
+    qemu-img create -q -f qcow2 b.qcow2 32M
+    qemu-io -c 'write -P 8 3M 64k' b.qcow2 >/dev/null
+    paused_start "$name"
+    next_is increment whole
+}
