@@ -40,9 +40,11 @@ std::uint64_t floor_of(const fs::path& dir, const HostRequest& request) {
 Scratch::Scratch(const HostRequest& request, const LiveDomain& domain, Journal& journal)
     : prefix_{"vmvault-" + std::to_string(request.vm.id) + "-" + journal.run} {
   const std::string configured = request.setting("SCRATCH_PATH", "");
-  own_dir_ = configured.empty();
-  dir_ = own_dir_ ? request.vm_dir / "tmp" : normal_path(configured);
-  if (own_dir_ && fs::create_directory(dir_)) let_qemu_write(dir_, domain);
+  dir_ = configured.empty() ? request.vm_dir / "tmp" : normal_path(configured);
+  if (configured.empty()) {
+    own_dir_.path = dir_;
+    if (fs::create_directory(dir_)) let_qemu_write(dir_, domain);
+  }
 
   const std::string socket_dir = request.setting("SOCKET_DIR", dir_.string());
   socket_ = normal_path(socket_dir) / (prefix_ + ".sock");
@@ -61,7 +63,10 @@ Scratch::Scratch(const HostRequest& request, const LiveDomain& domain, Journal& 
 
 Scratch::~Scratch() {
   for (const auto& file : files_) unlink(file.c_str());
-  if (own_dir_) rmdir(dir_.c_str());
+}
+
+Scratch::OwnDir::~OwnDir() {
+  if (!path.empty()) rmdir(path.c_str());
 }
 
 fs::path Scratch::file_of(const std::string& target) const {

@@ -31,7 +31,6 @@ class Scratch {
 
  private:
   std::filesystem::path dir_;
-  bool own_dir_ = false;  // <vm dir>/tmp: removed when it is empty
   std::filesystem::path socket_;
   std::unique_ptr<TempDir> socket_dir_;  // where the ordinary path is too long for a socket
   std::string prefix_;
