@@ -19,7 +19,7 @@ constexpr Contract contract{
         R"(Stdin is the VMM_DRIVER_ACTION_DATA of a BACKUP message.  Three executables of the same
 tree are run: F<tm/TM_MAD/prebackup> (or F<prebackup_live> when the VM runs),
 F<datastore/DS_MAD/backup> and F<tm/TM_MAD/postbackup>.  When one of the first two fails,
-F<postbackup> gets the VM with C<< <BACKUP_RESULT>FAILURE</BACKUP_RESULT> >> and undoes.
+F<postbackup> is told so (C<BACKUP_RESULT> is C<FAILURE> in its VM) and undoes.
 
 SIGTERM cancels: the step that runs is stopped, and undone.  Each step has a deadline, in
 seconds, that a setting changes (0: none): C<STEP_DEADLINE_PREBACKUP> (86400),
