@@ -30,6 +30,13 @@ class Scratch {
   void check_floor() const;
 
  private:
+  // <vm dir>/tmp, removed when it is empty: there may be what others need in it.
+  struct OwnDir {
+    std::filesystem::path path;
+    ~OwnDir();
+  };
+
+  OwnDir own_dir_;  // first: it goes last
   std::filesystem::path dir_;
   std::filesystem::path socket_;
   std::unique_ptr<TempDir> socket_dir_;  // where the ordinary path is too long for a socket
