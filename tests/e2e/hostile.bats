@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every action meets bad arguments and bad documents: one line, no reply, no harm.
+
+load ../helper.bash
+
+setup() {
+    cd "$BUILD"
+    export VMVAULT_VAR=$BATS_TEST_TMPDIR/var LIBVIRT_DEFAULT_URI="qemu:///system?socket=$BATS_TEST_TMPDIR/none"
+    mapfile -t actions < <(find datastore tm vmm -mindepth 2 -maxdepth 2 -type f -perm /u+x \
+        ! -name '*.o' ! -name restic | grep -v '/lib/\|^datastore/host\|backup_host')
+    [ ${#actions[@]} -gt 8 ]
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# refused ACTION ARGS... < document as sent: one line on stderr, nothing on stdout, in time
+refused() {
+    run --separate-stderr timeout 20 "$BUILD/$1" "${@:2}"
+    [ -z "$output" ] || { echo "$*: printed $output" >&2; return 1; }
+    case $1 in
+        tm/*/postbackup*) [ "$status" -eq 0 ] ;;   # always, or the core would take it for its own failure
+        *) [ "$status" -ne 0 ] && [ "$status" -lt 124 ] ;;
+    esac || { echo "$*: status $status" >&2; return 1; }
+    [ "$(grep -c . <<<"$stderr")" -eq 1 ] || { echo "$*: said: $stderr" >&2; return 1; }
+}
+
+# words ACTION: arguments of a plausible request
+words() {
+    case $1 in
+        tm/*) echo 'localhost:/nonexistent/vm 0 one-12 - 12 100' ;;
+        vmm/*) echo 12 ;;
+        datastore/*/backup) echo 'localhost:/nonexistent/vm 0 one-12 - 12 100' ;;
+        datastore/*/downloader) echo 'restic://100/-/0:aaaa0000/nonexistent/disk.0.0' ;;
+        *) echo 100 ;;
+    esac
+}
+
+every_action_refuses() {   # every_action_refuses FILE: sent as it is
+    local action
+    for action in "${actions[@]}"; do
+        # shellcheck disable=SC2046
+        refused "$action" $(words "$action") <"$1" || return
+    done
+}
+
+@test "too few arguments" {
+    for action in "${actions[@]}"; do refused "$action" </dev/null; done
+}
+
+@test "no document, no base64, no XML" {
+    : >empty
+    every_action_refuses empty
+    echo 'this is not base64 &%$' >garbage
+    every_action_refuses garbage
+    base64 -w 0 <<<'<VM><unclosed>' >unclosed
+    every_action_refuses unclosed
+}
+
+@test "entities are not expanded, and nothing is fetched" {
+    base64 -w 0 >outer <<'XML'
+<!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/passwd">]>
+<DS_DRIVER_ACTION_DATA><DATASTORE><ID>100</ID><TEMPLATE>&secret;</TEMPLATE></DATASTORE></DS_DRIVER_ACTION_DATA>
+XML
+    every_action_refuses outer
+    [[ $stderr != *root:* ]]
+    {
+        echo '<!DOCTYPE x [<!ENTITY l0 "ha">'
+        for n in {1..40}; do echo "<!ENTITY l$n \"&l$((n - 1));&l$((n - 1));\">"; done
+        echo ']><VM>&l40;</VM>'
+    } | base64 -w 0 >laughs
+    every_action_refuses laughs
+}
+
+@test "a document that is a very deep hole" {
+    printf '<VM>%.0s' {1..100000} | base64 -w 0 >deep
+    every_action_refuses deep
+}
+
+@test "names and paths with something else inside" {
+    local vm='<VM_DRIVER_ACTION_DATA><VM><ID>12; reboot</ID></VM></VM_DRIVER_ACTION_DATA>'
+    base64 -w 0 <<<"$vm" >inject
+    every_action_refuses inject
+    for action in "${actions[@]}"; do
+        [[ $action == tm/* ]] || continue
+        refused "$action" 'localhost:/x;reboot' 0 one-12 - 12 100 <inject
+        refused "$action" '-oProxyCommand=reboot:/x' 0 one-12 - 12 100 <inject
+        refused "$action" 'localhost:/x' '0:../../1' one-12 - 12 100 <inject
+    done
+}
