@@ -63,30 +63,30 @@ std::optional<Domain> domain_of(Hypervisor& hypervisor, const HostRequest& reque
   return hypervisor.find(request.vm.deploy_id);
 }
 
-Result capture_running(Capture& capture, Hypervisor& hypervisor) {
+std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
   const HostRequest& request = capture.request;
   if (request.vm.deploy_id.empty()) throw BadRequest{"the request names no domain (DEPLOY_ID)"};
-  const Domain domain = hypervisor.get(request.vm.deploy_id);
+  Domain domain = hypervisor.get(request.vm.deploy_id);
   if (!is_active(domain))
     throw Error{"the domain '" + request.vm.deploy_id + "' does not run any more"};
   capture.journal.domain = uuid_of(domain);
-  return capture_live(capture, hypervisor, domain);
+  return open_live(capture, hypervisor, std::move(domain));
 }
 
 // A VM that is off, unless it was started meanwhile: then it is captured as it runs.
-Result capture_stopped(Capture& capture, Hypervisor& hypervisor) {
+std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
   try {
     if (const auto domain = domain_of(hypervisor, capture.request))
       capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
                                 "read a domain's definition");
-    return capture_offline(capture);
+    return open_offline(capture);
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {
     const auto domain = domain_of(hypervisor, capture.request);
     if (!domain || !is_active(*domain)) throw;
     log(Level::info, "the VM was started (" + std::string{e.what()} + "): it is captured live");
-    return capture_running(capture, hypervisor);
+    return open_running(capture, hypervisor);
   }
 }
 
@@ -132,9 +132,17 @@ void begin(const HostRequest& request) {
   journal.save(request.vm_dir);
   Capture capture{.request = request, .journal = journal, .domain_xml = ""};
   try {
-    const Result result =
-        request.live ? capture_running(capture, hypervisor) : capture_stopped(capture, hypervisor);
+    const auto origin =
+        request.live ? open_running(capture, hypervisor) : open_stopped(capture, hypervisor);
+    auto disks = origin->disks();
+    const auto plans = plan_disks(disks);
+    Result result = origin->result;
+    for (size_t i = 0; i < disks.size(); ++i)
+      result.disks.push_back(disk_result(capture, origin->parts()[i], disks[i]));
+    copy_disks(disks, plans, [&] { origin->check(); });
+    origin->end();
     write_documents(capture, result.to_json());
+    origin->commit(disks);
     report(result);
   } catch (...) {
     if (!owes(journal)) Journal::remove(request.vm_dir);

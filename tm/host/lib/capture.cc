@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/capture.h"
 
+#include <algorithm>
+
 namespace host {
 
 std::filesystem::path Capture::file_of(int disk) const {
@@ -46,7 +48,7 @@ DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk&
   out.why = part.why;
   out.virtual_size = copy.virtual_size;
   out.dirty_bytes = copy.dirty_bytes;
-  out.read_bytes = copy.read_bytes;
+  out.read_bytes = std::min(copy.data_bytes, copy.virtual_size);
   out.file_size = copy.file_size;
   return out;
 }

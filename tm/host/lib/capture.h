@@ -3,7 +3,7 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,15 +46,29 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
 
 DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk& copy);
 
-// A running guest.  One libvirt transaction starts backup and checkpoint; the data are copied to
-// the backup dir; the job is ended.  When it throws, the guest runs as before and the chain is as
-// it was.
-Result capture_live(Capture& capture, Hypervisor& hypervisor, const Domain& domain);
+// Disks as they were at one point in time, in an NBD server, for as long as this object lives.  The
+// destructor undoes: the guest runs as before, and the chain is as it was, unless commit() was
+// called.
+class Origin {
+ public:
+  virtual ~Origin() = default;
 
-// A VM that is off.  Throws VmStarted when somebody opened an image for writing first.
-struct VmStarted : Error {
-  using Error::Error;
+  virtual const std::vector<Part>& parts() const = 0;
+  virtual std::vector<CopyDisk> disks() const = 0;  // in the order of the parts
+  // Throws Error when the backup has to end, for the guest's sake.  Cheap: asked once a second.
+  virtual void check() = 0;
+  // Nobody reads any more.  Throws Error when the server cannot be ended.
+  virtual void end() = 0;
+  // The backup has all that the next increment builds upon: marks it.
+  virtual void commit(const std::vector<CopyDisk>& disks) = 0;
+
+  Result result;  // without its disks
 };
-Result capture_offline(Capture& capture);
+
+// A running guest.  One libvirt transaction starts backup and checkpoint.
+std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Domain domain);
+
+// A VM that is off: nobody can start it meanwhile.  Throws Error when somebody has an image open.
+std::unique_ptr<Origin> open_offline(Capture& capture);
 
 }  // namespace host

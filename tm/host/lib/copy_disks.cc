@@ -35,8 +35,8 @@ void check_space(const fs::path& dir, std::uint64_t needed) {
 // The copies that run side by side, and what they share.
 class Copies {
  public:
-  explicit Copies(std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
-                  std::uint64_t total)
+  Copies(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
+         std::uint64_t total)
       : disks_{disks}, plans_{plans}, done_(disks.size()), progress_{"capture", total} {}
 
   void run(const std::function<void()>& still_well) {
@@ -76,7 +76,7 @@ class Copies {
   }
 
   void copy(size_t i) {
-    CopyDisk& disk = disks_[i];
+    const CopyDisk& disk = disks_[i];
     const std::string doing = "write '" + disk.target.string() + "'";
     const Fd file = open_file(disk.target, O_WRONLY | O_CREAT | O_EXCL);
     nbd::ReadOptions options;
@@ -86,7 +86,7 @@ class Copies {
     const auto sink = [&](std::span<const std::byte> bytes) {
       write_all(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, doing);
     };
-    disk.read_bytes = nbd::copy(disk.source, plans_[i], sink, options);
+    nbd::copy(disk.source, plans_[i], sink, options);
     if (fsync(file.get()) != 0) throw system_error(doing, errno);
   }
 
@@ -98,7 +98,7 @@ class Copies {
     progress_.at(sum);
   }
 
-  std::vector<CopyDisk>& disks_;
+  const std::vector<CopyDisk>& disks_;
   const std::vector<qcow2::Plan>& plans_;
   std::vector<std::uint64_t> done_;
   Progress progress_;
@@ -118,18 +118,26 @@ std::uint64_t free_bytes(const fs::path& dir) {
   return std::uint64_t{info.f_bavail} * info.f_frsize;
 }
 
-void copy_disks(std::vector<CopyDisk>& disks, const std::function<void()>& still_well) {
+std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks) {
   std::vector<qcow2::Plan> plans;
   plans.reserve(disks.size());
-  std::uint64_t files = 0, data = 0;
   for (auto& disk : disks) {
     const nbd::Map map = nbd::map(disk.source, disk.base);
+    const auto& plan = plans.emplace_back(map.size, map.extents);
     disk.virtual_size = map.size;
     disk.dirty_bytes = map.dirty_bytes;
-    const auto& plan = plans.emplace_back(map.size, map.extents);
     disk.file_size = plan.file_size();
-    files += plan.file_size();
-    data += plan.data_clusters() * qcow2::cluster_size;
+    disk.data_bytes = plan.data_clusters() * qcow2::cluster_size;
+  }
+  return plans;
+}
+
+void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
+                const std::function<void()>& still_well) {
+  std::uint64_t files = 0, data = 0;
+  for (const auto& disk : disks) {
+    files += disk.file_size;
+    data += disk.data_bytes;
   }
   check_space(disks.front().target.parent_path(), files);
   Copies{disks, plans, data}.run(still_well);

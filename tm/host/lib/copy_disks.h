@@ -16,17 +16,21 @@ struct CopyDisk {
   nbd::Export source;
   nbd::Base base = nbd::Base::none;
   std::filesystem::path target;  // made, with mode 0600; must not exist
-  // Filled by copy_disks():
+  // Filled by plan_disks():
   std::uint64_t virtual_size = 0;
   std::uint64_t dirty_bytes = 0;
-  std::uint64_t read_bytes = 0;
   std::uint64_t file_size = 0;
+  std::uint64_t data_bytes = 0;  // of it, what is read over NBD
 };
 
-// Asks for all maps first, checks that the target file system can take the files, and copies.  The
-// files are whole and on stable storage when it returns.  `still_well` is called once a second and
-// throws when the backup should end.  The first error ends all copies.
-void copy_disks(std::vector<CopyDisk>& disks, const std::function<void()>& still_well);
+// Asks for the map of every disk, and lays out its file.
+std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks);
+
+// Checks that the target file system can take the files, and copies.  They are whole and on stable
+// storage when it returns.  `still_well` is called once a second and throws when the backup should
+// end.  The first error ends all copies.
+void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
+                const std::function<void()>& still_well);
 
 std::uint64_t free_bytes(const std::filesystem::path& dir);  // for this user
 

@@ -38,48 +38,62 @@ class NewCheckpoint {
   bool begun_ = false, kept_ = false;
 };
 
-class LiveCapture {
+class LiveOrigin : public Origin {
  public:
-  LiveCapture(Capture& capture, Hypervisor& hypervisor, const Domain& domain)
+  LiveOrigin(Capture& capture, Hypervisor& hypervisor, Domain domain)
       : capture_{capture},
         request_{capture.request},
         hypervisor_{hypervisor},
-        domain_{domain},
-        live_{inspect(domain, request_.vm, request_.disk_ids, request_.vm_dir)},
-        tracking_{capture, domain, live_} {
+        domain_{std::move(domain)},
+        live_{inspect(domain_, request_.vm, request_.disk_ids, request_.vm_dir)},
+        tracking_{capture, domain_, live_},
+        checkpoint_{domain_, request_.vm.id, capture.own()} {
     capture_.domain_xml = live_.domain_xml;
-  }
-
-  Result run() {
     if (has_backup_job(domain_))
       throw Error{"VM " + std::to_string(request_.vm.id) +
                   " runs a backup job that another tool began: it must end first"};
     if (capture_.cbt()) tracking_.tidy();
-    const Scratch scratch{request_, live_, capture_.journal};
-    Result result = capture_.new_result();
+    scratch_ = std::make_unique<Scratch>(request_, live_, capture_.journal);
+    result = capture_.new_result();
     result.live = true;
-    NewCheckpoint checkpoint{domain_, request_.vm.id, capture_.own()};
-    std::vector<CopyDisk> copies;
-    {
-      const auto job = begin(scratch, checkpoint, result);
-      copies = prepare_copies(scratch);
-      copy_disks(copies, [&] { check_guest(scratch); });
-      job->end();
+    job_ = begin();
+  }
+
+  const std::vector<Part>& parts() const override { return tracking_.parts(); }
+
+  std::vector<CopyDisk> disks() const override {
+    std::vector<CopyDisk> out;
+    for (const auto& part : tracking_.parts()) {
+      CopyDisk copy;
+      copy.source = {.socket = scratch_->socket(), .name = part.target, .bitmap = {}};
+      if (part.since_parent) copy.source.bitmap = "vmvault-" + part.target;
+      copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
+      copy.target = capture_.file_of(part.id);
+      out.push_back(std::move(copy));
     }
-    for (size_t i = 0; i < copies.size(); ++i)
-      result.disks.push_back(disk_result(capture_, tracking_.parts()[i], copies[i]));
-    if (capture_.cbt()) tracking_.mark(copies);
-    checkpoint.commit();
-    return result;
+    return out;
+  }
+
+  void check() override {
+    scratch_->check_floor();
+    if (!capture_.journal.was_paused && state_of(domain_).paused_by_io_error())
+      throw Error{"qemu paused the guest for an I/O error while the backup ran"};
+  }
+
+  void end() override { job_->end(); }
+
+  void commit(const std::vector<CopyDisk>& disks) override {
+    if (capture_.cbt()) tracking_.mark(disks);
+    checkpoint_.commit();
   }
 
  private:
-  PullOrder order(const Scratch& scratch) const {
+  PullOrder order() const {
     PullOrder out{
-        .socket = scratch.socket(), .disks = {}, .others = live_.others, .checkpoint = {}};
+        .socket = scratch_->socket(), .disks = {}, .others = live_.others, .checkpoint = {}};
     const auto parent = checkpoint_name(request_.vm.id, capture_.parent());
     for (const auto& part : tracking_.parts()) {
-      PullDisk disk{.target = part.target, .scratch = scratch.file_of(part.target), .since = {}};
+      PullDisk disk{.target = part.target, .scratch = scratch_->file_of(part.target), .since = {}};
       if (part.since_parent) disk.since = parent;
       disk.checkpoint = capture_.cbt() && part.bitmaps;
       if (disk.checkpoint) out.checkpoint = checkpoint_name(request_.vm.id, capture_.own());
@@ -89,19 +103,18 @@ class LiveCapture {
   }
 
   // Freezes, begins, thaws.  The point in time is the begin.
-  std::unique_ptr<PullJob> begin(const Scratch& scratch, NewCheckpoint& checkpoint,
-                                 Result& result) {
+  std::unique_ptr<PullJob> begin() {
     Journal& journal = capture_.journal;
     journal.was_paused = state_of(domain_).paused();
     journal.job_begun = true;
     journal.save(request_.vm_dir);
     std::unique_ptr<PullJob> job;
     try {
-      const auto quiet = freeze(result);
+      const auto quiet = freeze();
       result.time = utc_now();
-      checkpoint.begun();
-      job = begin_job(scratch);
-      settle(quiet.get(), result);
+      checkpoint_.begun();
+      job = begin_job();
+      settle(quiet.get());
     } catch (...) {
       if (!job) journal.job_begun = false;  // otherwise its destructor says so
       throw;
@@ -109,9 +122,9 @@ class LiveCapture {
     return job;
   }
 
-  std::unique_ptr<PullJob> begin_job(const Scratch& scratch) {
+  std::unique_ptr<PullJob> begin_job() {
     const auto begin = [&] {
-      return std::make_unique<PullJob>(hypervisor_, domain_, order(scratch), capture_.journal,
+      return std::make_unique<PullJob>(hypervisor_, domain_, order(), capture_.journal,
                                        request_.vm_dir);
     };
     try {
@@ -123,7 +136,7 @@ class LiveCapture {
     return begin();
   }
 
-  std::unique_ptr<Quiet> freeze(Result& result) {
+  std::unique_ptr<Quiet> freeze() {
     const QuietOptions options{
         .how = request_.vm.backup.freeze,
         .agent_timeout = std::chrono::seconds{request_.number("AGENT_TIMEOUT", 10)},
@@ -142,7 +155,7 @@ class LiveCapture {
   }
 
   // Was the guest quiet until the job had begun?  Then it may go on.
-  void settle(Quiet* quiet, Result& result) {
+  void settle(Quiet* quiet) {
     if (request_.vm.backup.freeze == Freeze::none) {
       result.consistent = capture_.journal.was_paused;
       if (!result.consistent) result.inconsistent_why = "no freeze was asked for";
@@ -159,37 +172,21 @@ class LiveCapture {
 
   bool may_fall_back() const { return request_.setting("FS_FREEZE_FALLBACK", "NO") == "YES"; }
 
-  std::vector<CopyDisk> prepare_copies(const Scratch& scratch) const {
-    std::vector<CopyDisk> out;
-    for (const auto& part : tracking_.parts()) {
-      CopyDisk copy;
-      copy.source = {.socket = scratch.socket(), .name = part.target, .bitmap = {}};
-      if (part.since_parent) copy.source.bitmap = "vmvault-" + part.target;
-      copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
-      copy.target = capture_.file_of(part.id);
-      out.push_back(std::move(copy));
-    }
-    return out;
-  }
-
-  void check_guest(const Scratch& scratch) const {
-    scratch.check_floor();
-    if (!capture_.journal.was_paused && state_of(domain_).paused_by_io_error())
-      throw Error{"qemu paused the guest for an I/O error while the backup ran"};
-  }
-
   Capture& capture_;
   const HostRequest& request_;
   Hypervisor& hypervisor_;
-  const Domain& domain_;
+  Domain domain_;
   LiveDomain live_;
   Tracking tracking_;
+  std::unique_ptr<Scratch> scratch_;
+  NewCheckpoint checkpoint_;  // goes after the job has ended
+  std::unique_ptr<PullJob> job_;
 };
 
 }  // namespace
 
-Result capture_live(Capture& capture, Hypervisor& hypervisor, const Domain& domain) {
-  return LiveCapture{capture, hypervisor, domain}.run();
+std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Domain domain) {
+  return std::make_unique<LiveOrigin>(capture, hypervisor, std::move(domain));
 }
 
 }  // namespace host

@@ -96,25 +96,15 @@ class NewBitmaps {
   bool kept_ = false;
 };
 
-// Whoever opens an image first has it: if it was the VM, this is not an offline backup any more.
-std::vector<OfflinePart> look_at_all(const Capture& capture) {
+// Whoever opens an image first has it: if it was the VM, this fails.
+std::vector<OfflinePart> choose_all(const Capture& capture) {
+  const Marks marks{capture.request.vm_dir};
   std::vector<OfflinePart> parts;
-  for (const int id : capture.request.disk_ids)
+  for (const int id : capture.request.disk_ids) {
     parts.push_back(look_at(capture, capture.request.vm.disk(id)));
-  return parts;
-}
-
-std::vector<std::unique_ptr<NbdServer>> serve(const Capture& capture,
-                                              const std::vector<OfflinePart>& parts,
-                                              const fs::path& dir) {
-  std::vector<std::unique_ptr<NbdServer>> out;
-  for (const auto& part : parts) {
-    NbdServer::Order order{
-        .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
-    if (part.since_parent) order.bitmap = checkpoint_name(capture.request.vm.id, capture.parent());
-    out.push_back(std::make_unique<NbdServer>(order, dir / (std::to_string(part.id) + ".sock")));
+    choose(capture, marks, parts.back());
   }
-  return out;
+  return parts;
 }
 
 void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) {
@@ -128,37 +118,69 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) 
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
 }
 
+class OfflineOrigin : public Origin {
+ public:
+  explicit OfflineOrigin(Capture& capture)
+      : capture_{capture},
+        found_{choose_all(capture)},
+        parts_{found_.begin(), found_.end()},
+        bitmaps_{capture, found_} {
+    serve();
+    result = capture.new_result();
+    result.consistent = true;
+    result.time = utc_now();
+  }
+
+  const std::vector<Part>& parts() const override { return parts_; }
+
+  std::vector<CopyDisk> disks() const override {
+    std::vector<CopyDisk> out;
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      CopyDisk copy;
+      copy.source = {.socket = servers_[i]->socket(), .name = parts_[i].target, .bitmap = {}};
+      if (parts_[i].since_parent) copy.source.bitmap = parent_name();
+      copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
+      copy.target = capture_.file_of(parts_[i].id);
+      out.push_back(std::move(copy));
+    }
+    return out;
+  }
+
+  void check() override {}
+  void end() override { servers_.clear(); }
+
+  void commit(const std::vector<CopyDisk>&) override {
+    if (capture_.cbt()) write_marks(capture_, found_);
+    bitmaps_.commit();
+  }
+
+ private:
+  std::string parent_name() const {
+    return checkpoint_name(capture_.request.vm.id, capture_.parent());
+  }
+
+  void serve() {
+    for (const auto& part : parts_) {
+      NbdServer::Order order{
+          .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
+      if (part.since_parent) order.bitmap = parent_name();
+      const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
+      servers_.push_back(std::make_unique<NbdServer>(order, socket));
+    }
+  }
+
+  const Capture& capture_;
+  std::vector<OfflinePart> found_;
+  std::vector<Part> parts_;
+  NewBitmaps bitmaps_;  // go after the servers have ended
+  TempDir sockets_;
+  std::vector<std::unique_ptr<NbdServer>> servers_;
+};
+
 }  // namespace
 
-Result capture_offline(Capture& capture) {
-  const Marks marks{capture.request.vm_dir};
-  auto parts = look_at_all(capture);
-  for (auto& part : parts) choose(capture, marks, part);
-
-  NewBitmaps bitmaps{capture, parts};
-  const TempDir sockets;
-  std::vector<CopyDisk> copies;
-  Result result = capture.new_result();
-  result.consistent = true;
-  {
-    const auto servers = serve(capture, parts, sockets.path());
-    result.time = utc_now();
-    for (size_t i = 0; i < parts.size(); ++i) {
-      CopyDisk copy;
-      copy.source = {.socket = servers[i]->socket(), .name = parts[i].target, .bitmap = {}};
-      if (parts[i].since_parent)
-        copy.source.bitmap = checkpoint_name(capture.request.vm.id, capture.parent());
-      copy.base = capture.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
-      copy.target = capture.file_of(parts[i].id);
-      copies.push_back(std::move(copy));
-    }
-    copy_disks(copies, [] {});
-  }
-  for (size_t i = 0; i < parts.size(); ++i)
-    result.disks.push_back(disk_result(capture, parts[i], copies[i]));
-  if (capture.cbt()) write_marks(capture, parts);
-  bitmaps.commit();
-  return result;
+std::unique_ptr<Origin> open_offline(Capture& capture) {
+  return std::make_unique<OfflineOrigin>(capture);
 }
 
 }  // namespace host
