@@ -126,13 +126,7 @@ $(PAGES):
 	@mkdir -p $(@D)
 	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
 
-TEMPLATES   := $(wildcard share/etc/*.conf)
-COMPLETIONS := $(wildcard share/completions/*)
-INSTALLED   := $(addprefix $(DESTDIR)$(REMOTES)/,$(ACTIONS) $(ALIASES)) \
-               $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
-               $(patsubst $(BUILD)/man/%,$(DESTDIR)$(MANDIR)/%,$(PAGES)) \
-               $(addprefix $(DESTDIR)$(PREFIX)/share/bash-completion/completions/,$(notdir $(COMPLETIONS)))
-
+TEMPLATES := $(wildcard share/etc/*.conf)
 install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
 	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
@@ -141,8 +135,10 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 
 uninstall:  ## remove what install put there, but no changed configuration
-	@scripts/install --remove $(INSTALLED)
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
+	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
+	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%)
 
 deps:  ## install the Debian packages that share/packages lists
 	@scripts/deps --install
