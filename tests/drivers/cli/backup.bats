@@ -144,7 +144,7 @@ images() { vmvault list --json | jq length; }
 
 @test "two backups of one machine do not meet" {
     echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done' >"$FAKE/backup"
-    vmvault backup web 3>&- & local first=$!
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local first=$!
     eventually [ -e "$FAKE/begun" ]
     run --separate-stderr vmvault backup web
     touch "$FAKE/go"
@@ -155,10 +155,11 @@ images() { vmvault list --json | jq length; }
 
 @test "SIGTERM stops the orchestrator, and nothing is recorded" {
     echo 'trap "touch $FAKE/undone; exit 143" TERM; touch "$FAKE/begun"; while :; do sleep 0.05; done' >"$FAKE/backup"
-    vmvault backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & local pid=$!
+    "$BUILD/drivers/cli/vmvault" backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & local pid=$!
     eventually [ -e "$FAKE/begun" ]
     kill -TERM $pid
-    run -143 wait $pid
+    status=0; wait $pid || status=$?
+    [ "$status" -eq 143 ]
     [ -e "$FAKE/undone" ]
     [ "$(tail -n 1 "$BATS_TEST_TMPDIR/said")" = 'vmvault: cancelled' ]
     [ "$(images)" -eq 0 ]
@@ -166,7 +167,7 @@ images() { vmvault list --json | jq length; }
 
 @test "a backup that outlives its vmvault is recorded by the next one" {
     echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done; echo $$ >"$FAKE/pid"' >"$FAKE/backup"
-    vmvault backup web 3>&- & local pid=$!
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
     eventually [ -e "$FAKE/begun" ]
     kill -KILL $pid
     wait $pid || true
@@ -179,7 +180,7 @@ images() { vmvault list --json | jq length; }
 
 @test "a backup that died with its vmvault is told, and not in the list" {
     echo 'touch "$FAKE/begun"; echo $$ >"$FAKE/pid"; while :; do sleep 0.05; done' >"$FAKE/backup"
-    vmvault backup web 3>&- & local pid=$!
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
     eventually [ -s "$FAKE/pid" ]
     kill -KILL $pid "$(cat "$FAKE/pid")"
     wait $pid || true
