@@ -126,19 +126,23 @@ $(PAGES):
 	@mkdir -p $(@D)
 	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
 
-TEMPLATES := $(wildcard share/etc/*.conf)
+TEMPLATES   := $(wildcard share/etc/*.conf)
+COMPLETIONS := $(notdir $(wildcard share/completions/*))
+COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
 install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
 	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
 	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
+	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
 
 uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
-	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%)
+	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%)
 
 deps:  ## install the Debian packages that share/packages lists
 	@scripts/deps --install
