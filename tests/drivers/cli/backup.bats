@@ -154,7 +154,7 @@ images() { vmvault list --json | jq length; }
 }
 
 @test "SIGTERM stops the orchestrator, and nothing is recorded" {
-    echo 'trap "touch $FAKE/undone; exit 143" TERM; touch "$FAKE/begun"; while :; do sleep 0.05 || :; done' >"$FAKE/backup"
+    echo 'exec 2>/dev/null; trap "touch $FAKE/undone; exit 143" TERM; touch "$FAKE/begun"; while :; do sleep 0.05 || :; done' >"$FAKE/backup"
     "$BUILD/drivers/cli/vmvault" backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & local pid=$!
     eventually [ -e "$FAKE/begun" ]
     kill -TERM $pid
