@@ -127,11 +127,8 @@ $(PAGES):
 	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
 
 TEMPLATES   := $(wildcard share/etc/*.conf)
-COMPLETIONS := $(wildcard share/completions/*)
-INSTALLED   := $(addprefix $(DESTDIR)$(REMOTES)/,$(ACTIONS) $(ALIASES)) \
-               $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
-               $(patsubst $(BUILD)/man/%,$(DESTDIR)$(MANDIR)/%,$(PAGES)) \
-               $(addprefix $(DESTDIR)$(PREFIX)/share/bash-completion/completions/,$(notdir $(COMPLETIONS)))
+COMPLETIONS := $(notdir $(wildcard share/completions/*))
+COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
@@ -139,10 +136,13 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
+	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
 
 uninstall:  ## remove what install put there, but no changed configuration
-	@scripts/install --remove $(INSTALLED)
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
+	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
+	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%)
 
 deps:  ## install the Debian packages that share/packages lists
 	@scripts/deps --install

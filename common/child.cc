@@ -49,6 +49,9 @@ class Attributes {
     sigset_t defaults;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);  // we ignore it; children should not
+    // Whoever starts us in the background of a script has these ignored, and a program that finds
+    // them so (restic, like all of Go) would keep it, and could not be asked to stop.
+    for (const int signal : {SIGINT, SIGTERM}) sigaddset(&defaults, signal);
     posix_spawnattr_setsigdefault(&value, &defaults);
     posix_spawnattr_setsigmask(&value, &cancel::original_mask());
     posix_spawnattr_setflags(

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <iterator>
 #include <stdexcept>
 
@@ -160,11 +161,14 @@ Finished Command::run() const {
   if (in.write) fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
   const auto end = deadline_ ? std::optional{Clock::now() + *deadline_} : std::nullopt;
 
-  // A helper that we hold undoes and ends when its stdin does, wherever it is: a signal would only
-  // reach the ssh that leads to it, and we would be gone before it is done.
-  const auto let_go = [&] {
-    if (!hold_input_) return;
-    in.write.reset();
+  // Asks the child to end, and goes on listening while it does: whoever writes a word to a pipe
+  // that nobody reads any more dies before it can undo.  A helper that we hold ends when its stdin
+  // does, wherever it is: a signal would only reach the ssh that leads to it.
+  const auto ask_to_end = [&] {
+    if (hold_input_)
+      in.write.reset();
+    else
+      kill(-child.pid(), stop_.signal);
     const auto patience = Clock::now() + stop_.grace;
     for (bool exited = false; !exited && Clock::now() < patience;) {
       pollfd fds[] = {
@@ -173,6 +177,7 @@ Finished Command::run() const {
       exited = fds[0].revents != 0;
       from_out.drain();
       from_err.drain();
+      if (!exited && !hold_input_ && Clock::now() >= patience) kill(-child.pid(), SIGKILL);
     }
   };
 
@@ -186,13 +191,13 @@ Finished Command::run() const {
     const int ready = poll(fds, std::size(fds), milliseconds_until(end));
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
     if (!shielded_ && cancel::requested()) {
-      let_go();
+      ask_to_end();
       throw Cancelled{};
     }
     if (ready == -1) continue;
     exited = fds[0].revents != 0;
     if (!exited && end && Clock::now() >= *end) {
-      let_go();
+      ask_to_end();
       throw Error{"'" + display() + "' did not end within " + std::to_string(deadline_->count()) +
                   " s"};
     }

@@ -215,6 +215,7 @@ TEST(CoreService, ThatNeverAnswersIsGivenUp) {
 TEST(CoreService, ThatNeverAnswersDoesNotHoldACancellationUp) {
   FakeCore core{std::nullopt};
   const Client client{core.url()};
+  const ScopedEnv limit{"VMVAULT_CORE_TIMEOUT", "3600"};
   const pid_t pid = fork();
   if (pid == 0) {
     cancel::install();
@@ -228,7 +229,16 @@ TEST(CoreService, ThatNeverAnswersDoesNotHoldACancellationUp) {
   core.request();
   kill(pid, SIGTERM);
   int status = 0;
-  waitpid(pid, &status, 0);
+  bool ended = false;
+  for (int i = 0; i < 600 && !ended; ++i) {
+    ended = waitpid(pid, &status, WNOHANG) == pid;
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  }
+  if (!ended) {
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+  }
+  EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(Exit::cancelled));
 }
 

@@ -48,8 +48,11 @@ int serve() {
   argv.front() = tool_path(argv.front());
   Command command{std::move(argv)};
   for (const auto& [name, value] : request.env) command.env(name, value);
-  return command.write_to(STDOUT_FILENO)
-      .err_lines([](std::string_view line) { std::cerr << line << '\n'; })
+  if (request.lines)
+    command.out_lines([](std::string_view line) { std::cout << line << std::endl; });
+  else
+    command.write_to(STDOUT_FILENO);
+  return command.err_lines([](std::string_view line) { std::cerr << line << '\n'; })
       .stop_with(interrupt)
       .run()
       .status;

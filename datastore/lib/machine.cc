@@ -28,6 +28,7 @@ RunRequest RunRequest::decode(std::string_view line) try {
   request.argv = document.value("run", request.argv);
   request.env = document.value("env", request.env);
   request.list = document.value("list", request.list);
+  request.lines = document.value("lines", request.lines);
   if (request.argv.empty() == request.list.empty())
     throw BadRequest{"the request to run must have one of 'run' and 'list'"};
   return request;
@@ -40,6 +41,7 @@ std::string RunRequest::encode() const {
   if (!argv.empty()) document["run"] = argv;
   if (!env.empty()) document["env"] = env;
   if (!list.empty()) document["list"] = list;
+  if (lines) document["lines"] = true;
   return base64_encode(to_text(document)) + "\n";
 }
 
@@ -99,7 +101,8 @@ Command Machine::command(const RunRequest& request) const {
 
 std::vector<DirectoryEntry> Machine::list(const std::filesystem::path& directory) const {
   if (here()) return list_directory(directory);
-  const auto finished = command({.argv = {}, .env = {}, .list = directory.string()}).run();
+  const auto finished =
+      command({.argv = {}, .env = {}, .list = directory.string(), .lines = false}).run();
   if (finished.ok()) return entries_from_json(finished.out);
   throw Error{"cannot list the files on " + name() + ": " + last_line(finished.err)};
 }

@@ -20,6 +20,9 @@ struct RunRequest {
   std::vector<std::string> argv;           // run this program, its status is the helper's ...
   std::map<std::string, std::string> env;  // ... with these variables in its environment
   std::string list;                        // or, if not empty: print what this directory holds
+  // The program's output is text, and goes through the helper.  Otherwise the program writes to
+  // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
+  bool lines = false;
 
   static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
   std::string encode() const;                       // with its newline

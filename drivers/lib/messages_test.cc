@@ -37,7 +37,8 @@ VmMessage message(const std::string& name) {
   out.config = {.mode = Mode::increment,
                 .freeze = Freeze::agent,
                 .last_increment_id = 3,
-                .last_datastore_id = 100};
+                .last_datastore_id = 100,
+                .last_bridge = {}};
   return out;
 }
 

@@ -26,13 +26,13 @@ struct DatastoreRecord {
 
 // One restore point of an image.
 struct BackupRecord {
-  int id = 0;                 // of the increment
-  std::string source;         // the store's name for it
-  std::int64_t size_mib = 0;  // as the datastore driver reported it
-  std::uint64_t bytes = 0;    // of its disk files
-  std::int64_t date = 0;      // seconds since 1970
-  std::filesystem::path dir;  // where the files lay when they were stored: part of every URL
-  std::string result;         // vmvault.json of the capture; empty if it was lost
+  int id = 0;                   // of the increment
+  std::string source{};         // the store's name for it
+  std::int64_t size_mib = 0;    // as the datastore driver reported it
+  std::uint64_t bytes = 0;      // of its disk files
+  std::int64_t date = 0;        // seconds since 1970
+  std::filesystem::path dir{};  // where the files lay when they were stored: part of every URL
+  std::string result{};         // vmvault.json of the capture; empty if it was lost
 };
 
 enum class ImageState { ready, deleting };
@@ -43,10 +43,10 @@ struct ImageRecord {
   int vm = -1;
   int datastore = -1;
   Mode mode = Mode::full;
-  std::vector<int> disks;
+  std::vector<int> disks{};
   std::int64_t created = 0;
   ImageState state = ImageState::ready;
-  std::vector<BackupRecord> increments;  // by id; never empty in a ready image
+  std::vector<BackupRecord> increments{};  // by id; never empty in a ready image
 
   const BackupRecord* increment(int increment_id) const;  // nullptr if there is none such
   Chain chain() const;
@@ -61,7 +61,7 @@ struct Attempt {
   int increment = 0;
   int datastore = -1;
   Mode mode = Mode::full;
-  std::vector<int> disks;
+  std::vector<int> disks{};
   std::filesystem::path dir;  // the backup dir
   std::int64_t started = 0;
   std::optional<std::int64_t> ended;

@@ -55,15 +55,21 @@ Store::Store(const std::filesystem::path& file)
 
 VmRecord Store::vm_for(const std::string& uuid, const std::string& name) {
   return guarded(file_, [&] {
-    SQLite::Statement put{db_,
-                          "INSERT INTO vms (uuid, name) VALUES (?, ?) ON CONFLICT (uuid) DO UPDATE "
-                          "SET name = excluded.name RETURNING id, uuid, name, active_image"};
-    put.bind(1, uuid);
-    put.bind(2, name);
-    put.executeStep();
-    auto record = vm_of(put);
-    while (put.executeStep()) {
+    // Looked up first: an upsert would use up an id each time.
+    SQLite::Transaction whole{db_, SQLite::TransactionBehavior::IMMEDIATE};
+    SQLite::Statement update{db_, "UPDATE vms SET name = ?2 WHERE uuid = ?1"};
+    SQLite::Statement insert{db_, "INSERT INTO vms (uuid, name) VALUES (?1, ?2)"};
+    for (auto* statement : {&update, &insert}) {
+      statement->bind(1, uuid);
+      statement->bind(2, name);
     }
+    if (update.exec() == 0) insert.exec();
+    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image FROM vms WHERE uuid = ?"};
+    get.bind(1, uuid);
+    get.executeStep();
+    auto record = vm_of(get);
+    get.reset();
+    whole.commit();
     return record;
   });
 }

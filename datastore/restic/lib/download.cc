@@ -74,7 +74,7 @@ void stream_file(const fs::path& file) {
 }
 
 void pass_on(const Restic& restic, const std::string& snapshot, const fs::path& path) {
-  auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::data);
+  auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::out);
   const auto finished = restic.when_unlocked(call.write_to(STDOUT_FILENO));
   if (!finished.ok())
     throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);

@@ -41,7 +41,7 @@ void Dump::start() {
   child_.emplace(restic_.machine().helper(), std::vector<std::string>{}, in.read.get(),
                  out.write.get(), err_.get());
   in.read.reset();
-  auto request = restic_.request({"--quiet", "dump", snapshot_, path_.string()}, Moves::data);
+  auto request = restic_.request({"--quiet", "dump", snapshot_, path_.string()}, Moves::out);
   // One of many side by side: more threads of its own would only cost memory.
   request.env["GOMAXPROCS"] = "1";
   write_all(in.write.get(), request.encode(), "start restic");

@@ -61,12 +61,10 @@ LockWait::LockWait(const Restic& restic, Care care)
 
 bool LockWait::again(const Finished& finished) {
   if (classify(finished.status, finished.err) != Outcome::locked) return false;
-  // restic itself knows whose owner is dead: this removes no lock of a living process.
-  if (!std::exchange(cleared_, true)) {
-    with_care(restic_.command({"unlock"}), care_).run();
-    return true;
-  }
   if (Clock::now() >= end_) return false;
+  // Each time, since the owner may die while we wait.
+  restic_.clear_stale_locks(care_);
+  if (!std::exchange(cleared_, true)) return true;
   const auto& repository = restic_.repository();
   log(Level::info, "waiting for the " + repository.display() + ": " +
                        repository.without_secrets(reason(finished.err)));
@@ -74,6 +72,9 @@ bool LockWait::again(const Finished& finished) {
   pause_ = std::min(pause_ * 2, longest_pause);
   return true;
 }
+
+// restic itself knows whose owner is dead: this removes no lock of a living process.
+void Restic::clear_stale_locks(Care care) const { with_care(command({"unlock"}), care).run(); }
 
 Restic::Restic(const Datastore& datastore, const std::string& repository_id, Machine machine)
     : repository_{datastore, repository_id},
@@ -90,7 +91,7 @@ void Restic::check_version() const {
   const std::string remedy = ": install restic " + std::to_string(oldest.major) + "." +
                              std::to_string(oldest.minor) + " or newer there";
   const auto finished =
-      machine_.command({.argv = {"restic", "version"}, .env = {}, .list = {}}).run();
+      machine_.command({.argv = {"restic", "version"}, .env = {}, .list = {}, .lines = true}).run();
   if (finished.status == 255)
     throw Error{"cannot reach " + machine_.name() + ": " + last_line(finished.err)};
   if (finished.status == 127)
@@ -106,12 +107,15 @@ void Restic::check_version() const {
 }
 
 RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) const {
-  RunRequest request{.argv = {"restic"}, .env = repository_.environment(), .list = {}};
+  RunRequest request{.argv = {"restic"},
+                     .env = repository_.environment(),
+                     .list = {},
+                     .lines = moves != Moves::out};
   const auto add = [&](const std::vector<std::string>& words) {
     request.argv.insert(request.argv.end(), words.begin(), words.end());
   };
   add(repository_.options());
-  if (moves == Moves::data) add(repository_.transfer_options());
+  if (moves != Moves::nothing) add(repository_.transfer_options());
   add(args);
   return request;
 }
@@ -228,8 +232,10 @@ void Restic::forget(const std::vector<std::string>& ids, const std::vector<std::
 }
 
 std::string Restic::dump(const std::string& snapshot, const std::filesystem::path& path) const {
-  return output({"--quiet", "dump", snapshot, path.string()},
-                "read '" + path.string() + "' of the snapshot " + snapshot);
+  auto finished = when_unlocked(command({"--quiet", "dump", snapshot, path.string()}, Moves::out));
+  if (!finished.ok())
+    throw failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);
+  return std::move(finished.out);
 }
 
 }  // namespace restic

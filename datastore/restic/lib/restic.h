@@ -16,7 +16,8 @@
 
 namespace restic {
 
-enum class Moves { nothing, data };
+// Which way the data of a call goes.
+enum class Moves { nothing, in, out };
 
 // Whether a call may be cancelled, or is part of undoing something.
 enum class Care { cancellable, undo };
@@ -36,6 +37,9 @@ class Restic {
   // Runs `call`, again and again while others have the repository locked (LockWait); returns what
   // came in the end.
   Finished when_unlocked(const Command& call, Care care = Care::cancellable) const;
+
+  // Removes the locks of processes that have died, if it can.
+  void clear_stale_locks(Care care) const;
 
   // Insists on success: stdout.  `doing` begins the Error: "list the snapshots".
   std::string output(const std::vector<std::string>& args, std::string_view doing,

@@ -39,7 +39,7 @@ void check_space(const fs::path& directory, const Restic& restic, const DiskUrl&
 void fetch(const Restic& restic, const std::string& snapshot, const fs::path& path,
            const fs::path& file) {
   const auto out = open_file(file, O_WRONLY | O_CREAT | O_TRUNC);
-  auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::data);
+  auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::out);
   const auto finished = restic.when_unlocked(call.write_to(out.get()));
   if (!finished.ok())
     throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);

@@ -61,7 +61,10 @@ class Unclaimed {
   Unclaimed& operator=(const Unclaimed&) = delete;
   ~Unclaimed() {
     try {
-      if (!tag_.empty()) discard(tag_, Care::undo);
+      if (!tag_.empty()) {
+        restic_.clear_stale_locks(Care::undo);  // of a restic that had to be killed
+        discard(tag_, Care::undo);
+      }
       std::error_code ignored;
       fs::remove(note_, ignored);
     } catch (const std::exception& error) {
@@ -135,7 +138,7 @@ std::string upload(const Restic& restic, const fs::path& directory, const Select
   Progress progress{"upload", selection.bytes};
   std::optional<Summary> summary;
   auto call =
-      restic.command(backup_arguments(directory, selection, vm_id, snapshot.tag()), Moves::data);
+      restic.command(backup_arguments(directory, selection, vm_id, snapshot.tag()), Moves::in);
   call.out_lines([&](std::string_view line) {
     if (const auto status = parse_status(line)) progress.at(status->bytes_done);
     if (auto found = parse_summary(line)) summary = std::move(found);

@@ -72,17 +72,26 @@ Stored record(App& app, const state::Attempt& attempt, const Reply& reply) {
   return stored;
 }
 
+// A file that is of no use to anybody afterwards.
+struct Removed {
+  fs::path path;
+  ~Removed() {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  }
+};
+
 Finished run(App& app, const state::Attempt& attempt, const std::string& request) {
   const auto dir = vm_dir(app, attempt.vm);
-  const auto progress = dir / "backup.progress";
   for (const char* name : {"backup.reply", "backup.result", "backup.progress"})
     fs::remove(dir / name);
+  const Removed progress{dir / "backup.progress"};
   const Fd reply = open_file(dir / "backup.reply", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  ProgressDisplay display{progress,
+  ProgressDisplay display{progress.path,
                           "stopping: the guest will be as it was (this can take two minutes)"};
   auto finished = app.action("vmm/kvm/backup")
                       .arg(std::to_string(attempt.vm))
-                      .env("VMVAULT_PROGRESS", progress.string())
+                      .env("VMVAULT_PROGRESS", progress.path.string())
                       .input(base64_encode(request) + "\n")
                       .write_to(reply.get())
                       .stop_with(patient)

@@ -6,7 +6,7 @@ load helper
 setup() { setup_drivers; }
 teardown() { stop_everything; }
 
-backup() { action vmm/kvm/backup 12; }
+backup() { base64 -w 0 | timeout 90 "$BUILD/vmm/kvm/backup" 12; }
 
 steps() { cut -d' ' -f1 "$CALLS" | paste -sd' '; }
 
@@ -130,6 +130,7 @@ replay() {
     start_backup
     eventually waits prebackup_live
     kill -TERM "$backup"
+    eventually is_gone "$backup"
     status=0; wait "$backup" || status=$?
     [ "$status" -eq 143 ]
     [ ! -s "$BATS_TEST_TMPDIR/out" ]
@@ -236,7 +237,7 @@ replay() {
     [ "$(stat -c %a "$state")" = 600 ]
     run ! grep -rq s3cret "$VMVAULT_VAR"
     kill -TERM "$backup"
-    wait "$backup" || true
+    eventually is_gone "$backup"
     [ ! -e "$state" ]
 }
 

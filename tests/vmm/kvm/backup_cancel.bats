@@ -20,6 +20,7 @@ cancel() { action vmm/kvm/backup_cancel 12; }
     start_backup
     eventually waits backup
     run -0 --separate-stderr cancel < <(cancel_message)
+    eventually is_gone "$backup"
     status=0; wait "$backup" || status=$?
     [ "$status" -eq 143 ]
     grep -qx 'backup stopped' "$CALLS"

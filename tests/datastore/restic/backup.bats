@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+load "$BATS_TEST_DIRNAME/../../helper.bash"
+load restic.bash
+
+setup() {
+    store_setup
+    head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
+    write_vm_xml
+}
+
+@test "a backup makes the repository, and prints id, size rounded up, and format" {
+    run -0 --separate-stderr backup
+    [[ $output =~ ^[0-9a-f]{8}\ 2\ raw$ ]]
+    [ "$(snapshots)" = "${output%% *}" ]
+}
+
+@test "the snapshot has the VM's tag, and each file by its own path" {
+    echo '<domain/>' >"$FILES/domain.xml"; echo '{}' >"$FILES/vmvault.json"
+    echo n >"$FILES/nvram.fd"; echo t >"$FILES/disk.tpm.0"; echo x >"$FILES/scratch"
+    backup_ok
+    run -0 jq -r '.[0].tags[0], .[0].paths[]' < <(restic_here snapshots --json)
+    [ "$output" = "one-12
+$FILES/disk.0.0
+$FILES/disk.tpm.0
+$FILES/domain.xml
+$FILES/nvram.fd
+$FILES/vm.xml
+$FILES/vmvault.json" ]
+}
+
+@test "the VMs of a job share the repository job_<id>" {
+    backup_ok localhost 4
+    REPO=job_4
+    [ "$(snapshots)" = "$ID" ]
+}
+
+@test "a file of the same name, size and time but other content is stored as it is now" {
+    touch -d @1000000 "$FILES/disk.0.0"
+    backup_ok
+    head -c 1500000 /dev/urandom >"$FILES/new"
+    cat "$FILES/new" >"$FILES/disk.0.0"
+    touch -d @1000000 "$FILES/disk.0.0"
+    backup_ok
+    restic_here dump "$ID" "$FILES/disk.0.0" | cmp - "$FILES/new"
+}
+
+@test "a password may hold quotes, blanks, a newline and letters of any language" {
+    PASSWORD=$'it\'s "so"\n $HOME `x` \\ <&> süß'
+    backup_ok
+    [ "$(snapshots)" = "$ID" ]
+}
+
+@test "the password is in no argument, log or error" {
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
+    PASSWORD=under-the-rose
+    run --separate-stderr backup
+    [ "$status" -eq 0 ]
+    grep -q '^env RESTIC_PASSWORD=under-the-rose' "$FAKE_RESTIC_LOG"   # it did arrive
+    run ! grep -a 'under-the-rose' < <(grep -a '^argv' "$FAKE_RESTIC_LOG"; echo "$stderr")
+    export FAKE_RESTIC_FAIL=backup
+    run --separate-stderr backup
+    [ "$status" -eq 1 ]
+    one_line 'the store is on fire'
+    [[ $stderr != *under-the-rose* ]]
+}
+
+@test "a wrong password is named as such, and makes no new repository" {
+    backup_ok
+    before=$(ls "$BASE/12/keys")
+    PASSWORD=wrong
+    run -1 --separate-stderr backup
+    one_line 'RESTIC_PASSWORD) is wrong'
+    [ "$(ls "$BASE/12/keys")" = "$before" ]
+}
+
+@test "a repository that has lost its config is not replaced by a new one" {
+    backup_ok
+    mv "$BASE/12/config" "$BASE/12/config.away"
+    run -1 --separate-stderr backup
+    one_line "has lost its file 'config'"
+    [ ! -e "$BASE/12/config" ]
+}
+
+@test "a place that cannot be written to is named, and is no repository afterwards" {
+    : >"$BATS_TEST_TMPDIR/base"
+    run -1 --separate-stderr backup
+    one_line "repository '12' of datastore 100"
+}
+
+@test "two first backups at once make one good repository" {
+    for vm in 12 13; do
+        sed -n p >"$BATS_TEST_TMPDIR/request.$vm" < <(request "$(datastore)" "$(vm)")
+        "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-$vm 4 $vm 0 \
+            <"$BATS_TEST_TMPDIR/request.$vm" >"$BATS_TEST_TMPDIR/out.$vm" 2>"$BATS_TEST_TMPDIR/err.$vm" 3>&- &
+    done
+    wait
+    REPO=job_4
+    cat "$BATS_TEST_TMPDIR"/err.*
+    [ "$(snapshots | wc -l)" -eq 2 ]
+    [ "$(ls "$BASE/job_4/keys" | wc -l)" -eq 1 ]
+}
+
+@test "a backup directory without a disk file is an error that names it" {
+    rm "$FILES/disk.0.0"
+    run -1 --separate-stderr backup
+    one_line "there is no disk file in '$FILES'"
+    [ ! -e "$BASE/12" ]
+}
+
+@test "a link in the place of a disk file is not followed" {
+    ln -s /etc/passwd "$FILES/disk.1.0"
+    run -1 --separate-stderr backup
+    one_line "'$FILES/disk.1.0' is not a plain file"
+}
+
+@test "a file that cannot be read fails the backup, and its snapshot is removed" {
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log FAKE_RESTIC_FAIL=incomplete
+    run -1 --separate-stderr backup
+    one_line 'could not be read'
+    grep -q '^argv.* forget .*aaaaaaaa' "$FAKE_RESTIC_LOG"
+}
+
+@test "a snapshot of fewer bytes than the files have is removed, and no success" {
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log FAKE_RESTIC_FAIL=short
+    run -1 --separate-stderr backup
+    one_line 'restic stored'
+    grep -q '^argv.* forget .*aaaaaaaa' "$FAKE_RESTIC_LOG"
+}
+
+@test "the long snapshot ids of new releases are cut to eight digits" {
+    with_fakes
+    run -0 --separate-stderr backup
+    [ "$output" = 'aaaaaaaa 2 raw' ]
+}
+
+@test "a restic that is too old is refused with the remedy" {
+    with_fakes
+    FAKE_RESTIC_VERSION=0.12.1 run -1 --separate-stderr backup
+    one_line 'install restic 0.14 or newer'
+}
+
+@test "a missing restic is named with the remedy" {
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    run -1 --separate-stderr env PATH=/nowhere "$BUILD/datastore/restic/backup" \
+        "localhost:$VMDIR" 0 one-12 - 12 0 <"$BATS_TEST_TMPDIR/request"
+    one_line 'install restic 0.14 or newer'
+}
+
+@test "progress is written where VMVAULT_PROGRESS says" {
+    export VMVAULT_PROGRESS=$BATS_TEST_TMPDIR/progress
+    backup_ok
+    run -0 jq -e '.step == "upload" and .done == .total and .total > 1500000' "$VMVAULT_PROGRESS"
+}
+
+# start_slow_backup: one that takes long, in the background; PID is its number
+start_slow_backup() {
+    EXTRA='<RESTIC_BWLIMIT>2000</RESTIC_BWLIMIT>'
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    export VMVAULT_PROGRESS=$BATS_TEST_TMPDIR/progress
+    head -c 40000000 /dev/urandom >"$FILES/disk.0.0"
+    "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-12 - 12 0 \
+        <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    PID=$!
+    eventually is_uploading
+}
+is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(ls "$BASE/12/locks")" ]; }
+
+@test "cancelled in the middle: no snapshot, no lock, nothing running, and the next one works" {
+    backup_ok; first=$ID
+    start_slow_backup
+    run -0 "$BUILD/datastore/restic/backup_cancel" "localhost:$VMDIR" one-12 <<<'<VM><ID>12</ID></VM>'
+    status=0; wait $PID || status=$?
+    [ $status -eq 143 ]
+    [ "$(grep -vc '^INFO' "$BATS_TEST_TMPDIR/err")" -eq 1 ]
+    [ ! -s "$BATS_TEST_TMPDIR/out" ]
+    [ -z "$(ls "$BASE/12/locks")" ]
+    [ "$(snapshots)" = "$first" ]
+    EXTRA=''
+    head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
+    backup_ok
+}
+
+@test "killed without a chance to undo: restic ends too, and the next one works" {
+    start_slow_backup
+    kill -9 $PID; wait $PID || true
+    eventually no_lock
+    EXTRA=''
+    head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
+    backup_ok
+    [ "$(snapshots)" = "$ID" ]
+}
+no_lock() { [ -z "$(ls "$BASE/12/locks")" ]; }
+
+@test "what a killed backup had stored already is removed by the next one" {
+    backup_ok
+    restic_here tag --set one-12,vmvault-run-00 "$ID"
+    printf 'vmvault-run-00' >"$VMVAULT_VAR/restic-run.100.12.12"
+    backup_ok
+    [ "$(snapshots)" = "$ID" ]
+}
+
+@test "the cancel of one VM leaves the backups of others alone" {
+    start_slow_backup
+    run -0 "$BUILD/datastore/restic/backup_cancel" "localhost:$VMDIR" one-1 <<<'<VM><ID>1</ID></VM>'
+    [ -z "$output" ]
+    kill -0 $PID
+    kill $PID; wait $PID || true
+}
+
+# exclusive_lock: a restic that holds the repository for itself, for long; HOLDER is its number
+exclusive_lock() {
+    RESTIC_PASSWORD=$PASSWORD restic --no-cache -r "$BASE/12" check \
+        --read-data --limit-download 50 >"$BATS_TEST_TMPDIR/check.log" 2>&1 3>&- &
+    HOLDER=$!
+    eventually has_lock
+}
+has_lock() { [ -n "$(ls "$BASE/12/locks")" ]; }
+
+@test "a backup waits for a repository that another holds, and says so" {
+    backup_ok
+    exclusive_lock
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-12 - 12 0 \
+        <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local pid=$!
+    eventually grep -q 'waiting for the repository' "$BATS_TEST_TMPDIR/err"
+    grep -q "locked.*by PID $HOLDER " "$BATS_TEST_TMPDIR/err"
+    kill -9 $HOLDER
+    wait $pid
+    [ "$(snapshots | wc -l)" -eq 2 ]
+}
+
+@test "the wait for a repository has an end, and the error names who holds it" {
+    backup_ok
+    exclusive_lock
+    EXTRA='<RESTIC_LOCK_WAIT>0</RESTIC_LOCK_WAIT>'
+    run -1 --separate-stderr backup
+    kill -9 $HOLDER
+    one_line "by PID $HOLDER "
+}
+
+@test "the lock of a dead process does not stop a backup" {
+    backup_ok
+    exclusive_lock
+    kill -9 $HOLDER; wait $HOLDER || true
+    has_lock
+    backup_ok
+    [ -z "$(ls "$BASE/12/locks")" ]
+}
+
+@test "a full target disk is an error, and no snapshot" {
+    [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
+    mkdir -p "$BASE"
+    mount -t tmpfs -o size=3m none "$BASE" 2>/dev/null || skip 'no mount here'
+    head -c 8000000 /dev/urandom >"$FILES/disk.0.0"
+    run --separate-stderr backup
+    local left
+    left=$(ls "$BASE/12/snapshots")
+    umount "$BASE"
+    [ "$status" -eq 1 ]
+    one_line 'no space left'
+    [ -z "$left" ]
+}
+
+@test "too few arguments, hostile XML, and bad numbers are bad requests of one line" {
+    run -2 --separate-stderr "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 </dev/null
+    one_line 'HOST:DIR'
+    good=(localhost:"$VMDIR" 0 one-12 - 12 0)
+    run -2 --separate-stderr "$BUILD/datastore/restic/backup" "${good[@]}" <<<'<DS_DRIVER_ACTION_DATA>'
+    one_line ''
+    run -2 --separate-stderr "$BUILD/datastore/restic/backup" "${good[@]}" \
+        <<<'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
+    one_line ''
+    [[ $stderr != *root:* ]]
+    run -2 --separate-stderr "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-12 'x;y' 12 0 \
+        < <(request "$(datastore)" "$(vm)")
+    one_line 'JOB_ID'
+    run -2 --separate-stderr "$BUILD/datastore/restic/backup" "localhost:../etc" 0 one-12 - 12 0 \
+        < <(request "$(datastore)" "$(vm)")
+    one_line ''
+    BACKEND='<RESTIC_BACKEND>FTP</RESTIC_BACKEND>'
+    run -2 --separate-stderr backup
+    one_line 'RESTIC_BACKEND'
+    BACKEND='<RESTIC_SFTP_SERVER>-oProxyCommand=touch /tmp/x</RESTIC_SFTP_SERVER>'
+    run -2 --separate-stderr backup
+    one_line 'RESTIC_SFTP_SERVER'
+}
+
+@test "a local repository cannot take the files of another machine" {
+    run -1 --separate-stderr backup node7
+    one_line 'use RESTIC_BACKEND=SFTP'
+}

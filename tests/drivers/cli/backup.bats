@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmvault backup: what is asked of the orchestrator, and what is kept of its answer.
+
+load helper
+
+setup() { setup_vmvault; }
+
+images() { vmvault list --json | jq length; }
+
+@test "a full first, then increments of it" {
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 0: full of '\''web'\'', 2.0 MiB in '*'crash-consistent: nobody asked' ]]
+    [ "$(asked //MODE)" = INCREMENT ]
+    [ "$(asked //LAST_INCREMENT_ID)" = -1 ]
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 1: increment of '* ]]
+    [ "$(asked //LAST_INCREMENT_ID)" = 0 ]
+    [ "$(vmvault show 1 --json | jq -c '[.increments[].source]')" = '["aaaa0000","aaaa0001"]' ]
+}
+
+@test "the orchestrator gets the machine, its disks and the datastore" {
+    vmvault backup web
+    [ "$(cat "$CALLS")" = 'backup 1000000' ]
+    [ "$(asked //VM/ID)" = 1000000 ]
+    [ "$(asked //VM/NAME)" = web ]
+    [ "$(asked //VM/LCM_STATE)" = 69 ]
+    [ "$(asked //DISK/TARGET)" = vda ]
+    [ "$(asked //DISK/SIZE)" = 8 ]
+    [ "$(asked //DATASTORE/TEMPLATE/RESTIC_BACKEND)" = LOCAL ]
+    [ "$(asked //TM_COMMAND)" = "BACKUP qcow2 localhost:$(vm_dir) 0 23401b18-2886-42e0-8639-73a62b52342b - 1000000 0
+" ] || [ "$(asked //TM_COMMAND)" = "BACKUP qcow2 localhost:$(vm_dir) 0 23401b18-2886-42e0-8639-73a62b52342b - 1000000 0" ]
+    [ "$(readlink "$(vm_dir)/disk.0")" = "$BATS_TEST_TMPDIR/web.qcow2" ]
+}
+
+@test "a domain is found by its UUID and by its id too" {
+    vmvault backup 23401b18-2886-42e0-8639-73a62b52342b
+    vmvault backup 1
+    [ "$(vmvault show 1 --json | jq '.increments | length')" = 2 ]
+}
+
+@test "--full begins a new chain" {
+    vmvault backup web
+    run -0 --separate-stderr vmvault backup web --full
+    [[ $output == 'image 2, increment 0: full of '* ]]
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 2, increment 1: increment of '* ]]
+}
+
+@test "another disk begins a new chain, and its id was never another's" {
+    vmvault backup web
+    qemu-img create -q -f qcow2 "$BATS_TEST_TMPDIR/b.qcow2" 8M
+    domains "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/b.qcow2")")"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 2, increment 0: full of '* ]]
+    [[ $stderr == *'the set of disks has changed'* ]]
+    [ "$(asked //DISK_ID)" = 1 ]
+    [ ! -e "$(vm_dir)/disk.0" ]
+}
+
+@test "raw disks alone make full images" {
+    truncate -s 1M "$BATS_TEST_TMPDIR/a.raw"
+    domains "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/a.raw" raw)")"
+    vmvault backup web
+    vmvault backup web
+    [ "$(asked //MODE)" = FULL ]
+    [ "$(images)" -eq 2 ]
+}
+
+@test "a disk that is whole in an increment is told, with the reason" {
+    vmvault backup web
+    KIND=whole WHY='the bitmap was lost' run -0 --separate-stderr vmvault backup web
+    [[ $output == *"disk 'vda' is whole in it: the bitmap was lost" ]]
+}
+
+@test "how to freeze is passed on, and NONE where no agent is connected" {
+    vmvault backup web
+    [ "$(asked //FS_FREEZE)" = NONE ]
+    vmvault backup web --fs-freeze suspend
+    [ "$(asked //FS_FREEZE)" = SUSPEND ]
+}
+
+@test "a failure is one line, and the next backup is the same increment" {
+    vmvault backup web
+    echo 'echo "INFO: x: a line for the log" >&2; echo "no space in /repo" >&2; exit 1' >"$FAKE/backup"
+    run --separate-stderr vmvault backup web
+    fails_with 1 'no space in /repo'
+    [[ $stderr != *INFO* ]]
+    [ "$(vmvault show 1 --json | jq '.increments | length')" = 1 ]
+    rm "$FAKE/backup"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 1: '* ]]
+}
+
+@test "an answer that is none is a failure" {
+    local answer
+    for answer in '' 'aaaa' 'aaaa x raw' 'zzzz 1 raw' 'aaaa 1 raw more'; do
+        echo "reply='$answer'" >"$FAKE/backup"
+        run --separate-stderr vmvault backup web
+        fails_with 1 'snapshot id'
+    done
+    [ "$(images)" -eq 0 ]
+}
+
+@test "an unknown domain is named" {
+    run --separate-stderr vmvault backup nobody
+    fails_with 1 "'nobody'" "$LIBVIRT_URI"
+    [ ! -e "$CALLS" ]
+}
+
+@test "a missing disk file is named, and nothing is begun" {
+    rm "$BATS_TEST_TMPDIR/web.qcow2"
+    run --separate-stderr vmvault backup web
+    fails_with 1 "'vda'" "'web'" "$BATS_TEST_TMPDIR/web.qcow2" 'No such file'
+    [ ! -e "$CALLS" ]
+}
+
+@test "a disk that is not a file is an error, not left out" {
+    domains "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")
+        <disk type='block' device='disk'><source dev='/dev/x'/><target dev='vdb'/></disk>")"
+    run --separate-stderr vmvault backup web
+    fails_with 1 "'vdb'" block
+}
+
+@test "a CD-ROM is left out, and that is said" {
+    domains "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")
+        <disk type='file' device='cdrom'><source file='/x.iso'/><target dev='sda'/></disk>")"
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *"cdrom 'sda' is not backed up"* ]]
+    [ "$(xmllint --xpath 'count(//DISK)' "$FAKE/request")" = 1 ]
+}
+
+@test "OpenNebula's domains are left to it, unless forced" {
+    domains "$(UUID=23401b18-2886-42e0-8639-73a62b523401 domain one-12 "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")")" \
+        "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")" \
+            "<metadata><one:vm xmlns:one='http://opennebula.org/xmlns/libvirt/1.0'/></metadata>")"
+    local name
+    for name in one-12 web; do
+        run --separate-stderr vmvault backup "$name"
+        fails_with 1 "'$name'" OpenNebula --force
+    done
+    vmvault backup one-12 --force
+    [ "$(images)" -eq 1 ]
+}
+
+@test "two backups of one machine do not meet" {
+    echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done' >"$FAKE/backup"
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local first=$!
+    eventually [ -e "$FAKE/begun" ]
+    run --separate-stderr vmvault backup web
+    touch "$FAKE/go"
+    fails_with 1 "'web'" another
+    wait $first
+    [ "$(images)" -eq 1 ]
+}
+
+@test "SIGTERM stops the orchestrator, and nothing is recorded" {
+    echo 'exec 2>/dev/null; trap "touch $FAKE/undone; exit 143" TERM; touch "$FAKE/begun"; while :; do sleep 0.05 || :; done' >"$FAKE/backup"
+    "$BUILD/drivers/cli/vmvault" backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & local pid=$!
+    eventually [ -e "$FAKE/begun" ]
+    kill -TERM $pid
+    status=0; wait $pid || status=$?
+    [ "$status" -eq 143 ]
+    [ -e "$FAKE/undone" ]
+    [ "$(tail -n 1 "$BATS_TEST_TMPDIR/said")" = 'vmvault: cancelled' ]
+    [ "$(images)" -eq 0 ]
+}
+
+@test "a backup that outlives its vmvault is recorded by the next one" {
+    echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done; echo $$ >"$FAKE/pid"' >"$FAKE/backup"
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
+    eventually [ -e "$FAKE/begun" ]
+    kill -KILL $pid
+    wait $pid || true
+    touch "$FAKE/go"
+    eventually [ -s "$(vm_dir)/backup.reply" ]
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *'was good, and is recorded now'* ]]
+    [[ $output == 'image 1, increment 1: '* ]]
+}
+
+@test "a backup that died with its vmvault is told, and not in the list" {
+    echo 'touch "$FAKE/begun"; echo $$ >"$FAKE/pid"; while :; do sleep 0.05; done' >"$FAKE/backup"
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
+    eventually [ -s "$FAKE/pid" ]
+    kill -KILL $pid "$(cat "$FAKE/pid")"
+    wait $pid || true
+    rm "$FAKE/backup"
+    run -0 vmvault status
+    [[ $output == *"problem: a backup of 'web' was interrupted"* ]]
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *'was interrupted'* ]]
+    [[ $output == 'image 1, increment 0: '* ]]
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmvault restore: all of it, or nothing and one line.
+
+load helper
+
+setup() {
+    setup_vmvault
+    vmvault backup web
+    vmvault backup web
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
+    virsh -q --connect "$LIBVIRT_URI" dumpxml web >"$FAKE/domain.xml"
+    : >"$CALLS"
+    TO=$BATS_TEST_TMPDIR/to
+}
+
+@test "the newest increment, with a domain that runs on it" {
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [[ $output == *'image 1, increment 1: 1 disk restored'* ]]
+    cmp "$FAKE/disk.qcow2" "$TO/disk.0.qcow2"
+    [ "$(xmllint --xpath 'string(//disk/source/@file)' "$TO/domain.xml")" = "$TO/disk.0.qcow2" ]
+    virsh -q --connect "$LIBVIRT_URI" define --validate "$TO/domain.xml"
+    grep -Fx "downloader --stream restic://100//0:aaaa0000,1:aaaa0001$(vm_dir)/backup/disk.0.1" "$CALLS"
+    [ -z "$(find "$TO" -name '*.part')" ]
+}
+
+@test "it needs neither domain nor libvirt" {
+    LIBVIRT_URI='qemu:///system?socket=/nonexistent' vmvault restore 1 --to "$TO"
+    [ -e "$TO/disk.0.qcow2" ]
+}
+
+@test "an older increment" {
+    vmvault restore 1 --to "$TO" --increment 0
+    grep -Fx "downloader --stream restic://100//0:aaaa0000$(vm_dir)/backup/disk.0.0" "$CALLS"
+}
+
+@test "one disk alone, without a domain" {
+    vmvault restore 1 --to "$TO" --disk 0
+    [ "$(ls "$TO")" = disk.0.qcow2 ]
+}
+
+@test "a relative directory becomes an absolute path in the domain" {
+    cd "$BATS_TEST_TMPDIR"
+    vmvault restore 1 --to to
+    [ "$(xmllint --xpath 'string(//disk/source/@file)' "$TO/domain.xml")" = "$TO/disk.0.qcow2" ]
+}
+
+@test "what is there is not overwritten, and named" {
+    mkdir "$TO"
+    echo precious >"$TO/disk.0.qcow2"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO/disk.0.qcow2"
+    [ "$(cat "$TO/disk.0.qcow2")" = precious ]
+    [ ! -s "$CALLS" ]
+}
+
+@test "an unknown image, increment or disk is named" {
+    run --separate-stderr vmvault restore 7 --to "$TO"
+    fails_with 1 'image 7'
+    run --separate-stderr vmvault restore 1 --to "$TO" --increment 9
+    fails_with 2 'increment 9'
+    run --separate-stderr vmvault restore 1 --to "$TO" --disk 9
+    fails_with 2 'disk 9'
+    [ ! -e "$TO" ]
+}
+
+@test "a downloader that fails in the middle leaves nothing" {
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; head -c 5000 "$FAKE/disk.qcow2"; echo "wrong password" >&2; exit 1' >"$FAKE/downloader"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 'disk 0' "$TO/disk.0.qcow2" 'wrong password'
+    [ ! -e "$TO" ]
+}
+
+@test "a damaged disk is not handed out" {
+    head -c 5000 /dev/zero >"$FAKE/disk.qcow2"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO/disk.0.qcow2" damaged
+    [ ! -e "$TO" ]
+}
+
+@test "SIGTERM in the middle leaves nothing" {
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; cat "$FAKE/disk.qcow2"; touch "$FAKE/begun"; while :; do sleep 0.05; done' >"$FAKE/downloader"
+    "$BUILD/drivers/cli/vmvault" restore 1 --to "$TO" 2>/dev/null 3>&- & local pid=$!
+    eventually [ -e "$FAKE/begun" ]
+    kill -TERM $pid
+    status=0; wait $pid || status=$?
+    [ "$status" -eq 143 ]
+    [ ! -e "$TO" ]
+}
+
+@test "a directory that cannot be made is named" {
+    run --separate-stderr vmvault restore 1 --to "$BATS_TEST_TMPDIR/a/b/c"
+    fails_with 1 "$BATS_TEST_TMPDIR/a/b/c"
+}
+
+@test "a full target is told before anything is fetched" {
+    [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || skip 'needs a mount of its own'
+    mkdir "$TO"
+    run --separate-stderr unshare -m bash -c \
+        "mount -t tmpfs -o size=1m none '$TO' && '$BUILD/drivers/cli/vmvault' restore 1 --to '$TO'; s=\$?; ls '$TO'; exit \$s"
+    fails_with 1 "$TO" 'not enough space'
+}
+
+@test "a target that fills up is told, and left as it was" {
+    [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null || skip 'needs a mount of its own'
+    mkdir "$TO"
+    truncate -s 8M "$FAKE/disk.qcow2"
+    head -c 8M /dev/urandom >>"$FAKE/disk.qcow2"
+    run --separate-stderr unshare -m bash -c \
+        "mount -t tmpfs -o size=4m none '$TO' && '$BUILD/drivers/cli/vmvault' restore 1 --to '$TO'; s=\$?; ls '$TO'; exit \$s"
+    fails_with 1 "$TO" 'no space is left'
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmvault: wrong use, first use, and what it says when libvirt is not there.
+
+load helper
+
+setup() { setup_vmvault; }
+
+@test "without a command it says one line" {
+    run --separate-stderr vmvault
+    fails_with 2 'subcommand' '--help'
+}
+
+@test "too few arguments, unknown ones and wrong numbers are one line each" {
+    run --separate-stderr vmvault backup
+    fails_with 2 DOMAIN
+    run --separate-stderr vmvault restore 1
+    fails_with 2 --to
+    run --separate-stderr vmvault show one
+    fails_with 2 one
+    run --separate-stderr vmvault backup web --frob
+    fails_with 2 --frob
+    run --separate-stderr vmvault backup web --fs-freeze ice
+    fails_with 2 ice
+}
+
+@test "--help has examples, --version a number" {
+    run -0 vmvault --help
+    [[ $output == *'vmvault restore 1 --to'* ]]
+    run -0 vmvault --version
+    [[ $output =~ ^'vmvault '[0-9] ]]
+}
+
+@test "the first use makes a private password, and tells once where it is" {
+    rm -r "$VMVAULT_VAR"
+    run -0 --separate-stderr vmvault list
+    [[ $stderr == *"$VMVAULT_VAR/restic.password"*elsewhere* ]]
+    [ "$(stat -c %a "$VMVAULT_VAR/restic.password")" = 600 ]
+    [ "$(stat -c %a "$VMVAULT_VAR/datastores/100.xml")" = 600 ]
+    [ "$(stat -c %a "$VMVAULT_VAR/state.db")" = 600 ]
+    run -0 --separate-stderr vmvault list
+    [[ $stderr != *password* ]]
+}
+
+@test "a lost password is not replaced while there is a repository" {
+    mkdir -p "$VMVAULT_VAR/repo/1000000"
+    rm "$VMVAULT_VAR/restic.password"
+    run --separate-stderr vmvault backup web
+    fails_with 1 "$VMVAULT_VAR/restic.password"
+    [ ! -e "$VMVAULT_VAR/restic.password" ]
+}
+
+@test "a state directory with a blank in its name is refused" {
+    VMVAULT_VAR="$BATS_TEST_TMPDIR/my backups" run --separate-stderr vmvault list
+    fails_with 2 'my backups' VMVAULT_VAR
+}
+
+@test "no libvirt: the cause, the URI and the remedy" {
+    run --separate-stderr vmvault --connect 'qemu:///system?socket=/nonexistent' backup web
+    fails_with 1 'qemu:///system?socket=/nonexistent' 'is libvirtd running'
+}
+
+@test "another machine's libvirt is refused" {
+    run --separate-stderr vmvault --connect qemu+ssh://far.example/system backup web
+    fails_with 2 far.example
+}
+
+@test "a state file that is none is named" {
+    echo garbage | dd of="$VMVAULT_VAR/state.db" conv=notrunc status=none
+    run --separate-stderr vmvault list
+    fails_with 1 "$VMVAULT_VAR/state.db"
+}
+
+@test "an answer that cannot be written is a failure" {
+    run --separate-stderr bash -c "'$BUILD/drivers/cli/vmvault' list --json >/dev/full"
+    fails_with 1 'write the answer'
+}
