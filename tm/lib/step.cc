@@ -15,9 +15,10 @@ namespace {
 
 // What the hypervisor's side may be told by configuration.
 constexpr const char* host_settings[] = {
-    "AGENT_TIMEOUT",      "EXPORT",       "FREEZE_DEADLINE",
-    "FS_FREEZE_FALLBACK", "SCRATCH_PATH", "SCRATCH_FLOOR_PERCENT",
-    "SCRATCH_FLOOR_MB",   "SOCKET_DIR",   "STOCK_PARENT"};
+    "AGENT_TIMEOUT",         "VIEW_LEASE",         "EXPORT",
+    "FREEZE_DEADLINE",       "FS_FREEZE_FALLBACK", "SCRATCH_PATH",
+    "SCRATCH_FLOOR_PERCENT", "SCRATCH_FLOOR_MB",   "SOCKET_DIR",
+    "STOCK_PARENT"};
 
 struct Step {
   std::string host;

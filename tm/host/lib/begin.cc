@@ -13,6 +13,8 @@
 #include "common/one/action.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/recover.h"
+#include "tm/host/lib/serve.h"
+#include "tm/host/lib/view.h"
 
 namespace fs = std::filesystem;
 
@@ -31,6 +33,7 @@ FileLock lock(const HostRequest& request, std::chrono::seconds limit) {
 class BackupDir {
  public:
   explicit BackupDir(const fs::path& path) : path_{path} {
+    unmount_view(path_);
     remove_tree(path_);
     fs::create_directories(path_.parent_path());
     if (mkdir(path_.c_str(), 0700) != 0) throw system_error("make '" + path_.string() + "'", errno);
@@ -90,12 +93,13 @@ std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
   }
 }
 
-void write_documents(const Capture& capture, const std::string& result) {
-  const fs::path& dir = capture.request.backup_dir;
-  write_file(dir / "vm.xml", in_lines(base64_encode(capture.request.vm_xml)));
-  if (!capture.domain_xml.empty()) write_file(dir / "domain.xml", capture.domain_xml);
-  write_file(dir / "vmvault.json", result);
-  write_file(capture.request.vm_dir / "backup.result", result);
+using Documents = std::vector<std::pair<std::string, std::string>>;
+
+Documents documents_of(const Capture& capture, const std::string& result) {
+  Documents out{{"vm.xml", in_lines(base64_encode(capture.request.vm_xml))},
+                {"vmvault.json", result}};
+  if (!capture.domain_xml.empty()) out.emplace_back("domain.xml", capture.domain_xml);
+  return out;
 }
 
 Journal new_journal(const HostRequest& request, Hypervisor& hypervisor) {
@@ -118,12 +122,64 @@ void report(const Result& result) {
   }
 }
 
+// How the disks get into the backup dir.
+enum class How { view, copy };
+
+How choose_how(const HostRequest& request) {
+  const std::string wish = request.setting("EXPORT", "view");
+  if (wish == "copy") return How::copy;
+  if (wish != "view")
+    throw BadRequest{"the setting EXPORT is neither view nor copy: '" + wish + "'"};
+  std::string why = no_view_because();
+  if (!request.vm.backup.last_bridge.empty())
+    why = "another host, " + request.vm.backup.last_bridge + ", has to read them";
+  if (why.empty()) return How::view;
+  log(Level::info, "the disks are copied to '" + request.backup_dir.string() + "': " + why);
+  return How::copy;
+}
+
+void copy(Capture& capture, const Handover& what) {
+  copy_disks(what.disks, what.plans, [&] { what.origin->check(); });
+  what.origin->end();
+  for (const auto& [name, text] : what.documents)
+    write_file(capture.request.backup_dir / name, text);
+  what.origin->commit(what.disks);
+}
+
+Handover prepare(Capture& capture, Hypervisor& hypervisor) {
+  Handover out{.capture = capture,
+               .hypervisor = hypervisor,
+               .origin = capture.request.live ? open_running(capture, hypervisor)
+                                              : open_stopped(capture, hypervisor),
+               .disks = {},
+               .plans = {},
+               .documents = {}};
+  out.disks = out.origin->disks();
+  out.plans = plan_disks(out.disks);
+  Result& result = out.origin->result;
+  for (size_t i = 0; i < out.disks.size(); ++i)
+    result.disks.push_back(disk_result(capture, out.origin->parts()[i], out.disks[i]));
+  report(result);
+  out.documents = documents_of(capture, result.to_json());
+  write_file(capture.request.vm_dir / "backup.result", result.to_json());
+  return out;
+}
+
+// The exporter of a view has the lock until somebody asks for the end.
+void ask_exporter_to_end(const HostRequest& request) {
+  const auto journal = Journal::load(request.vm_dir);
+  if (!journal || journal->exporter <= 0 || journal->boot_id != boot_id()) return;
+  if (FileLock::try_lock(request.vm_dir / "backup.lock")) return;  // it is dead
+  kill(journal->exporter, SIGTERM);
+}
+
 }  // namespace
 
 void begin(const HostRequest& request) {
   if (request.vm.backup.mode == Mode::increment &&
       request.vm.backup.increment_mode == IncrementMode::snapshot)
     throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
+  const How how = choose_how(request);
   const FileLock held = lock(request, std::chrono::seconds{10});
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
@@ -132,18 +188,14 @@ void begin(const HostRequest& request) {
   journal.save(request.vm_dir);
   Capture capture{.request = request, .journal = journal, .domain_xml = ""};
   try {
-    const auto origin =
-        request.live ? open_running(capture, hypervisor) : open_stopped(capture, hypervisor);
-    auto disks = origin->disks();
-    const auto plans = plan_disks(disks);
-    Result result = origin->result;
-    for (size_t i = 0; i < disks.size(); ++i)
-      result.disks.push_back(disk_result(capture, origin->parts()[i], disks[i]));
-    copy_disks(disks, plans, [&] { origin->check(); });
-    origin->end();
-    write_documents(capture, result.to_json());
-    origin->commit(disks);
-    report(result);
+    Handover what = prepare(capture, hypervisor);
+    if (how == How::view) {
+      what.origin->commit(what.disks);
+      serve(what);
+      dir.commit();
+      return;  // the journal is the exporter's now
+    }
+    copy(capture, what);
   } catch (...) {
     if (!owes(journal)) Journal::remove(request.vm_dir);
     throw;
@@ -153,14 +205,16 @@ void begin(const HostRequest& request) {
 }
 
 void end(const HostRequest& request) {
+  ask_exporter_to_end(request);
   const FileLock held = lock(request, std::chrono::seconds{60});
   pay_debts(request.vm_dir);
+  unmount_view(request.backup_dir);
   remove_tree(request.backup_dir);
 }
 
 void abort(const HostRequest& request) {
   const auto journal = Journal::load(request.vm_dir);
-  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal &&
+  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal && journal->exporter <= 0 &&
       journal->boot_id == boot_id())
     kill(journal->pid, SIGTERM);  // it holds the lock, so the pid is its own
   end(request);

@@ -36,6 +36,11 @@ virConnect* Hypervisor::connection() {
   return connection_.get();
 }
 
+void Hypervisor::after_fork() {
+  static_cast<void>(connection_.release());  // closing it would end the parent's session
+  connection();
+}
+
 std::optional<Domain> Hypervisor::find(const std::string& name_or_uuid) {
   virConnect* to = connection();
   unsigned char raw[VIR_UUID_BUFLEN];

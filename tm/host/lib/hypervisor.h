@@ -37,6 +37,8 @@ class Hypervisor {
   std::optional<Domain> find(const std::string& name_or_uuid);
   Domain get(const std::string& name_or_uuid);  // Error that names it
   std::string host_uuid();
+  // After a fork, in the child: the parent's connection is the parent's.
+  void after_fork();
 
  private:
   std::string uri_;

@@ -33,6 +33,7 @@ std::string Journal::to_text() const {
            {"thaw_owed", ::to_text(thaw_owed)},
            {"job_begun", job_begun},
            {"was_paused", was_paused},
+           {"exporter", exporter},
            {"scratch", json::array()}};
   for (const auto& file : scratch) out["scratch"].push_back(file.string());
   return out.dump(1) + "\n";
@@ -54,6 +55,7 @@ Journal Journal::parse(const std::string& text) {
     out.thaw_owed = parse_freeze(in.at("thaw_owed").get<std::string>());
     out.job_begun = in.at("job_begun");
     out.was_paused = in.at("was_paused");
+    out.exporter = in.at("exporter");
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     return out;
   } catch (const json::exception& e) {

@@ -76,7 +76,9 @@ class LiveOrigin : public Origin {
 
   void check() override {
     scratch_->check_floor();
-    if (!capture_.journal.was_paused && state_of(domain_).paused_by_io_error())
+    if (capture_.journal.was_paused) return;
+    // Not domain_: this may be another process than the one that opened it.
+    if (state_of(hypervisor_.get(capture_.journal.domain)).paused_by_io_error())
       throw Error{"qemu paused the guest for an I/O error while the backup ran"};
   }
 

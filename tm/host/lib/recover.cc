@@ -9,6 +9,7 @@
 #include "tm/host/lib/agent.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/pull_job.h"
+#include "tm/host/lib/view.h"
 
 namespace host {
 namespace {
@@ -33,17 +34,22 @@ void pay_debts(const std::filesystem::path& vm_dir) {
   if (!journal) return;
   log(Level::warn,
       "an earlier backup of VM " + std::to_string(journal->vm_id) + " died: cleaning up after it");
-  if (owes(*journal)) {
-    Hypervisor hypervisor{journal->libvirt_uri};
-    if (journal->host_uuid != hypervisor.host_uuid())
+  settle(*journal, vm_dir);
+}
+
+void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
+  if (owes(journal)) {
+    Hypervisor hypervisor{journal.libvirt_uri};
+    if (journal.host_uuid != hypervisor.host_uuid())
       throw Error{"'" + (vm_dir / "backup.journal").string() + "' was left by another host (" +
-                  journal->host_uuid + "): run 'vmvault recover' there"};
+                  journal.host_uuid + "): run 'vmvault recover' there"};
     // After a reboot of the host the guest that was frozen is gone.
-    if (journal->boot_id == boot_id()) set_guest_right(*journal, hypervisor);
+    if (journal.boot_id == boot_id()) set_guest_right(journal, hypervisor);
   }
-  for (const auto& path : journal->scratch) remove_tree(path);
+  unmount_view(journal.backup_dir);
+  for (const auto& path : journal.scratch) remove_tree(path);
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
-  remove_tree(journal->backup_dir);
+  remove_tree(journal.backup_dir);
   Journal::remove(vm_dir);
 }
 

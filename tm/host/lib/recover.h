@@ -19,4 +19,7 @@ bool owes(const Journal& journal);
 // be set free: then the journal stays.
 void pay_debts(const std::filesystem::path& vm_dir);
 
+// The same for a journal of our own, at the end of a backup.
+void settle(const Journal& journal, const std::filesystem::path& vm_dir);
+
 }  // namespace host

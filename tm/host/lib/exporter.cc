@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/exporter.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "common/cancel.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "tm/host/lib/recover.h"
+#include "tm/host/lib/view.h"
+
+namespace host {
+namespace {
+
+ViewFiles files_of(const Handover& what) {
+  ViewFiles out;
+  const int connections = std::max(1, static_cast<int>(4 / what.disks.size()));
+  for (size_t i = 0; i < what.disks.size(); ++i)
+    out.disks.emplace_back(
+        what.disks[i].target.filename(),
+        std::make_unique<nbd::FileReader>(what.disks[i].source, what.plans[i],
+                                          nbd::FileReader::Options{.connections = connections}));
+  out.documents = what.documents;
+  return out;
+}
+
+class Exporter {
+ public:
+  Exporter(Handover& what, int guard)
+      : what_{what},
+        guard_{guard},
+        lease_{what.capture.request.number("VIEW_LEASE", 1800)},
+        view_{what.capture.request.backup_dir, files_of(what)} {}
+
+  // Until somebody asks for the end, or nobody is interested any more.
+  void serve() {
+    while (!ended_within(std::chrono::seconds{1})) {
+      if (view_.idle() > lease_) {
+        log(Level::error, "nobody has read the view for " + std::to_string(lease_.count()) +
+                              " s: ending the backup");
+        return;
+      }
+      look_after_guest();
+    }
+  }
+
+ private:
+  bool ended_within(std::chrono::milliseconds limit) {
+    pollfd fds[] = {{cancel::fd(), POLLIN, 0}, {guard_, POLLIN, 0}};
+    poll(fds, std::size(fds), static_cast<int>(limit.count()));
+    if (fds[1].revents != 0) log(Level::error, "the guard died: ending the backup");
+    return cancel::requested() || fds[1].revents != 0;
+  }
+
+  // A backup that fails does so at once for the guest; for its reader when he reads on.
+  void look_after_guest() {
+    if (!what_.origin) return;
+    try {
+      if (const auto why = view_.failure(); !why.empty()) throw Error{why};
+      what_.origin->check();
+    } catch (const Error& e) {
+      log(Level::error, e.what());
+      view_.fail(e.what());
+      what_.origin.reset();
+    }
+  }
+
+  Handover& what_;
+  int guard_;
+  std::chrono::seconds lease_;
+  View view_;
+};
+
+void say(int& ready, const std::string& what) {
+  if (ready == -1) return;
+  write_all(ready, what, "tell that the view is ready");
+  close(std::exchange(ready, -1));
+}
+
+}  // namespace
+
+int run_exporter(Handover& what, int ready, int guard) noexcept try {
+  Journal& journal = what.capture.journal;
+  try {
+    what.hypervisor.after_fork();
+    journal.exporter = getpid();
+    journal.save(what.capture.request.vm_dir);
+    Exporter exporter{what, guard};
+    say(ready, "ready");
+    exporter.serve();
+  } catch (const std::exception& e) {
+    if (ready == -1) throw;
+    say(ready, e.what());
+    return never_ready;
+  }
+  if (what.origin) what.origin->end();
+  what.origin.reset();
+  settle(journal, what.capture.request.vm_dir);
+  return 0;
+} catch (const std::exception& e) {
+  log(Level::error, e.what());
+  return 1;
+}
+
+}  // namespace host

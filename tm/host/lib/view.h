@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A read-only directory of planned files and small documents, served through FUSE: a backup dir
+// whose disks are nowhere copied.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/nbd/file_reader.h"
+
+namespace host {
+
+struct ViewFiles {
+  std::vector<std::pair<std::string, std::unique_ptr<nbd::FileReader>>> disks;  // by name
+  std::vector<std::pair<std::string, std::string>> documents;  // by name: their content
+};
+
+// Why no view can be made on this machine by this user; "" if it can.
+std::string no_view_because();
+
+class View {
+ public:
+  // Mounts on the empty directory `at`, and serves in threads of its own until the destructor
+  // unmounts.  Throws Error.
+  View(const std::filesystem::path& at, ViewFiles files);
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  ~View();
+
+  // From now on every read of a disk fails with EIO, also one that waits now.
+  void fail(const std::string& why);
+  // Empty as long as every read could be served.
+  std::string failure() const;
+  std::chrono::seconds idle() const;  // since the last call from outside
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+// Is a view (of a living or a dead process) mounted on exactly this directory?
+bool is_view(const std::filesystem::path& at);
+
+// Takes a view off the tree, whoever reads in it and whoever served it.  Nothing if there is none.
+// Throws Error when it is still there.
+void unmount_view(const std::filesystem::path& at);
+
+}  // namespace host
