@@ -46,6 +46,8 @@ COMMANDS := $(filter drivers/%,$(PROGRAMS))
 ALIAS_ROWS := $(shell sed 's/\#.*//; /^ *$$/d; s/  */:/; s/ *$$//' share/aliases)
 ALIASES    := $(foreach r,$(ALIAS_ROWS),$(lastword $(subst :, ,$r)))
 
+# What is done, in a word; V=1 shows the commands themselves.
+say      = $(if $(V),,@echo '$1 $@';)
 object   = $(patsubst %.cc,$(BUILD)/%.o,$1)
 archive  = $(BUILD)/lib$(subst /,-,$1).a
 archives = $(foreach a,$1 common/one common,$(call archive,$a))
@@ -60,7 +62,7 @@ packages:
 
 $(BUILD)/%.o: %.cc | packages
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,compile)$(CXX) $(ALL_CXXFLAGS) -MMD -MP -c -o $@ $<
 
 define archive-rule
 $(call archive,$1): $(call object,$2)
@@ -74,7 +76,7 @@ $(foreach l,$(LAYERS),$(eval $(call archive-rule,$l,$(filter $l/%,$(UNITS)))))
 # A program is linked with its own layer, with common/one and common, and with nothing else.
 define program-rule
 $(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(call archives,$1)
-	$$(CXX) $$(ALL_CXXFLAGS) -o $$@ $$^ $$(LIBS)
+	$$(call say,link   )$$(CXX) $$(ALL_CXXFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call program-rule,$l)))
 
@@ -85,7 +87,7 @@ endef
 $(foreach r,$(ALIAS_ROWS),$(eval $(call alias-rule,$(firstword $(subst :, ,$r)),$(lastword $(subst :, ,$r)))))
 
 $(BUILD)/unit-tests: $(call object,$(TESTS)) $(call archives,$(LAYERS))
-	$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
 
 check: all $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
 	@scripts/run-tests $(abspath $(BUILD))

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <sstream>
 
+#include "common/cancel.h"
 #include "common/error.h"
 #include "common/number.h"
 #include "common/one/action.h"
@@ -79,6 +80,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
 
   const Running running{job.vm_id, "orchestrator"};
   take_over(job.vm_id, failure, post.deadline);
+  cancel::check();
   State state{job};
   Undo undo{state, post, failure};
 
