@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# Whoever dies in the middle of a capture: the guest runs on, and the next backup just works.
+# Whoever dies in the middle of a capture that copies: the guest runs on, and the next backup just
+# works.
 
 load helper.bash
 
 setup_file() {
+    export VMVAULT_EXPORT=copy
     hypervisor_start
     mkdir -p "$VM_DIR"
     guest_overlay "$VM_DIR/disk.0"

@@ -103,7 +103,7 @@ refused() {
     mount -t tmpfs -o size=512k tmpfs "$BATS_TEST_TMPDIR/small"
     ln -s "$BUILD/tm" "$BATS_TEST_TMPDIR/remotes/tm"
     echo "BACKUP_BASE_PATH=$BATS_TEST_TMPDIR/small" >"$BATS_TEST_TMPDIR/remotes/etc/datastore/datastore.conf"
-    VMVAULT_REMOTES=$BATS_TEST_TMPDIR/remotes run -1 --separate-stderr step prebackup_live -1
+    VMVAULT_EXPORT=copy VMVAULT_REMOTES=$BATS_TEST_TMPDIR/remotes run -1 --separate-stderr step prebackup_live -1
     umount "$BATS_TEST_TMPDIR/small"
     refused 'the backup needs'
 }

@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <fuse.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <mutex>
@@ -181,23 +183,37 @@ class View::State {
     } catch (const Error& e) {
       log(Level::error, e.what());
     }
+    end_loop();
     fuse_unmount(fuse_.get());
-    thread_.join();
   }
 
   Tree& tree() { return tree_; }
 
  private:
+  // An unmount alone would not do: a mount namespace made meanwhile holds the file system.
+  void end_loop() {
+    struct sigaction wake {};
+    wake.sa_handler = [](int) {};  // and no SA_RESTART: it is there to interrupt
+    sigaction(SIGUSR1, &wake, nullptr);
+    while (!ended_) {
+      pthread_kill(thread_.native_handle(), SIGUSR1);
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    thread_.join();
+  }
+
   void serve() {
     fuse_loop_config* config = fuse_loop_cfg_create();
     fuse_loop_cfg_set_max_threads(config, 16);
     fuse_loop_mt(fuse_.get(), config);
     fuse_loop_cfg_destroy(config);
+    ended_ = true;
   }
 
   fs::path at_;
   Tree tree_;
   std::unique_ptr<fuse, FuseOwner> fuse_;
+  std::atomic<bool> ended_ = false;
   std::jthread thread_;
 };
 
