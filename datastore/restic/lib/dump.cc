@@ -14,6 +14,8 @@
 namespace restic {
 namespace {
 
+constexpr std::chrono::seconds patience{10};
+
 std::string whole(int fd) {
   std::string text;
   char buffer[4096];
@@ -30,6 +32,19 @@ Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path pat
       path_{std::move(path)},
       wait_{restic, Care::cancellable} {
   start();
+}
+
+Dump::~Dump() {
+  request_.reset();
+  const auto end = std::chrono::steady_clock::now() + patience;
+  std::vector<char> waste(std::size_t{1} << 16);
+  bool exited = child_->fd() == -1;
+  while (!exited && std::chrono::steady_clock::now() < end) {
+    pollfd fds[] = {{child_->fd(), POLLIN, 0}, {out_.get(), POLLIN, 0}};
+    if (poll(fds, std::size(fds), 1000) <= 0) continue;
+    exited = fds[0].revents != 0;
+    if (fds[1].revents != 0 && ::read(out_.get(), waste.data(), waste.size()) <= 0) out_.reset();
+  }
 }
 
 void Dump::start() {

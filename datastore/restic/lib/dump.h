@@ -17,6 +17,11 @@ class Dump {
  public:
   // Starts `restic dump` at once; its end is ours.
   Dump(const Restic& restic, std::string snapshot, std::filesystem::path path);
+  Dump(const Dump&) = delete;
+  Dump& operator=(const Dump&) = delete;
+  // Before the end: restic is asked to go, and its output taken until it has, so that it can remove
+  // its lock.
+  ~Dump();
 
   // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
   // be read, Cancelled.

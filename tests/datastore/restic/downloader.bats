@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+load "$BATS_TEST_DIRNAME/../../helper.bash"
+load restic.bash
+
+setup() {
+    store_setup
+    publish_datastore
+    OUT=$BATS_TEST_TMPDIR/out.qcow2
+}
+
+# increment N [CONTENTS...]: backs up disk.0.N of sequential layout; adds to CHAIN
+increment() {
+    rm -f "$FILES"/disk.*
+    sequential "$FILES/disk.0.$1" 40 "${@:2}"
+    keep "$1"
+}
+# keep N: backs up what is there, keeps the file, and adds to CHAIN
+keep() {
+    write_vm_xml
+    backup_ok
+    CHAIN=${CHAIN:+$CHAIN,}$1:$ID
+    cp "$FILES/disk.0.$1" "$BATS_TEST_TMPDIR/"
+    URL=restic://100//$CHAIN$FILES/disk.0.$1
+}
+
+# expect LETTER...: the disk OUT holds these letters, one for each of its first clusters; . is zeros
+expect() {
+    run -0 qemu-img check -q -f qcow2 "$OUT"
+    qemu-img convert -f qcow2 -O raw "$OUT" "$BATS_TEST_TMPDIR/out.raw"
+    local i=0 letter
+    for letter; do
+        [ "$(dd if="$BATS_TEST_TMPDIR/out.raw" bs=65536 skip=$i count=1 status=none |
+            tr '\0' . | fold -w1 | sort -u)" = "$letter" ] || { echo "cluster $i is not $letter"; return 1; }
+        i=$((i + 1))
+    done
+}
+
+download() { "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT"; }
+
+three_increments() {
+    increment 0 0=a 1=b 2=c 5=d
+    increment 1 1=B 2=zero
+    increment 2 3=C 5=D
+}
+
+@test "the merged disk of each increment is what the disk was then" {
+    three_increments
+    download
+    expect a B . C . D
+    URL=restic://100//${CHAIN%,*}$FILES/disk.0.1
+    download
+    expect a B . . . d
+    URL=restic://100//${CHAIN%%,*}$FILES/disk.0.0
+    download
+    expect a b c . . d
+    cmp "$OUT" "$BATS_TEST_TMPDIR/disk.0.0"
+}
+
+@test "the order of the chain is the URL's, not that of the snapshots' times" {
+    three_increments
+    # The middle one is written again, and so is the newest by its time.
+    cp "$BATS_TEST_TMPDIR/disk.0.1" "$FILES/disk.0.1"; rm "$FILES/disk.0.2"
+    first=$CHAIN
+    backup_ok
+    URL=restic://100//${first%%,*},1:$ID,${first##*,}$FILES/disk.0.2
+    download
+    expect a B . C . D
+}
+
+@test "a snapshot of the chain that is gone is named, and nothing is written" {
+    three_increments
+    gone=${CHAIN#*,1:}; gone=${gone%%,*}
+    restic_here forget "$gone"
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line "no snapshot $gone of the chain"
+}
+
+@test "a dump that ends early is an error, not a short disk" {
+    three_increments
+    rm "$(find "$BASE/12/data" -type f -size -40k | head -n 1)"
+    run --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    [ "$status" -eq 1 ]
+    [ "$(grep -vc '^INFO' <<<"$stderr")" -eq 1 ]
+}
+
+@test "the two lines for downloader.sh are a command that works in any shell, twice, without a secret" {
+    three_increments
+    run -0 --separate-stderr "$BUILD/datastore/restic/downloader" "$URL"
+    [ "${#lines[@]}" -eq 2 ]
+    [ "${lines[1]}" = 'clean_command=""' ]
+    [[ $output != *"$PASSWORD"* ]]
+    eval "$output"
+    # shellcheck disable=SC2154  # comes from the eval
+    env -i PATH="$PATH" VMVAULT_CORE_DIR="$VMVAULT_CORE_DIR" VMVAULT_VAR="$VMVAULT_VAR" bash -c "$command" | head -c 1000 >/dev/null
+    env -i PATH="$PATH" VMVAULT_CORE_DIR="$VMVAULT_CORE_DIR" VMVAULT_VAR="$VMVAULT_VAR" bash -c "$command" >"$OUT"
+    expect a B . C . D
+}
+
+@test "it answers under the name that the core calls" {
+    increment 0 0=a
+    run -0 --separate-stderr "$BUILD/datastore/restic_downloader.rb" "$URL"
+    [[ ${lines[0]} == *"/datastore/restic/downloader' '--stream' '$URL'\"" ]]
+}
+
+@test "a URL that could break out of the shell's quotes is refused" {
+    for hostile in "\$(touch x)" '`id`' "a'b" 'a"b' 'a\b' $'a\nb'; do
+        run -2 --separate-stderr "$BUILD/datastore/restic/downloader" \
+            "restic://100//0:aaaa0000/$hostile/12/backup/disk.0.0"
+        one_line ''
+    done
+}
+
+@test "documents of the last increment are given as they are" {
+    echo '<domain>ü</domain>' >"$FILES/domain.xml"
+    increment 0 0=a
+    echo '<domain>2</domain>' >"$FILES/domain.xml"
+    increment 1 0=b
+    run -0 "$BUILD/datastore/restic/downloader" --file domain.xml "$URL"
+    [ "$output" = '<domain>2</domain>' ]
+    "$BUILD/datastore/restic/downloader" --file vm.xml "$URL" | cmp - "$FILES/vm.xml"
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --file vmvault.json "$URL"
+    one_line 'vmvault.json'
+    run -2 --separate-stderr "$BUILD/datastore/restic/downloader" --file ../../etc/passwd "$URL"
+    one_line 'not the name of a file'
+}
+
+# random_chain: a full and an increment as qemu-img writes them, of random layout
+random_chain() {
+    qemu-img create -q -f qcow2 "$FILES/disk.0.0" 3M
+    qemu-io -f qcow2 -c 'write -P 0x63 2M 64k' -c 'write -P 0x61 0 128k' "$FILES/disk.0.0" >/dev/null
+    keep 0
+    # The base is rewritten, so its name must not be trusted.
+    qemu-img create -q -f qcow2 -b "$BATS_TEST_TMPDIR/disk.0.0" -F qcow2 "$FILES/disk.0.1" 3M
+    rm "$FILES/disk.0.0"
+    qemu-io -f qcow2 -c 'write -P 0x62 64k 64k' -c 'write -z 0 64k' "$FILES/disk.0.1" >/dev/null
+    keep 1
+    mkdir "$BATS_TEST_TMPDIR/tmp"
+    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/tmp</RESTIC_TMP_DIR>"
+    publish_datastore
+}
+
+@test "one file of random layout is passed on byte for byte" {
+    random_chain
+    URL=restic://100//${CHAIN%,*}$FILES/disk.0.0
+    download
+    cmp "$OUT" "$BATS_TEST_TMPDIR/disk.0.0"
+}
+
+@test "a chain of random layout is merged in a scratch directory, which is gone afterwards" {
+    random_chain
+    mv "$BATS_TEST_TMPDIR/disk.0.0" "$BATS_TEST_TMPDIR/away"
+    download
+    expect . b . . . .
+    qemu-io -f qcow2 -c 'read -P 0x63 2M 64k' "$OUT" | grep -q 'read 65536/65536'
+    [ -z "$(ls -A "$BATS_TEST_TMPDIR/tmp")" ]
+}
+
+@test "a scratch directory without the space is refused before anything is copied" {
+    random_chain
+    [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
+    mount -t tmpfs -o size=100k none "$BATS_TEST_TMPDIR/tmp" 2>/dev/null || skip 'no mount here'
+    run --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    left=$(ls -A "$BATS_TEST_TMPDIR/tmp")
+    umount "$BATS_TEST_TMPDIR/tmp"
+    [ "$status" -eq 1 ]
+    one_line 'set RESTIC_TMP_DIR'
+    [ -z "$left" ]
+}
+
+@test "a file that names an external data file opens nothing" {
+    echo 'root:secret' >"$BATS_TEST_TMPDIR/secret.raw"; truncate -s 1M "$BATS_TEST_TMPDIR/secret.raw"
+    qemu-img create -q -f qcow2 -o "data_file=$BATS_TEST_TMPDIR/data.raw,data_file_raw=on" "$FILES/disk.0.0" 1M
+    keep 0
+    qemu-img create -q -f qcow2 "$FILES/disk.0.1" 1M
+    rm "$FILES/disk.0.0"
+    keep 1
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line 'external data file'
+}
+
+@test "the progress of a restore is written where VMVAULT_PROGRESS says" {
+    three_increments
+    VMVAULT_PROGRESS=$BATS_TEST_TMPDIR/progress download
+    run -0 jq -e '.step == "restore" and .done == .total and .total > 65536' "$BATS_TEST_TMPDIR/progress"
+}
+
+@test "whoever reads may stop reading, and whoever asked may cancel: nothing keeps running" {
+    increment 0 0=a
+    head -c 60000000 /dev/urandom >"$FILES/disk.0.1"; rm "$FILES/disk.0.0"
+    CHAIN=''; keep 1
+    "$BUILD/datastore/restic/downloader" --stream "$URL" 2>"$BATS_TEST_TMPDIR/err" 3>&- | head -c 100 >/dev/null
+    EXTRA='<RESTIC_BWLIMIT>1000</RESTIC_BWLIMIT>'
+    publish_datastore
+    "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local pid=$!
+    eventually test -s "$OUT"
+    kill $pid
+    status=0; wait $pid || status=$?
+    [ $status -eq 143 ]
+    eventually is_unlocked
+}
+is_unlocked() { [ -z "$(ls "$BASE/12/locks")" ]; }
+
+@test "other URLs, forms and datastores are errors of one line" {
+    run -2 --separate-stderr "$BUILD/datastore/restic/downloader"
+    one_line '--stream URL'
+    run -2 --separate-stderr "$BUILD/datastore/restic/downloader" 'rsync://100//0:aaaa0000/x/12/backup/disk.0.0'
+    one_line 'not a URL of restic'
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" 'restic+rbd://100//0:aaaa0000/x/12/backup/disk.0.0'
+    one_line 'Ceph'
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" 'restic://7//0:aaaa0000/x/12/backup/disk.0.0'
+    one_line 'datastore 7'
+}
+
+@test "where the path names no VM, the repository with the snapshot is found" {
+    VMDIR=$BATS_TEST_TMPDIR/system/23401b18 FILES=$VMDIR/backup
+    mkdir -p "$FILES"
+    increment 0 0=a
+    download
+    expect a
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# The repository on a server, and the files on another machine: both are a private sshd on loopback.
+load "$BATS_TEST_DIRNAME/../../helper.bash"
+load restic.bash
+
+setup() {
+    store_setup
+    sftp_setup
+    export VMVAULT_REMOTE_DIR=$BUILD
+    mkdir -p "$BASE"
+    sequential "$FILES/disk.0.0" 40 0=a 3=b
+    write_vm_xml
+}
+teardown() { sftp_teardown; }
+
+# calls: what ssh was asked to do, one per line; for after trace_ssh
+trace_ssh() {
+    local bin=$BATS_TEST_TMPDIR/trace
+    mkdir "$bin"
+    printf '#!/bin/sh\necho "$*" >>%q\nexec %q "$@"\n' "$BATS_TEST_TMPDIR/calls" "$(command -v ssh)" >"$bin/ssh"
+    chmod +x "$bin/ssh"
+    export PATH=$bin:$PATH
+}
+
+@test "a backup of another host's files goes from there to the server, and comes back" {
+    publish_datastore
+    trace_ssh
+    backup_ok node1
+    [[ $output =~ ^[0-9a-f]{8}\ 1\ raw$ ]]
+    [ "$(snapshots)" = "$ID" ]
+    grep -q -- "-- node1 $BUILD/datastore/host/run" "$BATS_TEST_TMPDIR/calls"
+    run ! grep -F "$PASSWORD" "$BATS_TEST_TMPDIR/calls"
+    "$BUILD/datastore/restic/downloader" --stream "restic://100//0:$ID$FILES/disk.0.0" | cmp - "$FILES/disk.0.0"
+    run -0 --separate-stderr image_action rm "$(image "0:$ID")" 57
+    [ -z "$(snapshots)" ]
+}
+
+@test "this machine's own files need no ssh but the store's" {
+    trace_ssh
+    backup_ok "$(hostname)"
+    run ! grep -q host/run "$BATS_TEST_TMPDIR/calls"
+    grep -q -- '-s bk1 sftp' "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "the bridge that the core chose does the work" {
+    trace_ssh
+    BRIDGE='<LAST_BRIDGE>bridge3</LAST_BRIDGE>'
+    backup_ok node1
+    grep -q -- '-- bridge3 ' "$BATS_TEST_TMPDIR/calls"
+    run ! grep -q node1 "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "every connection ends when the other side falls silent" {
+    trace_ssh
+    backup_ok node1
+    run ! grep -v ServerAliveInterval "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "a password with quotes and a newline travels to the other host" {
+    PASSWORD=$'it\'s "so"\n `id` $HOME ü'
+    backup_ok node1
+    [ "$(snapshots)" = "$ID" ]
+}
+
+@test "a host that cannot be reached is named" {
+    run -1 --separate-stderr backup unreachable
+    one_line "cannot reach 'unreachable'"
+}
+
+@test "a server that cannot be reached is an error, and never makes a repository" {
+    BACKEND="<RESTIC_SFTP_SERVER>unreachable</RESTIC_SFTP_SERVER>"
+    run -1 --separate-stderr backup node1
+    one_line 'cannot open'
+    [ -z "$(ls "$BASE")" ]
+}
+
+@test "a host without vmvault is named, with the remedy" {
+    VMVAULT_REMOTE_DIR=$BATS_TEST_TMPDIR/nothing run -1 --separate-stderr backup node1
+    one_line "vmvault is not installed on 'node1'"
+}
+
+@test "cancelled in the middle: restic over there has ended, no snapshot and no lock stay" {
+    backup_ok node1
+    first=$ID
+    EXTRA='<RESTIC_BWLIMIT>2000</RESTIC_BWLIMIT>'
+    head -c 40000000 /dev/urandom >"$FILES/disk.0.0"
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    "$BUILD/datastore/restic/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
+        <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    local pid=$!
+    before=$(find "$BASE/12/data" -type f | wc -l)
+    eventually has_more
+    run -0 "$BUILD/datastore/restic/backup_cancel" "node1:$VMDIR" one-12 <<<'<VM><ID>12</ID></VM>'
+    status=0; wait $pid || status=$?
+    [ $status -eq 143 ]
+    [ -z "$(ls "$BASE/12/locks")" ]
+    [ "$(snapshots)" = "$first" ]
+}
+has_more() { [ "$(find "$BASE/12/data" -type f | wc -l)" -gt "$before" ] && [ -n "$(ls "$BASE/12/locks")" ]; }
+
+@test "monitor asks the server, and its silence is a failure" {
+    rm -r "$BASE"
+    run -0 --separate-stderr action datastore/restic/monitor 100 < <(request "$(datastore)")
+    [[ $output =~ ^USED_MB=[0-9]+$'\n'TOTAL_MB=[0-9]+$'\n'FREE_MB=[0-9]+$ ]]
+    [ -d "$BASE" ]
+    BACKEND="<RESTIC_SFTP_SERVER>unreachable</RESTIC_SFTP_SERVER>"
+    run -1 --separate-stderr action datastore/restic/monitor 100 < <(request "$(datastore)")
+    one_line 'unreachable'
+}
