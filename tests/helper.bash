@@ -29,7 +29,8 @@ vmvault() { "$BUILD/drivers/cli/vmvault" "$@"; }
 # They end with the file, also when bats itself is killed.
 hypervisor_start() {
     local why
-    why=$("$FIXTURES/libvirtd" can) || skip "no libvirtd of our own: $why"
+    # bats 1.8 takes a skip in setup_file for a failure; scripts/run-tests knows this line.
+    why=$("$FIXTURES/libvirtd" can) || { echo "SKIP: no libvirtd of our own: $why"; return 1; }
     guest_build
     "$FIXTURES/libvirtd" start "$BATS_FILE_TMPDIR/virt" --owner $$
     LIBVIRT_DEFAULT_URI=$("$FIXTURES/libvirtd" uri "$BATS_FILE_TMPDIR/virt")

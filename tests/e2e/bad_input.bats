@@ -12,7 +12,7 @@ setup_file() {
         mkdir small
         "$FIXTURES/libvirtd" stop virt
         mount -t tmpfs -o size=24m vmvault-test small
-        "$FIXTURES/libvirtd" start virt
+        "$FIXTURES/libvirtd" start virt --owner $$
     fi
     qemu-img create -q -f qcow2 a.qcow2 64M
     paused_start victim a.qcow2

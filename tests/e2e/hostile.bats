@@ -34,11 +34,16 @@ words() {
     esac
 }
 
-every_action_refuses() {   # every_action_refuses FILE: sent as it is
+every_action_refuses() {   # every_action_refuses FILE: as its contract wants it, base64 or not
     local action
+    base64 -w 0 "$1" >"$1.base64"
     for action in "${actions[@]}"; do
+        case $action in
+            tm/*) cp "$1" sent ;;
+            *) cp "$1.base64" sent ;;
+        esac
         # shellcheck disable=SC2046
-        refused "$action" $(words "$action") <"$1" || return
+        refused "$action" $(words "$action") <sent || return
     done
 }
 
@@ -49,14 +54,18 @@ every_action_refuses() {   # every_action_refuses FILE: sent as it is
 @test "no document, no base64, no XML" {
     : >empty
     every_action_refuses empty
-    echo 'this is not base64 &%$' >garbage
+    echo 'this is no XML &%$' >garbage
     every_action_refuses garbage
-    base64 -w 0 <<<'<VM><unclosed>' >unclosed
+    for action in "${actions[@]}"; do
+        # shellcheck disable=SC2046
+        refused "$action" $(words "$action") <garbage
+    done
+    echo '<VM><unclosed>' >unclosed
     every_action_refuses unclosed
 }
 
 @test "entities are not expanded, and nothing is fetched" {
-    base64 -w 0 >outer <<'XML'
+    cat >outer <<'XML'
 <!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/passwd">]>
 <DS_DRIVER_ACTION_DATA><DATASTORE><ID>100</ID><TEMPLATE>&secret;</TEMPLATE></DATASTORE></DS_DRIVER_ACTION_DATA>
 XML
@@ -66,23 +75,24 @@ XML
         echo '<!DOCTYPE x [<!ENTITY l0 "ha">'
         for n in {1..40}; do echo "<!ENTITY l$n \"&l$((n - 1));&l$((n - 1));\">"; done
         echo ']><VM>&l40;</VM>'
-    } | base64 -w 0 >laughs
+    } >laughs
     every_action_refuses laughs
 }
 
 @test "a document that is a very deep hole" {
-    printf '<VM>%.0s' {1..100000} | base64 -w 0 >deep
+    printf '<VM>%.0s' {1..100000} >deep
     every_action_refuses deep
 }
 
 @test "names and paths with something else inside" {
-    local vm='<VM_DRIVER_ACTION_DATA><VM><ID>12; reboot</ID></VM></VM_DRIVER_ACTION_DATA>'
-    base64 -w 0 <<<"$vm" >inject
+    echo '<VMM_DRIVER_ACTION_DATA><VM><ID>12; reboot</ID></VM></VMM_DRIVER_ACTION_DATA>' >inject
     every_action_refuses inject
+    echo '<VM><ID>12</ID><DEPLOY_ID>one-12</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID>
+        <TARGET>vda</TARGET></DISK></TEMPLATE></VM>' >plain
     for action in "${actions[@]}"; do
         [[ $action == tm/* ]] || continue
-        refused "$action" 'localhost:/x;reboot' 0 one-12 - 12 100 <inject
-        refused "$action" '-oProxyCommand=reboot:/x' 0 one-12 - 12 100 <inject
-        refused "$action" 'localhost:/x' '0:../../1' one-12 - 12 100 <inject
+        refused "$action" 'localhost:/x;reboot' 0 one-12 - 12 100 <plain
+        refused "$action" '-oProxyCommand=reboot:/x' 0 one-12 - 12 100 <plain
+        refused "$action" 'localhost:/x' '0:../../1' one-12 - 12 100 <plain
     done
 }

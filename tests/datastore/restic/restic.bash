@@ -56,6 +56,7 @@ backup() {
 # backup_ok [ARGS]: sets ID to the new snapshot's
 backup_ok() {
     run -0 --separate-stderr backup "$@"
+    # shellcheck disable=SC2034  # for the tests
     ID=${output%% *}
 }
 
@@ -89,5 +90,8 @@ one_line() {
     # shellcheck disable=SC2154  # set by run
     local plain
     plain=$(grep -Ev '^(ERROR|INFO|WARN|DEBUG): ' <<<"$stderr")
-    [ "$(wc -l <<<"$plain")" -eq 1 ] && [[ $plain == *"$1"* ]] || { echo "stderr: $stderr"; return 1; }
+    if [ "$(wc -l <<<"$plain")" -ne 1 ] || [[ $plain != *"$1"* ]]; then
+        echo "stderr: $stderr"
+        return 1
+    fi
 }

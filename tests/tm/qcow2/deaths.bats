@@ -104,7 +104,8 @@ next_works() {
 
 @test "a cancelled step says so, and nothing is left" {
     DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    local step=$(ps -o ppid= -p "$host_pid" | xargs)
+    local step
+    step=$(ps -o ppid= -p "$host_pid" | xargs)
     kill -TERM "$step"
     kill -CONT "$host_pid"
     step_failed

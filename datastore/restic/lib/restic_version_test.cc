@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/restic_version.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+
+namespace restic {
+namespace {
+
+TEST(ResticVersion, IsRead) {
+  EXPECT_EQ(parse_version("restic 0.14.0 compiled with go1.19.8 on linux/amd64\n"),
+            (Version{0, 14, 0}));
+  EXPECT_EQ(parse_version("restic 0.18.1-dev (compiled manually)"), (Version{0, 18, 1}));
+  EXPECT_LT(parse_version("restic 0.9.6 compiled"), oldest);
+}
+
+TEST(ResticVersion, RefusesWhatIsNone) {
+  for (const auto* text : {"", "restic", "restic x.y.z", "restic 0.14", "rustic 0.14.0"})
+    EXPECT_THROW(parse_version(text), Error) << text;
+}
+
+constexpr auto absent =
+    "Fatal: unable to open config file: stat /b/12/config: no such file or directory\n"
+    "Is there a repository at the following location?\n/b/12\n";
+
+TEST(ResticOutcome, OldReleasesAreUnderstoodByTheirText) {
+  EXPECT_EQ(classify(0, absent), Outcome::ok);
+  EXPECT_EQ(classify(1, absent), Outcome::no_repository);
+  EXPECT_EQ(classify(1,
+                     "Fatal: unable to open config file: file does not exist\nIs there a "
+                     "repository at the following location?\nsftp:a@b:/c\n"),
+            Outcome::no_repository);
+  EXPECT_EQ(classify(1, "Fatal: wrong password or no key found\n"), Outcome::wrong_password);
+  EXPECT_EQ(classify(1,
+                     "unable to create lock in backend: repository is already locked "
+                     "exclusively by PID 7 on h by root (UID 0, GID 0)\nlock was created at x\n"),
+            Outcome::locked);
+  EXPECT_EQ(classify(3, "Warning: at least one source file could not be read"),
+            Outcome::incomplete);
+  EXPECT_EQ(classify(1, "invalid id \"dead\": no matching ID found for prefix \"dead\""),
+            Outcome::no_snapshot);
+  EXPECT_EQ(classify(2, "cannot dump file: path \"/x\" not found in snapshot"),
+            Outcome::no_such_file);
+}
+
+TEST(ResticOutcome, NewReleasesAreUnderstoodByTheirStatus) {
+  EXPECT_EQ(classify(10, ""), Outcome::no_repository);
+  EXPECT_EQ(classify(11, ""), Outcome::locked);
+  EXPECT_EQ(classify(12, ""), Outcome::wrong_password);
+}
+
+// Each of these ends in the question whether there is a repository, too.
+TEST(ResticOutcome, NoOtherTroubleIsTakenForAnAbsentRepository) {
+  for (const auto* why : {"permission denied", "connection refused", "i/o timeout"})
+    EXPECT_EQ(classify(1, std::string{"Fatal: unable to open config file: stat /b/config: "} + why +
+                              "\nIs there a repository at the following location?\n"),
+              Outcome::failed)
+        << why;
+}
+
+TEST(ResticReason, IsTheLineThatSaysWhy) {
+  EXPECT_EQ(reason(absent),
+            "unable to open config file: stat /b/12/config: no such file or directory");
+  EXPECT_EQ(
+      reason("a\nunable to create lock in backend: repository is already locked by PID 7 on h\n"
+             "lock was created at x\nstorage ID 63db\n"),
+      "unable to create lock in backend: repository is already locked by PID 7 on h");
+  EXPECT_EQ(reason("one\ntwo\n\n"), "two");
+  EXPECT_EQ(reason(""), "it gave no reason");
+}
+
+TEST(ResticReason, IsTakenOutOfJson) {
+  EXPECT_EQ(reason("{\"message_type\":\"exit_error\",\"code\":10,\"message\":"
+                   "\"Fatal: repository does not exist: x\\nIs there a repository?\\n/b\"}\n"),
+            "repository does not exist: x");
+  EXPECT_EQ(reason("{\"message_type\":\"error\",\"error\":{\"message\":\"read /x: input/output "
+                   "error\"},\"during\":\"archival\"}\n"),
+            "read /x: input/output error");
+}
+
+TEST(ResticReason, SaysWhatSshSaid) {
+  EXPECT_EQ(reason("subprocess ssh: ssh: connect to host b port 22: Connection refused\n"
+                   "Fatal: unable to open repository: EOF\n"),
+            "unable to open repository: EOF (ssh: connect to host b port 22: Connection refused)");
+}
+
+TEST(ResticReason, IsShort) { EXPECT_LE(reason(std::string(100000, 'x')).size(), 400U); }
+
+}  // namespace
+}  // namespace restic
