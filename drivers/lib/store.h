@@ -41,9 +41,12 @@ class Store {
   // A backup begins: returns the id of the attempt.
   std::int64_t begin(const Attempt& attempt);
   // It is stored: returns the image that holds it, a new one if the attempt began one.  An
-  // image of Mode::increment becomes the machine's active one.
+  // image of Mode::increment becomes the machine's active one.  An Error for a source that is
+  // recorded already: deleting one of the two would destroy the other.
   int succeed(std::int64_t attempt, const BackupRecord& backup);
   void fail(std::int64_t attempt, const std::string& error);
+  // Is this the store's name for one of the machine's increments?
+  bool recorded(int vm, const std::string& source) const;
   std::vector<Attempt> unfinished(int vm) const;      // oldest first
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
 

@@ -82,6 +82,15 @@ void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) 
   put.exec();
 }
 
+bool is_recorded(const SQLite::Database& db, int vm, const std::string& source) {
+  SQLite::Statement get{db,
+                        "SELECT 1 FROM increments JOIN images ON images.id = increments.image "
+                        "WHERE images.vm = ? AND increments.source = ?"};
+  get.bind(1, vm);
+  get.bind(2, source);
+  return get.executeStep();
+}
+
 void end_attempt(SQLite::Database& db, std::int64_t attempt, int image, const std::string& error) {
   SQLite::Statement put{
       db,
@@ -184,6 +193,9 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup) {
     if (!begun.image && begun.increment > 0)
       throw Error{"the image that increment " + std::to_string(begun.increment) + " of VM " +
                   std::to_string(begun.vm) + " belongs to was deleted"};
+    if (is_recorded(db_, begun.vm, backup.source))
+      throw Error{"snapshot " + backup.source + " of VM " + std::to_string(begun.vm) +
+                  " is another backup's already"};
     const int image = begun.image ? *begun.image : new_image(db_, begun, backup.date);
     add_increment(db_, image, backup);
     if (begun.mode == Mode::increment) {
@@ -200,6 +212,10 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup) {
 
 void Store::fail(std::int64_t attempt, const std::string& error) {
   guarded(file_, [&] { end_attempt(db_, attempt, -1, error.empty() ? "failed" : error); });
+}
+
+bool Store::recorded(int vm, const std::string& source) const {
+  return guarded(file_, [&] { return is_recorded(db_, vm, source); });
 }
 
 void Store::mark_deleting(int image) {

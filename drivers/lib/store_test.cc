@@ -33,7 +33,7 @@ class StoreTest : public testing::Test {
   int back_up(int vm, std::optional<int> image, int increment, Mode mode = Mode::increment) {
     const auto id = store.begin(attempt(vm, image, increment, mode));
     return store.succeed(id, {.id = increment,
-                              .source = "aaaa000" + std::to_string(increment),
+                              .source = "aaaa000" + std::to_string(stored++),
                               .size_mib = 3,
                               .bytes = 3 << 20,
                               .date = 2000 + increment,
@@ -43,6 +43,7 @@ class StoreTest : public testing::Test {
 
   TempDir dir;
   Store store{dir.path() / "state.db"};
+  int stored = 0;
 };
 
 TEST_F(StoreTest, VmIdsBeginAtAMillionAndStayWithTheUuid) {
@@ -139,6 +140,24 @@ TEST_F(StoreTest, TheSameIncrementIsNotRecordedTwice) {
   const auto id = store.begin(attempt(vm, image, 0));
   EXPECT_THROW(store.succeed(id, {.id = 0, .source = "bb"}), Error);
   EXPECT_EQ(store.image(image)->chain().text(), "0:aaaa0000");
+}
+
+TEST_F(StoreTest, ASourceBelongsToOneBackupOfAMachine) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int other = store.vm_for("u2", "db").id;
+  const int image = back_up(vm, std::nullopt, 0);
+  EXPECT_TRUE(store.recorded(vm, "aaaa0000"));
+  EXPECT_FALSE(store.recorded(other, "aaaa0000"));
+  for (const bool anew : {false, true}) {
+    const auto id =
+        store.begin(attempt(vm, anew ? std::nullopt : std::optional{image}, anew ? 0 : 1));
+    EXPECT_THROW(store.succeed(id, {.id = anew ? 0 : 1, .source = "aaaa0000"}), Error);
+  }
+  EXPECT_EQ(store.images().size(), 1u);
+  EXPECT_EQ(store.image(image)->increments.size(), 1u);
+  const auto id = store.begin(attempt(other, std::nullopt, 0));
+  EXPECT_NO_THROW(store.succeed(id, {.id = 0, .source = "aaaa0000"}))
+      << "its repository is its own";
 }
 
 TEST_F(StoreTest, TheFileIsPrivate) {

@@ -26,6 +26,13 @@ constexpr Stop patient{.signal = SIGTERM, .grace = std::chrono::seconds{120}};
 
 fs::path vm_dir(const App& app, int vm) { return app.home().vm_link(vm); }
 
+constexpr const char* reply_prefix = "backup.reply.";
+
+// Where the orchestrator's answer to this attempt goes, and to no other.
+fs::path reply_file(const App& app, const state::Attempt& attempt) {
+  return vm_dir(app, attempt.vm) / (reply_prefix + std::to_string(attempt.id));
+}
+
 struct Reply {
   std::string source;
   std::int64_t size_mib = 0;
@@ -42,6 +49,11 @@ std::optional<Reply> parse_reply(const std::string& text) {
                                [](unsigned char c) { return std::isxdigit(c) != 0; });
   if (!hex || source.size() > 64) return std::nullopt;
   return Reply{.source = source, .size_mib = *mib};
+}
+
+std::optional<Reply> read_reply(const App& app, const state::Attempt& attempt) {
+  const auto text = read_file_if_any(reply_file(app, attempt));
+  return text ? parse_reply(*text) : std::nullopt;
 }
 
 // The capture's own account of this attempt; nothing if it is missing or another's.
@@ -81,12 +93,25 @@ struct Removed {
   }
 };
 
+void remove_file(const fs::path& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT)
+    throw system_error("remove '" + path.string() + "'", errno);
+}
+
+// Durably gone before the next attempt is on record: what an earlier one left would be taken for
+// the next one's, if that is cut off before it has said anything.
+void remove_leftovers(const fs::path& dir) {
+  std::vector<fs::path> replies;
+  for (const auto& entry : fs::directory_iterator{dir})
+    if (entry.path().filename().string().starts_with(reply_prefix)) replies.push_back(entry.path());
+  for (const auto& reply : replies) remove_file(reply);
+  for (const char* name : {"backup.result", "backup.progress"}) remove_file(dir / name);
+  sync_directory(dir);
+}
+
 Finished run(App& app, const state::Attempt& attempt, const std::string& request) {
-  const auto dir = vm_dir(app, attempt.vm);
-  for (const char* name : {"backup.reply", "backup.result", "backup.progress"})
-    fs::remove(dir / name);
-  const Removed progress{dir / "backup.progress"};
-  const Fd reply = open_file(dir / "backup.reply", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const Removed progress{vm_dir(app, attempt.vm) / "backup.progress"};
+  const Fd reply = open_file(reply_file(app, attempt), O_WRONLY | O_CREAT | O_EXCL, 0600);
   ProgressDisplay display{progress.path,
                           "stopping: the guest will be as it was (this can take two minutes)"};
   auto finished = app.action("vmm/kvm/backup")
@@ -118,23 +143,22 @@ void link_disks(const fs::path& dir, const std::vector<messages::VmDisk>& disks)
 }
 
 Stored capture(App& app, const state::Attempt& begun, const std::string& request) {
+  remove_leftovers(vm_dir(app, begun.vm));
   auto attempt = begun;
   attempt.id = app.store().begin(attempt);
   try {
     insist(run(app, attempt, request), "the backup failed");
   } catch (const Cancelled& cancelled) {
     // Too late is good: what is stored is kept.
-    const auto reply = parse_reply(read_file(vm_dir(app, attempt.vm) / "backup.reply"));
-    if (reply) return record(app, attempt, *reply);
+    if (const auto reply = read_reply(app, attempt)) return record(app, attempt, *reply);
     app.store().fail(attempt.id, cancelled.what());
     throw;
-  } catch (const Error& error) {
-    app.store().fail(attempt.id, error.what());
+  } catch (const std::exception& error) {
+    app.store().fail(attempt.id, one_line(error.what()));
     throw;
   }
   // From here on a failure leaves the attempt open: the next run finds the reply, and records it.
-  const auto text = read_file(vm_dir(app, attempt.vm) / "backup.reply");
-  const auto reply = parse_reply(text);
+  const auto reply = read_reply(app, attempt);
   if (!reply) {
     app.store().fail(attempt.id, "no snapshot id in the reply");
     throw Error{"the backup failed: vmm/kvm/backup did not answer with a snapshot id"};
@@ -145,10 +169,9 @@ Stored capture(App& app, const state::Attempt& begun, const std::string& request
 void settle(App& app, const state::VmRecord& vm) {
   for (const auto& attempt : app.store().unfinished(vm.id)) {
     const auto when = local_time(attempt.started);
-    const auto text = read_file_if_any(vm_dir(app, vm.id) / "backup.reply");
-    const auto reply = text ? parse_reply(*text) : std::nullopt;
+    const auto reply = read_reply(app, attempt);
     const bool orphan = !attempt.image && attempt.increment > 0;
-    if (!reply || orphan) {
+    if (!reply || orphan || app.store().recorded(vm.id, reply->source)) {
       app.store().fail(attempt.id, "interrupted");
       note("the backup of '" + vm.name + "' that began " + when +
            " was interrupted; it is not in the list");

@@ -23,7 +23,8 @@ struct Stored {
 void link_disks(const std::filesystem::path& dir, const std::vector<messages::VmDisk>& disks);
 
 // Runs vmm/kvm/backup with `request`.  The attempt is on record before, its end after; the reply
-// goes to <dir>/backup.reply, so that a backup that outlives us is still known to be good.
+// goes to <dir>/backup.reply.<attempt>, so that a backup that outlives us is still known to be
+// good.
 Stored capture(App& app, const state::Attempt& attempt, const std::string& request);
 
 // What became of attempts whose vmvault died: those that ended well are recorded now, the others

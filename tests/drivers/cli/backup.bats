@@ -172,7 +172,7 @@ images() { vmvault list --json | jq length; }
     kill -KILL $pid
     wait $pid || true
     touch "$FAKE/go"
-    eventually [ -s "$(vm_dir)/backup.reply" ]
+    eventually eval '[ -s "$(vm_dir)"/backup.reply.* ]'
     run -0 --separate-stderr vmvault backup web
     [[ $stderr == *'was good, and is recorded now'* ]]
     [[ $output == 'image 1, increment 1: '* ]]
@@ -190,4 +190,49 @@ images() { vmvault list --json | jq length; }
     run -0 --separate-stderr vmvault backup web
     [[ $stderr == *'was interrupted'* ]]
     [[ $output == 'image 1, increment 0: '* ]]
+}
+
+# Cut off after the attempt is on record, and before anything of it is there.
+cut_off() {
+    echo 'touch "$FAKE/begun"; echo $$ >"$FAKE/pid"; while :; do sleep 0.05; done' >"$FAKE/backup"
+    rm -f "$FAKE/pid"
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
+    eventually [ -s "$FAKE/pid" ]
+    kill -KILL $pid "$(cat "$FAKE/pid")"
+    wait $pid || true
+    rm "$FAKE/backup"
+}
+
+@test "the answer to an earlier backup is not taken for a new one's" {
+    vmvault backup web
+    local kept=$BATS_TEST_TMPDIR/kept
+    mkdir "$kept"
+    cp "$(vm_dir)"/backup.re* "$kept"
+    cut_off
+    rm -f "$(vm_dir)"/backup.re*
+    cp "$kept"/* "$(vm_dir)"
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *'was interrupted'* ]]
+    [[ $output == 'image 1, increment 1: '* ]]
+    [ "$(vmvault show 1 --json | jq '[.increments[].source] | unique | length')" = 2 ]
+}
+
+@test "a snapshot that is in the list already is not recorded again" {
+    vmvault backup web
+    local answer
+    answer=$(cat "$(vm_dir)"/backup.reply.*)
+    cut_off
+    echo "$answer" | tee "$(vm_dir)"/backup.reply.* >/dev/null
+    run -0 --separate-stderr vmvault backup web --full
+    [[ $stderr == *'was interrupted'* ]]
+    [ "$(vmvault list --json | jq -c '[.[].increments]')" = '[1,1]' ]
+}
+
+@test "a leftover that cannot be removed is named, and nothing is begun" {
+    vmvault backup web
+    mkdir "$(vm_dir)/backup.progress"
+    run --separate-stderr vmvault backup web
+    fails_with 1 "$(vm_dir)/backup.progress"
+    run -0 vmvault status
+    [[ $output != *problem* ]]
 }
