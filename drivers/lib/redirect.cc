@@ -7,8 +7,10 @@
 namespace guest {
 namespace {
 
+// From the last to the first: what lies in another match goes before it.
 void remove_all(const XmlNode& from, const std::string& xpath) {
-  for (auto node : from.find_all(xpath)) node.remove();
+  auto nodes = from.find_all(xpath);
+  for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) node->remove();
 }
 
 void point_to(XmlNode disk, const std::filesystem::path& file) {
@@ -27,7 +29,8 @@ bool removable(const XmlNode& disk) {
 
 // A user's own aliases begin with "ua-"; a dynamic label is made anew at each start.
 void remove_live_parts(const XmlNode& domain) {
-  remove_all(domain, "//alias[not(starts-with(@name, 'ua-'))]");
+  for (const std::string path : {"devices/*/alias", "devices/*/*/alias"})
+    remove_all(domain, path + "[not(starts-with(@name, 'ua-'))]");
   remove_all(domain, "seclabel[not(@type = 'static') and not(@type = 'none')]");
   remove_all(domain, "devices/interface/target[starts-with(@dev, 'vnet')]");
   remove_all(domain, "devices/channel/source[@mode = 'bind']");

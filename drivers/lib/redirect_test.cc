@@ -77,6 +77,17 @@ TEST(Redirect, TakesOutDisksThatWereNotRestoredButNoMedium) {
   EXPECT_EQ(document.at("devices/disk[@device='cdrom']/source/@file"), "/iso/install.iso");
 }
 
+// The stored document is foreign: it may be anything.
+TEST(Redirect, SurvivesAliasesInAliases) {
+  const std::string nest = "<alias><alias><alias/></alias></alias>";
+  const auto text = "<domain><metadata>" + nest + "</metadata><devices>" + nest +
+                    "<disk type='file'><target dev='vda'/>" + nest + "</disk><disk>" + nest +
+                    "</disk></devices></domain>";
+  const Xml document{redirect(text, {{"vda", "/r/disk.0.qcow2"}}).xml};
+  EXPECT_EQ(document.root().find_all("metadata//alias").size(), 3u) << "the user's own";
+  EXPECT_EQ(document.root().find_all("devices/disk//alias").size(), 0u);
+}
+
 TEST(Redirect, CarriesAnyPath) {
   const std::string path = "/r/a 'b' \"c\" & <d>/disk.0.qcow2";
   const Xml document{redirect(live, {{"vda", path}}).xml};
