@@ -15,13 +15,45 @@
 namespace fs = std::filesystem;
 
 namespace cli {
+namespace {
+
+[[noreturn]] void refuse_busy(const fs::path& part) {
+  throw Error{"'" + part.string() + "' is being written by another process"};
+}
+
+bool try_lock(const Fd& fd) { return flock(fd.get(), LOCK_EX | LOCK_NB) == 0; }
+
+// What is at `part`, if it is a file that can be opened: a living process holds the lock on its.
+Fd lock_leftover(const fs::path& part) {
+  Fd fd{open(part.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (!fd) return fd;
+  struct stat opened, there;
+  if (!try_lock(fd) || fstat(fd.get(), &opened) != 0 || lstat(part.c_str(), &there) != 0 ||
+      opened.st_ino != there.st_ino || opened.st_dev != there.st_dev)
+    refuse_busy(part);
+  return fd;
+}
+
+void refuse_untrusted(const fs::path& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) throw system_error("examine '" + path.string() + "'", errno);
+  const bool owned = info.st_uid == geteuid() || info.st_uid == 0;
+  const bool shared = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (info.st_mode & S_ISVTX) == 0;
+  if (!owned || shared)
+    throw Error{"'" + path.string() + "' " +
+                (owned ? "can be written by others" : "belongs to another user") +
+                ", who could replace what is restored there: choose another directory"};
+}
+
+}  // namespace
 
 NewFile::NewFile(fs::path path) : path_{std::move(path)} {
-  // Locked before it is emptied: another restore may be writing it.
-  Fd fd = open_file(part(), O_WRONLY | O_CREAT, 0600);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
-    throw Error{"'" + part().string() + "' is being written by another process"};
-  if (ftruncate(fd.get(), 0) != 0) throw system_error("empty '" + part().string() + "'", errno);
+  // Held until ours is there, so that of two that find the same leftover only one goes on.
+  const Fd left = lock_leftover(part());
+  if (unlink(part().c_str()) != 0 && errno != ENOENT)
+    throw system_error("remove '" + part().string() + "'", errno);
+  Fd fd = open_file(part(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (!try_lock(fd)) refuse_busy(part());
   fd_ = std::move(fd);
 }
 
@@ -42,10 +74,11 @@ void NewFile::give_name() {
 }
 
 NewDirectory::NewDirectory(const fs::path& path) : path_{path} {
-  // Passable: qemu's user must reach the disks in it.
-  made_ = mkdir(path.c_str(), 0755) == 0;
+  // Of root's, qemu's user must reach the disks; nobody lists it.
+  made_ = mkdir(path.c_str(), geteuid() == 0 ? 0711 : 0700) == 0;
   if (!made_ && errno != EEXIST)
     throw system_error("make the directory '" + path.string() + "'", errno);
+  if (!made_) refuse_untrusted(path);
 }
 
 NewDirectory::~NewDirectory() {

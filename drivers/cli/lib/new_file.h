@@ -11,7 +11,8 @@ namespace cli {
 // "<path>.part" until it gets its name; removed by the destructor unless released.
 class NewFile {
  public:
-  // An Error when the part is in use by another process.  What an earlier one left is overwritten.
+  // An Error when the part is in use by another process.  What an earlier one left, or anybody put
+  // there, is removed: nothing is followed, and nothing is written into.
   explicit NewFile(std::filesystem::path path);
   NewFile(NewFile&&) = default;
   NewFile& operator=(NewFile&&) = delete;
@@ -31,7 +32,9 @@ class NewFile {
   Fd fd_;
 };
 
-// A directory that is made if it is not there, and removed again unless kept.
+// A directory that is made if it is not there, and removed again unless kept.  An Error for one in
+// which another user could put other files in the place of ours: it must be ours or root's, and
+// writable by nobody else unless it is sticky, as /tmp is.
 class NewDirectory {
  public:
   explicit NewDirectory(const std::filesystem::path& path);

@@ -2,6 +2,7 @@
 #include "drivers/cli/lib/new_file.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -46,11 +47,28 @@ TEST_F(NewFileTest, NeverTakesThePlaceOfAnother) {
   EXPECT_EQ(read_file(path), "old");
 }
 
-TEST_F(NewFileTest, OverwritesWhatADeadOneLeftButNotALivingOnes) {
+TEST_F(NewFileTest, TakesThePlaceOfWhatADeadOneLeftButNotOfALivingOnes) {
   write_file(path.string() + ".part", "left behind");
-  const NewFile file{path};
+  NewFile file{path};
   EXPECT_EQ(read_file(file.part()), "");
   EXPECT_THROW(NewFile{path}, Error);
+  file.give_name();
+  file.release();
+  EXPECT_TRUE(fs::exists(path)) << "the other left it alone";
+}
+
+TEST_F(NewFileTest, WritesIntoNothingThatWasPutInItsPlace) {
+  const auto precious = dir.path() / "precious";
+  write_file(precious, "precious", 0644);
+  const fs::path part = path.string() + ".part";
+  for (const bool link : {true, false}) {
+    link ? fs::create_symlink(precious, part) : fs::create_hard_link(precious, part);
+    NewFile file{path};
+    write_all(file.fd(), "secret", "write");
+    EXPECT_EQ(fs::symlink_status(part).type(), fs::file_type::regular);
+    EXPECT_EQ(fs::status(part).permissions(), fs::perms{0600});
+  }
+  EXPECT_EQ(read_file(precious), "precious");
 }
 
 TEST_F(NewFileTest, ADirectoryGoesIfItWasMadeForNothing) {
@@ -59,6 +77,24 @@ TEST_F(NewFileTest, ADirectoryGoesIfItWasMadeForNothing) {
   { const NewDirectory old{dir.path()}; }
   EXPECT_TRUE(fs::exists(dir.path()));
   EXPECT_THROW(NewDirectory{dir.path() / "a" / "b"}, Error);
+}
+
+TEST_F(NewFileTest, ADirectoryOfOursIsListedByNobodyElse) {
+  const NewDirectory made{dir.path() / "new"};
+  EXPECT_EQ(fs::status(dir.path() / "new").permissions() & fs::perms{0066}, fs::perms::none);
+}
+
+TEST_F(NewFileTest, ADirectoryInWhichOthersCanReplaceFilesIsRefused) {
+  for (const unsigned mode : {0777u, 0775u, 0757u}) {
+    fs::permissions(dir.path(), fs::perms{mode});
+    EXPECT_THROW(NewDirectory{dir.path()}, Error) << mode;
+    fs::permissions(dir.path(), fs::perms{mode | 01000});
+    EXPECT_NO_THROW(NewDirectory{dir.path()}) << mode;
+  }
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a directory away";
+  ASSERT_EQ(chown(dir.path().c_str(), 12345, 0), 0);
+  fs::permissions(dir.path(), fs::perms{0755});
+  EXPECT_THROW(NewDirectory{dir.path()}, Error);
 }
 
 }  // namespace

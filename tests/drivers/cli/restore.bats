@@ -109,3 +109,20 @@ setup() {
         "mount -t tmpfs -o size=4m none '$TO' && '$BUILD/drivers/cli/vmvault' restore 1 --to '$TO'; s=\$?; ls '$TO'; exit \$s"
     fails_with 1 "$TO" 'no space is left'
 }
+
+@test "a planted part is not followed" {
+    mkdir "$TO"
+    echo precious >"$BATS_TEST_TMPDIR/shadow"
+    ln -s "$BATS_TEST_TMPDIR/shadow" "$TO/disk.0.qcow2.part"
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [ "$(cat "$BATS_TEST_TMPDIR/shadow")" = precious ]
+    cmp "$FAKE/disk.qcow2" "$TO/disk.0.qcow2"
+    [ "$(stat -c %a "$TO/disk.0.qcow2")" = 600 ]
+}
+
+@test "a directory that others can write to is refused" {
+    mkdir -m 777 "$TO"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO" 'by others'
+    [ -z "$(ls "$TO")" ]
+}
