@@ -124,7 +124,7 @@ void backup(App& app, const BackupOptions& options) {
                                .started = begun,
                                .ended = {},
                                .error = {}},
-                              request);
+                              {.document = request, .freeze_is_a_bonus = !options.freeze});
   report(stored, vm.name, std::time(nullptr) - begun);
 }
 

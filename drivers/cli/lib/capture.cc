@@ -13,6 +13,7 @@
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/number.h"
+#include "common/one/config.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
 
@@ -109,24 +110,25 @@ void remove_leftovers(const fs::path& dir) {
   sync_directory(dir);
 }
 
-Finished run(App& app, const state::Attempt& attempt, const std::string& request) {
+Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& request) {
   const Removed progress{vm_dir(app, attempt.vm) / "backup.progress"};
   const Fd reply = open_file(reply_file(app, attempt), O_WRONLY | O_CREAT | O_EXCL, 0600);
   ProgressDisplay display{progress.path,
                           "stopping: the guest will be as it was (this can take two minutes)"};
-  auto finished = app.action("vmm/kvm/backup")
-                      .arg(std::to_string(attempt.vm))
-                      .env("VMVAULT_PROGRESS", progress.path.string())
-                      .input(base64_encode(request) + "\n")
-                      .write_to(reply.get())
-                      .stop_with(patient)
-                      .err_lines([&](std::string_view line) {
-                        if (!line.starts_with("WARN:")) return;
-                        display.clear();
-                        note("warning:" + std::string{line.substr(5)});
-                      })
-                      .run();
-  return finished;
+  auto backup = app.action("vmm/kvm/backup");
+  if (request.freeze_is_a_bonus && !setting("FS_FREEZE_FALLBACK"))
+    backup.env("VMVAULT_FS_FREEZE_FALLBACK", "YES");
+  return backup.arg(std::to_string(attempt.vm))
+      .env("VMVAULT_PROGRESS", progress.path.string())
+      .input(base64_encode(request.document) + "\n")
+      .write_to(reply.get())
+      .stop_with(patient)
+      .err_lines([&](std::string_view line) {
+        if (!line.starts_with("WARN:")) return;
+        display.clear();
+        note("warning:" + std::string{line.substr(5)});
+      })
+      .run();
 }
 
 }  // namespace
@@ -142,7 +144,7 @@ void link_disks(const fs::path& dir, const std::vector<messages::VmDisk>& disks)
   }
 }
 
-Stored capture(App& app, const state::Attempt& begun, const std::string& request) {
+Stored capture(App& app, const state::Attempt& begun, const CaptureRequest& request) {
   remove_leftovers(vm_dir(app, begun.vm));
   auto attempt = begun;
   attempt.id = app.store().begin(attempt);

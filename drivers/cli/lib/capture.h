@@ -22,10 +22,15 @@ struct Stored {
 // Points <dir>/disk.<id> to each disk's file, and takes away the links to others.
 void link_disks(const std::filesystem::path& dir, const std::vector<messages::VmDisk>& disks);
 
+struct CaptureRequest {
+  std::string document;            // of a BACKUP message
+  bool freeze_is_a_bonus = false;  // nobody asked for it: without it the backup goes on
+};
+
 // Runs vmm/kvm/backup with `request`.  The attempt is on record before, its end after; the reply
 // goes to <dir>/backup.reply.<attempt>, so that a backup that outlives us is still known to be
 // good.
-Stored capture(App& app, const state::Attempt& attempt, const std::string& request);
+Stored capture(App& app, const state::Attempt& attempt, const CaptureRequest& request);
 
 // What became of attempts whose vmvault died: those that ended well are recorded now, the others
 // are noted as failed.  The caller holds the machine's lock, and nobody works on it.

@@ -79,6 +79,20 @@ images() { vmvault list --json | jq length; }
     [ "$(asked //FS_FREEZE)" = SUSPEND ]
 }
 
+@test "a freeze that nobody asked for may fail, and only that" {
+    echo 'echo "${VMVAULT_FS_FREEZE_FALLBACK-unset}" >"$FAKE/fallback"' >"$FAKE/backup"
+    vmvault backup web
+    [ "$(cat "$FAKE/fallback")" = YES ]
+    vmvault backup web --fs-freeze agent
+    [ "$(cat "$FAKE/fallback")" = unset ]
+    VMVAULT_FS_FREEZE_FALLBACK=NO vmvault backup web
+    [ "$(cat "$FAKE/fallback")" = NO ]
+    mkdir "$VMVAULT_REMOTES/etc"
+    echo 'FS_FREEZE_FALLBACK=NO' >"$VMVAULT_REMOTES/etc/vmvault.conf"
+    vmvault backup web
+    [ "$(cat "$FAKE/fallback")" = unset ]
+}
+
 @test "a failure is one line, and the next backup is the same increment" {
     vmvault backup web
     echo 'echo "INFO: x: a line for the log" >&2; echo "no space in /repo" >&2; exit 1' >"$FAKE/backup"
