@@ -4,11 +4,13 @@ load restic.bash
 
 setup() {
     store_setup
+    with_repository
     head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
     write_vm_xml
 }
 
 @test "a backup makes the repository, and prints id, size rounded up, and format" {
+    rm -r "$BASE"
     run -0 --separate-stderr backup
     [[ $output =~ ^[0-9a-f]{8}\ 2\ raw$ ]]
     [ "$(snapshots)" = "${output%% *}" ]
@@ -29,6 +31,7 @@ $FILES/vmvault.json" ]
 }
 
 @test "the VMs of a job share the repository job_<id>" {
+    with_repository job_4
     backup_ok localhost 4
     REPO=job_4
     [ "$(snapshots)" = "$ID" ]
@@ -45,6 +48,7 @@ $FILES/vmvault.json" ]
 }
 
 @test "a password may hold quotes, blanks, a newline and letters of any language" {
+    rm -r "$BASE"
     PASSWORD=$'it\'s "so"\n $HOME `x` \\ <&> süß'
     backup_ok
     [ "$(snapshots)" = "$ID" ]
@@ -83,12 +87,14 @@ $FILES/vmvault.json" ]
 }
 
 @test "a place that cannot be written to is named, and is no repository afterwards" {
+    rm -r "$BASE"
     : >"$BATS_TEST_TMPDIR/base"
     run -1 --separate-stderr backup
     one_line "repository '12' of datastore 100"
 }
 
 @test "two first backups at once make one good repository" {
+    rm -r "$BASE"
     for vm in 12 13; do
         sed -n p >"$BATS_TEST_TMPDIR/request.$vm" < <(request "$(datastore)" "$(vm)")
         "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-$vm 4 $vm 0 \
@@ -102,6 +108,7 @@ $FILES/vmvault.json" ]
 }
 
 @test "a backup directory without a disk file is an error that names it" {
+    rm -r "$BASE"
     rm "$FILES/disk.0.0"
     run -1 --separate-stderr backup
     one_line "there is no disk file in '$FILES'"
@@ -253,8 +260,8 @@ has_lock() { [ -n "$(ls "$BASE/12/locks")" ]; }
 
 @test "a full target disk is an error, and no snapshot" {
     [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
-    mkdir -p "$BASE"
     mount -t tmpfs -o size=3m none "$BASE" 2>/dev/null || skip 'no mount here'
+    with_repository
     head -c 8000000 /dev/urandom >"$FILES/disk.0.0"
     run --separate-stderr backup
     local left

@@ -4,6 +4,7 @@ load restic.bash
 
 setup() {
     store_setup
+    with_repository
     publish_datastore
     OUT=$BATS_TEST_TMPDIR/out.qcow2
 }
@@ -17,7 +18,7 @@ increment() {
 # keep N: backs up what is there, keeps the file, and adds to CHAIN
 keep() {
     write_vm_xml
-    backup_ok
+    LAST=$(($1 - 1)) backup_ok
     CHAIN=${CHAIN:+$CHAIN,}$1:$ID
     cp "$FILES/disk.0.$1" "$BATS_TEST_TMPDIR/"
     URL=restic://100//$CHAIN$FILES/disk.0.$1
@@ -61,7 +62,7 @@ three_increments() {
     # The middle one is written again, and so is the newest by its time.
     cp "$BATS_TEST_TMPDIR/disk.0.1" "$FILES/disk.0.1"; rm "$FILES/disk.0.2"
     first=$CHAIN
-    backup_ok
+    LAST=0 backup_ok
     URL=restic://100//${first%%,*},1:$ID,${first##*,}$FILES/disk.0.2
     download
     expect a B . C . D

@@ -2,18 +2,27 @@
 load "$BATS_TEST_DIRNAME/../../helper.bash"
 load restic.bash
 
-# A full and two increments, whose snapshots' ids are in S.
-setup() {
-    store_setup
+# A full and two increments of VM 12, whose snapshots' ids are in S.
+setup_file() {
     local n
-    S=()
+    BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR store_setup
+    with_repository
     for n in 0 1 2; do
         rm -f "$FILES"/disk.*
         echo "disk $n" >"$FILES/disk.0.$n"; echo "other $n" >"$FILES/disk.2.$n"
         write_vm_xml
-        backup_ok
-        S+=("$ID")
+        LAST=$((n - 1)) backup_ok
+        echo "$ID" >>"$BATS_FILE_TMPDIR/ids"
     done
+}
+
+setup() {
+    store_setup
+    rmdir "$FILES"
+    cp -r "$BATS_FILE_TMPDIR/system" "$BATS_TEST_TMPDIR/"
+    cp -r "$BATS_FILE_TMPDIR/base" "$BASE"
+    STORED=$BATS_FILE_TMPDIR/system/12/backup   # the directory as the snapshots know it
+    mapfile -t S <"$BATS_FILE_TMPDIR/ids"
     IMAGE=$(image "0:${S[0]}" "1:${S[1]}" "2:${S[2]}")
 }
 
@@ -21,12 +30,12 @@ ls_action() { "$BUILD/datastore/restic/ls" "$@" < <(request "$(datastore)" "$(vm
 
 @test "ls: each disk's URL ends at the last increment of the chain" {
     run -0 --separate-stderr ls_action
-    url="restic://100//0:${S[0]},1:${S[1]},2:${S[2]}$FILES"
+    url="restic://100//0:${S[0]},1:${S[1]},2:${S[2]}$STORED"
     [ "$output" = "{\"0\":\"$url/disk.0.2\",\"2\":\"$url/disk.2.2\"}" ]
 }
 
 @test "ls -i: the chain is cut, and the files are those of its end" {
-    url="restic://100//0:${S[0]},1:${S[1]}$FILES"
+    url="restic://100//0:${S[0]},1:${S[1]}$STORED"
     for option in '-i 1' '--increment 1' '--increment=1'; do
         # shellcheck disable=SC2086
         run -0 --separate-stderr ls_action $option
@@ -36,13 +45,15 @@ ls_action() { "$BUILD/datastore/restic/ls" "$@" < <(request "$(datastore)" "$(vm
 
 @test "ls: a TPM's state has the key tpm" {
     echo t >"$FILES/disk.tpm.0"
-    backup_ok
+    LAST=1 backup_ok
     IMAGE=$(image "0:$ID")
     run -0 --separate-stderr ls_action
     [ "$(jq -r .tpm <<<"$output")" = "restic://100//0:$ID$FILES/disk.tpm.0" ]
 }
 
 @test "ls: the backup of a job names it, legacy rbd has its own protocol" {
+    LAST=1
+    with_repository job_4
     backup_ok localhost 4
     IMAGE_TEMPLATE='<BACKUP_JOB_ID>4</BACKUP_JOB_ID>' FORMAT=rbd
     IMAGE=$(image "0:$ID")
@@ -69,16 +80,16 @@ stat_action() {
 }
 
 @test "stat: the size that the VM's disk had" {
-    run -0 --separate-stderr stat_action "restic://100//0:${S[0]},1:${S[1]}$FILES/disk.2.1"
+    run -0 --separate-stderr stat_action "restic://100//0:${S[0]},1:${S[1]}$STORED/disk.2.1"
     [ "$output" = 77 ]
 }
 
 @test "stat: disk, snapshot and repository that are not there are named" {
-    run -1 --separate-stderr stat_action "restic://100//0:${S[0]}$FILES/disk.5.0"
+    run -1 --separate-stderr stat_action "restic://100//0:${S[0]}$STORED/disk.5.0"
     one_line 'no disk 5'
     run -1 --separate-stderr stat_action "restic://100//0:deadbeef$FILES/disk.0.0"
     one_line 'deadbeef'
-    run -1 --separate-stderr stat_action "restic://100/9/0:${S[0]}$FILES/disk.0.0"
+    run -1 --separate-stderr stat_action "restic://100/9/0:${S[0]}$STORED/disk.0.0"
     one_line "no restic repository at $BASE/job_9"
     run -2 --separate-stderr stat_action 'rubbish'
     one_line 'URL'

@@ -15,6 +15,14 @@ store_setup() {
     mkdir -p "$FILES" "$VMVAULT_CORE_DIR/datastores"
 }
 
+# with_repository [ID]: one that is there already, and opens fast
+with_repository() {
+    local ready=$BATS_FILE_TMPDIR/repository
+    [ -d "$ready" ] || "$FIXTURES/restic_repository" "$ready" s3same
+    mkdir -p "$BASE"
+    cp -r "$ready" "$BASE/${1:-12}"
+}
+
 # sftp_setup: after store_setup, the datastore is on a server, and other hosts can be reached
 sftp_setup() {
     local line
@@ -36,10 +44,13 @@ XML
 
 publish_datastore() { (umask 077; datastore >"$VMVAULT_CORE_DIR/datastores/100.xml"); }
 
+# vm: LAST is the increment that the core has recorded as the last one of the chain
 vm() {
+    local config=${BRIDGE-}
+    [ -z "${LAST-}" ] || config+="<MODE>INCREMENT</MODE><LAST_INCREMENT_ID>$LAST</LAST_INCREMENT_ID>"
     cat <<XML
 <VM><ID>12</ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><SIZE>4096</SIZE></DISK>
-<DISK><DISK_ID>2</DISK_ID><SIZE>77</SIZE></DISK></TEMPLATE><BACKUPS><BACKUP_CONFIG>${BRIDGE-}</BACKUP_CONFIG></BACKUPS></VM>
+<DISK><DISK_ID>2</DISK_ID><SIZE>77</SIZE></DISK></TEMPLATE><BACKUPS><BACKUP_CONFIG>$config</BACKUP_CONFIG></BACKUPS></VM>
 XML
 }
 

@@ -7,7 +7,7 @@ setup() {
     store_setup
     sftp_setup
     export VMVAULT_REMOTE_DIR=$BUILD
-    mkdir -p "$BASE"
+    with_repository
     sequential "$FILES/disk.0.0" 40 0=a 3=b
     write_vm_xml
 }
@@ -24,6 +24,7 @@ trace_ssh() {
 
 @test "a backup of another host's files goes from there to the server, and comes back" {
     publish_datastore
+    rm -r "$BASE/12"
     trace_ssh
     backup_ok node1
     [[ $output =~ ^[0-9a-f]{8}\ 1\ raw$ ]]
@@ -57,6 +58,7 @@ trace_ssh() {
 }
 
 @test "a password with quotes and a newline travels to the other host" {
+    rm -r "$BASE/12"
     PASSWORD=$'it\'s "so"\n `id` $HOME ü'
     backup_ok node1
     [ "$(snapshots)" = "$ID" ]
@@ -68,6 +70,7 @@ trace_ssh() {
 }
 
 @test "a server that cannot be reached is an error, and never makes a repository" {
+    rm -r "$BASE/12"
     BACKEND="<RESTIC_SFTP_SERVER>unreachable</RESTIC_SFTP_SERVER>"
     run -1 --separate-stderr backup node1
     one_line 'cannot open'
