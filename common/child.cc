@@ -86,7 +86,7 @@ Pipe::Pipe() {
 
 Child::Child(const std::vector<std::string>& argv, const std::vector<std::string>& env, int in,
              int out, int err, Stop stop)
-    : stop_{stop} {
+    : owner_{getpid()}, stop_{stop} {
   const FileActions files{in, out, err};
   const Attributes attributes;
   const auto environment = inherit(env);
@@ -102,12 +102,20 @@ Child::Child(const std::vector<std::string>& argv, const std::vector<std::string
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_{std::exchange(other.pid_, -1)}, exit_{std::move(other.exit_)}, stop_{other.stop_} {}
+    : pid_{std::exchange(other.pid_, -1)},
+      owner_{other.owner_},
+      exit_{std::move(other.exit_)},
+      stop_{other.stop_} {}
 
 Child::~Child() { stop(); }
 
 void Child::stop() noexcept {
   if (pid_ == -1) return;
+  if (owner_ != getpid()) {  // its number may be another's any time
+    pidfd_send_signal(exit_.get(), stop_.signal, nullptr, 0);
+    pid_ = -1;
+    return;
+  }
   kill(-pid_, stop_.signal);
   pollfd ended{fd(), POLLIN, 0};
   const auto milliseconds = std::chrono::milliseconds{stop_.grace}.count();

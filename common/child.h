@@ -44,6 +44,7 @@ class Child {
 
  private:
   pid_t pid_ = -1;
+  pid_t owner_ = -1;  // who may wait for it: not a fork of him
   Fd exit_;
   Stop stop_;
 };

@@ -30,6 +30,13 @@ bool is_protocol(std::string_view text) {
   return !text.empty() && text.find_first_not_of(letters) == text.npos;
 }
 
+std::optional<int> disk_of(const fs::path& path) {
+  const std::string name = path.filename().string();
+  std::string_view rest{name};
+  if (take(rest, ".") != "disk") return std::nullopt;
+  return parse_int(take(rest, "."));
+}
+
 }  // namespace
 
 Chain::Chain(std::vector<Increment> increments) : increments_{std::move(increments)} {
@@ -96,13 +103,11 @@ std::string DiskUrl::text() const {
          (job_id ? std::to_string(*job_id) : "") + "/" + chain.text() + path.string();
 }
 
+bool DiskUrl::is_disk() const { return disk_of(path).has_value(); }
+
 int DiskUrl::disk_id() const {
-  const std::string name = path.filename().string();
-  std::string_view rest{name};
-  const auto prefix = take(rest, ".");
-  const auto id = parse_int(take(rest, "."));
-  if (prefix != "disk" || !id) throw BadRequest{"the URL names no file of a disk"};
-  return *id;
+  if (const auto id = disk_of(path)) return *id;
+  throw BadRequest{"the URL names no file of a disk"};
 }
 
 int DiskUrl::vm_id() const {

@@ -44,7 +44,8 @@ struct DiskUrl {
 
   static DiskUrl parse(std::string_view text);  // BadRequest; also takes 6.6's form without job
   std::string text() const;
-  int disk_id() const;  // from the base name; BadRequest if it has none
+  bool is_disk() const;  // the base name is disk.<number>.<something>: not the state of a TPM
+  int disk_id() const;   // from the base name; BadRequest if it has none
   // The VM: the digits before "/backup/<file>" in the path; BadRequest if there are none.
   int vm_id() const;
   // The file of that disk in increment `increment_id` of the same directory.

@@ -17,6 +17,7 @@ HostRequest HostRequest::parse(std::string_view xml) {
     throw BadRequest{"'" + request.backup_dir.string() + "' is no backup directory"};
   request.disk_ids = parse_disk_ids(root.at("DISKS"));
   request.live = root.at("LIVE") == "YES";
+  request.take_over = root.find("TAKE_OVER") == "YES";
   request.libvirt_uri = root.at("LIBVIRT_URI");
   if (const auto settings = root.first("SETTINGS"))
     for (const auto& one : settings->children()) request.settings[one.name()] = one.text();
@@ -37,6 +38,7 @@ std::string HostRequest::to_xml() const {
   for (const int id : disk_ids) ids += (ids.empty() ? "" : ":") + std::to_string(id);
   root.add("DISKS", ids);
   root.add("LIVE", live ? "YES" : "NO");
+  root.add("TAKE_OVER", take_over ? "YES" : "NO");
   root.add("LIBVIRT_URI", libvirt_uri);
   XmlNode list = root.add("SETTINGS");
   for (const auto& [name, value] : settings) list.add(name, value);

@@ -16,6 +16,7 @@ struct HostRequest {
   std::filesystem::path backup_dir;  // ends in "/backup"
   std::vector<int> disk_ids;
   bool live = false;
+  bool take_over = false;  // nobody uploads: a view that an earlier backup left may be ended
   std::string libvirt_uri;
   Settings settings;   // of the front-end, by the names of share/etc/vmvault.conf
   std::string vm_xml;  // the VM element as it came

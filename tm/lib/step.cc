@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/lib/step.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "common/base64.h"
@@ -87,8 +88,11 @@ void insist(const Step& step, const Finished& finished) {
 }  // namespace
 
 std::string prebackup(const Request& request, When when) {
-  const Step step = read(request, when);
+  Step step = read(request, when);
   const Running running{step.request.vm.id, "prebackup"};
+  const auto alive = workers(step.request.vm.id);
+  step.request.take_over = std::none_of(
+      alive.begin(), alive.end(), [](const Worker& worker) { return worker.phase == "backup"; });
   insist(
       step,
       backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{45}}).run());

@@ -73,18 +73,19 @@ void State::enter(const std::string& phase, std::chrono::seconds deadline) {
   const std::scoped_lock lock{mutex_};
   phase_ = phase;
   deadline_ = deadline.count() > 0 ? utc(deadline) : "";
+  note();
+}
+
+// A full disk is no reason to give up a backup, and even less its undo.
+void State::note() noexcept try {
   write();
+} catch (const std::exception& e) {
+  log(Level::warn, e.what());
 }
 
 void State::beat(std::chrono::milliseconds interval) {
   std::unique_lock lock{mutex_};
-  while (!wake_.wait_for(lock, interval, [this] { return done_; })) {
-    try {
-      write();
-    } catch (const Error& e) {
-      log(Level::warn, e.what());  // a full disk is no reason to give up the backup
-    }
-  }
+  while (!wake_.wait_for(lock, interval, [this] { return done_; })) note();
 }
 
 void State::write() {

@@ -40,11 +40,13 @@ class State {
   State& operator=(const State&) = delete;
   ~State();
 
-  // From now on we are in this phase, which ends within `deadline` (0: when it ends).
+  // From now on we are in this phase, which ends within `deadline` (0: when it ends).  Does not
+  // throw: that the file cannot be written is only logged.
   void enter(const std::string& phase, std::chrono::seconds deadline);
 
  private:
   void beat(std::chrono::milliseconds interval);
+  void note() noexcept;
   void write();
 
   std::filesystem::path path_;

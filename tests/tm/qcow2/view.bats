@@ -130,11 +130,36 @@ PY
     exec 7<&-
 }
 
-@test "a second begin is refused while a view is served" {
+@test "a second begin is refused while somebody uploads a view" {
     begin
+    # What a living datastore/*/backup leaves for others to see.
+    mkdir -p "$VMVAULT_VAR/running"
+    echo "$$ $(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20) $(cat /proc/sys/kernel/random/boot_id)" \
+        >"$VMVAULT_VAR/running/$VM_ID.backup"
     run -1 --separate-stderr step prebackup_live -1
     [[ $stderr == *'VM 77 is in use'* ]]
+    rm "$VMVAULT_VAR/running/$VM_ID.backup"
     qemu-img check -q "$VM_DIR/backup/disk.0.0"
+}
+
+@test "a view whose uploader is gone does not stand in the way of the next backup" {
+    begin
+    local exporter guard
+    exporter=$(exporter) guard=$(guard)
+    begin
+    is_gone "$exporter" && is_gone "$guard"
+    qemu-img compare -U -q "$VM_DIR/backup/disk.0.0" "$VM_DIR/disk.0"
+}
+
+@test "libvirtd is restarted while a view is read: the backup does not mind" {
+    begin
+    "$FIXTURES/libvirtd" restart "$BATS_FILE_TMPDIR/virt"
+    cat "$VM_DIR/backup/disk.0.0" >"$BATS_TEST_TMPDIR/all"
+    qemu-img compare -U -q "$BATS_TEST_TMPDIR/all" "$VM_DIR/disk.0"
+    local exporter guard
+    exporter=$(exporter) guard=$(guard)
+    DISKS='0 1' step postbackup_live -1
+    over "$exporter" "$guard"
 }
 
 @test "a view that nobody reads ends when its lease does" {

@@ -35,7 +35,9 @@ class BackupDir {
   explicit BackupDir(const fs::path& path) : path_{path} {
     unmount_view(path_);
     remove_tree(path_);
-    fs::create_directories(path_.parent_path());
+    std::error_code error;
+    fs::create_directories(path_.parent_path(), error);
+    if (error) throw system_error("make '" + path_.parent_path().string() + "'", error.value());
     if (mkdir(path_.c_str(), 0700) != 0) throw system_error("make '" + path_.string() + "'", errno);
   }
   BackupDir(const BackupDir&) = delete;
@@ -170,7 +172,8 @@ void ask_exporter_to_end(const HostRequest& request) {
   const auto journal = Journal::load(request.vm_dir);
   if (!journal || journal->exporter <= 0 || journal->boot_id != boot_id()) return;
   if (FileLock::try_lock(request.vm_dir / "backup.lock")) return;  // it is dead
-  kill(journal->exporter, SIGTERM);
+  const auto name = read_file_if_any("/proc/" + std::to_string(journal->exporter) + "/comm");
+  if (name == "backup_host\n") kill(journal->exporter, SIGTERM);
 }
 
 }  // namespace
@@ -180,7 +183,8 @@ void begin(const HostRequest& request) {
       request.vm.backup.increment_mode == IncrementMode::snapshot)
     throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
   const How how = choose_how(request);
-  const FileLock held = lock(request, std::chrono::seconds{10});
+  if (request.take_over) ask_exporter_to_end(request);
+  const FileLock held = lock(request, std::chrono::seconds{request.take_over ? 60 : 10});
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   BackupDir dir{request.backup_dir};
@@ -201,7 +205,8 @@ void begin(const HostRequest& request) {
     throw;
   }
   dir.commit();
-  Journal::remove(request.vm_dir);
+  journal.backup_dir.clear();  // stays, until `end`
+  settle(journal, request.vm_dir);
 }
 
 void end(const HostRequest& request) {

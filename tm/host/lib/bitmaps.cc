@@ -39,12 +39,28 @@ ImageInfo image_info(const std::filesystem::path& file, const std::string& forma
   }
 }
 
+namespace {
+
+// Not to be broken off: qemu-img that is killed while it writes leaves every bitmap of the image
+// marked as in use, which is to say worthless.
+void change_bitmap(const char* how, const std::filesystem::path& file, const std::string& name) {
+  const auto finished = Command{"qemu-img", "bitmap", how, "-f", "qcow2", "--", file.string(), name}
+                            .shielded()
+                            .deadline(std::chrono::minutes{5})
+                            .run();
+  if (!finished.ok())
+    throw Error{"cannot change the bitmap " + name + " of '" + file.string() +
+                "': " + last_line(finished.err)};
+}
+
+}  // namespace
+
 void add_bitmap(const std::filesystem::path& file, const std::string& name) {
-  Command{"qemu-img", "bitmap", "--add", "-f", "qcow2", "--", file.string(), name}.output();
+  change_bitmap("--add", file, name);
 }
 
 void remove_bitmap(const std::filesystem::path& file, const std::string& name) {
-  Command{"qemu-img", "bitmap", "--remove", "-f", "qcow2", "--", file.string(), name}.output();
+  change_bitmap("--remove", file, name);
 }
 
 }  // namespace host

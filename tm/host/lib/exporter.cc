@@ -66,8 +66,16 @@ class Exporter {
     } catch (const Error& e) {
       log(Level::error, e.what());
       view_.fail(e.what());
-      what_.origin.reset();
+      end_job();
     }
+  }
+
+  // libvirt may not answer just now: then it is asked again in a second.
+  void end_job() try {
+    what_.origin->end();
+    what_.origin.reset();
+  } catch (const Error& e) {
+    log(Level::error, e.what());
   }
 
   Handover& what_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/guard.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +27,9 @@ constexpr std::chrono::seconds getting_ready{20};
 
 // Runs the guard as a grandchild: whoever waits for our children must not wait for it, and it
 // must not get the signals that our terminal or our process group gets.
-void start(int in, int out) {
+void start(int in, int out, const std::filesystem::path& words) {
+  // Not our stderr: an ssh session lasts as long as somebody holds it.
+  const Fd said = open_file(words, O_WRONLY | O_CREAT | O_APPEND);
   const pid_t pid = fork();
   if (pid == -1) throw system_error("start the guard", errno);
   if (pid == 0) {
@@ -34,6 +37,7 @@ void start(int in, int out) {
     if (fork() != 0) _exit(0);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
+    dup2(said.get(), STDERR_FILENO);
     execl("/proc/self/exe", "backup_host", "guard", static_cast<char*>(nullptr));
     _exit(127);
   }
@@ -59,7 +63,7 @@ std::string read_line() {
 
 Guard::Guard(const Order& order) {
   Pipe in, out;
-  start(in.read.get(), out.write.get());
+  start(in.read.get(), out.write.get(), order.log);
   out.write.reset();
   stdin_ = std::move(in.write);
   const json text{{"uri", order.libvirt_uri},

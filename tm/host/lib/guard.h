@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "common/handle.h"
@@ -19,6 +20,7 @@ class Guard {
     std::string domain;  // UUID
     Freeze how = Freeze::agent;
     std::chrono::seconds deadline{30};
+    std::filesystem::path log;  // what it has to say is appended here
   };
 
   // Starts `backup_host guard` in a session of its own and waits until it is ready (connected to

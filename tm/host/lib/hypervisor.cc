@@ -41,14 +41,26 @@ void Hypervisor::after_fork() {
   connection();
 }
 
+// A dead connection shows only when it is used (nothing here runs libvirt's event loop), so a
+// failed look-up is tried once more on a new one.
 std::optional<Domain> Hypervisor::find(const std::string& name_or_uuid) {
+  try {
+    return look_up(name_or_uuid);
+  } catch (const VirtError&) {
+    connection_.reset();
+  }
+  return look_up(name_or_uuid);
+}
+
+std::optional<Domain> Hypervisor::look_up(const std::string& name_or_uuid) {
   virConnect* to = connection();
-  unsigned char raw[VIR_UUID_BUFLEN];
   Domain domain;
   if (name_or_uuid.size() == VIR_UUID_STRING_BUFLEN - 1)
     domain.reset(virDomainLookupByUUIDString(to, name_or_uuid.c_str()));
   if (!domain) domain.reset(virDomainLookupByName(to, name_or_uuid.c_str()));
-  if (domain && virDomainGetUUID(domain.get(), raw) == 0) return domain;
+  // The look-up may be answered from the client's memory; the state is not.
+  int state = 0;
+  if (domain && virDomainGetState(domain.get(), &state, nullptr, 0) == 0) return domain;
   if (last_code() == VIR_ERR_NO_DOMAIN) return std::nullopt;
   throw VirtError{"look up the domain '" + name_or_uuid + "'"};
 }

@@ -41,6 +41,8 @@ class Hypervisor {
   void after_fork();
 
  private:
+  std::optional<Domain> look_up(const std::string& name_or_uuid);
+
   std::string uri_;
   Connection connection_;
 };

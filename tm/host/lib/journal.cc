@@ -18,6 +18,18 @@ namespace {
 
 fs::path file_in(const fs::path& vm_dir) { return vm_dir / "backup.journal"; }
 
+// Whoever executes a journal removes what it names: it must not be able to name anything.
+void insist_on_own_names(const Journal& journal) {
+  const auto ours = [](const fs::path& path) {
+    return path.filename().string().starts_with("vmvault") ||
+           path.parent_path().filename().string().starts_with("vmvault.");
+  };
+  if (journal.backup_dir.filename() != "backup")
+    throw Error{"the backup journal names a wrong directory"};
+  for (const auto& path : journal.scratch)
+    if (!path.is_absolute() || !ours(path)) throw Error{"the backup journal names a foreign file"};
+}
+
 }  // namespace
 
 std::string Journal::to_text() const {
@@ -57,6 +69,7 @@ Journal Journal::parse(const std::string& text) {
     out.was_paused = in.at("was_paused");
     out.exporter = in.at("exporter");
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
+    insist_on_own_names(out);
     return out;
   } catch (const json::exception& e) {
     throw Error{"the backup journal is damaged: " + std::string{e.what()}};

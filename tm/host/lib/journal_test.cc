@@ -20,7 +20,7 @@ Journal sample(const TempDir& dir) {
   out.domain = "23401b18-2886-42e0-8639-73a62b52342b";
   out.libvirt_uri = "qemu:///system";
   out.backup_dir = dir.path() / "backup";
-  out.scratch = {dir.path() / "tmp/x.scratch", dir.path() / "tmp/x.sock"};
+  out.scratch = {dir.path() / "tmp/vmvault-x.scratch", dir.path() / "tmp/vmvault-x.sock"};
   return out;
 }
 
@@ -47,17 +47,32 @@ TEST(Journal, ThatIsDamagedIsAnErrorAndStays) {
   EXPECT_TRUE(std::filesystem::exists(dir.path() / "backup.journal"));
 }
 
+TEST(Journal, ThatNamesForeignFilesIsNotCarriedOut) {
+  const TempDir dir;
+  write_file(dir.path() / "precious", "x");
+  Journal one = sample(dir);
+  one.scratch = {dir.path() / "precious"};
+  one.save(dir.path());
+  EXPECT_THROW(pay_debts(dir.path()), Error);
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "precious"));
+  one = sample(dir);
+  one.backup_dir = dir.path();
+  one.save(dir.path());
+  EXPECT_THROW(pay_debts(dir.path()), Error);
+  EXPECT_TRUE(std::filesystem::exists(dir.path() / "precious"));
+}
+
 TEST(PayDebts, RemovesWhatADeadBackupLeftWhenTheGuestIsOwedNothing) {
   const TempDir dir;
   const Journal one = sample(dir);
   std::filesystem::create_directories(dir.path() / "tmp");
   std::filesystem::create_directories(dir.path() / "backup");
-  write_file(dir.path() / "tmp/x.scratch", "x");
+  write_file(dir.path() / "tmp/vmvault-x.scratch", "x");
   write_file(dir.path() / "tmp/overlay_0.qcow2", "not ours");
   write_file(dir.path() / "backup/disk.0.0", "half");
   one.save(dir.path());
   pay_debts(dir.path());
-  EXPECT_FALSE(std::filesystem::exists(dir.path() / "tmp/x.scratch"));
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "tmp/vmvault-x.scratch"));
   EXPECT_TRUE(std::filesystem::exists(dir.path() / "tmp/overlay_0.qcow2"));
   EXPECT_FALSE(std::filesystem::exists(dir.path() / "backup"));
   EXPECT_FALSE(Journal::load(dir.path()));

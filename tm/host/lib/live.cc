@@ -77,8 +77,7 @@ class LiveOrigin : public Origin {
   void check() override {
     scratch_->check_floor();
     if (capture_.journal.was_paused) return;
-    // Not domain_: this may be another process than the one that opened it.
-    if (state_of(hypervisor_.get(capture_.journal.domain)).paused_by_io_error())
+    if (paused_by_io_error())
       throw Error{"qemu paused the guest for an I/O error while the backup ran"};
   }
 
@@ -90,6 +89,22 @@ class LiveOrigin : public Origin {
   }
 
  private:
+  // libvirtd may be restarted at any time: qemu and its job do not mind.
+  bool paused_by_io_error() {
+    constexpr std::chrono::seconds patience{60};
+    try {
+      // Not domain_: this may be another process than the one that opened it.
+      const auto domain = hypervisor_.find(capture_.journal.domain);
+      if (!domain || !is_active(*domain)) throw Error{"the domain does not run any more"};
+      answered_ = std::chrono::steady_clock::now();
+      return state_of(*domain).paused_by_io_error();
+    } catch (const VirtError& e) {
+      if (std::chrono::steady_clock::now() - answered_ > patience) throw;
+      log(Level::warn, e.what());
+      return false;
+    }
+  }
+
   PullOrder order() const {
     PullOrder out{
         .socket = scratch_->socket(), .disks = {}, .others = live_.others, .checkpoint = {}};
@@ -109,18 +124,12 @@ class LiveOrigin : public Origin {
     Journal& journal = capture_.journal;
     journal.was_paused = state_of(domain_).paused();
     journal.job_begun = true;
-    journal.save(request_.vm_dir);
-    std::unique_ptr<PullJob> job;
-    try {
-      const auto quiet = freeze();
-      result.time = utc_now();
-      checkpoint_.begun();
-      job = begin_job();
-      settle(quiet.get());
-    } catch (...) {
-      if (!job) journal.job_begun = false;  // otherwise its destructor says so
-      throw;
-    }
+    journal.save(request_.vm_dir);  // now, since nothing should be slow while the guest is frozen
+    const auto quiet = freeze();
+    result.time = utc_now();
+    checkpoint_.begun();
+    auto job = begin_job();
+    settle(quiet.get());
     return job;
   }
 
@@ -146,10 +155,11 @@ class LiveOrigin : public Origin {
     try {
       return std::make_unique<Quiet>(hypervisor_, domain_, capture_.journal, request_.vm_dir,
                                      options);
-    } catch (const Cancelled&) {
-      throw;
     } catch (const Error& e) {
-      if (!may_fall_back()) throw;
+      if (!may_fall_back() || e.exit() == Exit::cancelled) {
+        capture_.journal.job_begun = false;
+        throw;
+      }
       result.inconsistent_why = e.what();
       log(Level::warn, std::string{e.what()} + "; the backup goes on without (FS_FREEZE_FALLBACK)");
       return nullptr;
@@ -180,6 +190,7 @@ class LiveOrigin : public Origin {
   Domain domain_;
   LiveDomain live_;
   Tracking tracking_;
+  std::chrono::steady_clock::time_point answered_ = std::chrono::steady_clock::now();
   std::unique_ptr<Scratch> scratch_;
   NewCheckpoint checkpoint_;  // goes after the job has ended
   std::unique_ptr<PullJob> job_;

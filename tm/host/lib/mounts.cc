@@ -63,9 +63,15 @@ void unmount_view(const fs::path& at) {
 std::string no_view_because() {
   if (access("/dev/fuse", R_OK | W_OK) != 0)
     return std::string{"/dev/fuse cannot be used: "} + std::strerror(errno);
-  if (geteuid() != 0 && !Command{"fusermount3", "--version"}.run().ok())
-    return "fusermount3 does not run";
-  return "";
+  if (geteuid() == 0) return "";
+  try {
+    Command{"fusermount3", "--version"}.output();
+    return "";
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    return e.what();
+  }
 }
 
 }  // namespace host

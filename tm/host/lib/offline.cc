@@ -75,9 +75,7 @@ void renew_bitmaps(const Capture& capture, const OfflinePart& part) {
 class NewBitmaps {
  public:
   NewBitmaps(const Capture& capture, const std::vector<OfflinePart>& parts)
-      : capture_{capture}, parts_{parts} {
-    for (const auto& part : parts_) renew_bitmaps(capture_, part);
-  }
+      : capture_{capture}, parts_{parts} {}
   NewBitmaps(const NewBitmaps&) = delete;
   ~NewBitmaps() {
     if (kept_ || !capture_.cbt()) return;
@@ -87,6 +85,10 @@ class NewBitmaps {
       } catch (const Error& e) {
         log(Level::warn, e.what());
       }
+  }
+  // Apart from the constructor: what the first disk got must go when the second one fails.
+  void add() {
+    for (const auto& part : parts_) renew_bitmaps(capture_, part);
   }
   void commit() { kept_ = true; }
 
@@ -125,6 +127,7 @@ class OfflineOrigin : public Origin {
         found_{choose_all(capture)},
         parts_{found_.begin(), found_.end()},
         bitmaps_{capture, found_} {
+    bitmaps_.add();
     serve();
     result = capture.new_result();
     result.consistent = true;

@@ -4,7 +4,9 @@
 #include <libvirt/virterror.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "common/one/action.h"
 #include "common/one/xml.h"
@@ -17,6 +19,19 @@ std::string new_checkpoint_xml(const PullOrder& order) {
   std::vector<std::string> targets, others{order.others};
   for (const auto& disk : order.disks) (disk.checkpoint ? targets : others).push_back(disk.target);
   return checkpoint_xml(*order.checkpoint, std::nullopt, targets, others);
+}
+
+bool ended_within(const Domain& domain, std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (is_active(domain) && has_backup_job(domain)) {
+    if (std::chrono::steady_clock::now() > end) {
+      log(Level::error,
+          "the backup job did not end within " + std::to_string(limit.count()) + " s");
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  return true;
 }
 
 std::string with_remedy(std::string what, const std::filesystem::path& socket) {
@@ -80,8 +95,9 @@ bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
     const Xml xml{take(virDomainBackupGetXMLDesc(domain->get(), 0), "look at the backup job")};
     const auto server = xml.root().first("server");
     if (!server || server->attribute("socket") != socket.string()) return true;  // not ours
+    // Only asks for it: the job is there until qemu has ended its own.
     if (virDomainAbortJob(domain->get()) != 0) throw VirtError{"end the backup job"};
-    return true;
+    return ended_within(*domain, std::chrono::seconds{30});
   } catch (const std::exception& e) {
     log(Level::error, e.what());
     return false;
@@ -91,11 +107,18 @@ bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
 PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& order,
                  Journal& journal, const std::filesystem::path& vm_dir)
     : hypervisor_{hypervisor}, journal_{journal}, vm_dir_{vm_dir}, socket_{order.socket} {
+  if (!journal_.job_begun) {
+    journal_.job_begun = true;
+    journal_.save(vm_dir_);
+  }
   const std::string backup = backup_xml(order);
   const std::string checkpoint = order.checkpoint ? new_checkpoint_xml(order) : "";
   if (virDomainBackupBegin(domain.get(), backup.c_str(),
                            order.checkpoint ? checkpoint.c_str() : nullptr, 0) != 0) {
     const VirtError error{"begin the backup of the domain"};
+    // The answer may have been lost, and the job begun all the same.
+    begun_ = true;
+    finish();
     if (error.code() == VIR_ERR_CHECKPOINT_INCONSISTENT ||
         error.code() == VIR_ERR_NO_DOMAIN_CHECKPOINT)
       throw error;
@@ -106,8 +129,8 @@ PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& 
 
 bool PullJob::finish() noexcept {
   if (!begun_) return true;
-  begun_ = false;
   if (!abort_own_job(hypervisor_, journal_.domain, socket_)) return false;
+  begun_ = false;
   resume_after_io_error(hypervisor_, journal_);
   try {
     journal_.job_begun = false;

@@ -23,8 +23,8 @@ Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
   } else if (state_of(domain_).paused()) {
     return;
   }
-  guard_ = std::make_unique<Guard>(
-      Guard::Order{journal_.libvirt_uri, journal_.domain, options_.how, options_.deadline});
+  guard_ = std::make_unique<Guard>(Guard::Order{journal_.libvirt_uri, journal_.domain, options_.how,
+                                                options_.deadline, vm_dir_ / "backup.log"});
   journal_.thaw_owed = options_.how;
   journal_.save(vm_dir_);
   ours_ = true;
@@ -57,7 +57,7 @@ bool Quiet::in_force() const {
 
 void Quiet::end() {
   if (!release())
-    throw Error{"the guest could not be set free again; 'vmvault recover' goes on trying"};
+    throw Error{"the guest could not be set free again; a guard goes on trying for half an hour"};
 }
 
 bool Quiet::release() noexcept {

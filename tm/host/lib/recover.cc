@@ -25,6 +25,17 @@ void set_guest_right(const Journal& journal, Hypervisor& hypervisor) {
   resume_after_io_error(hypervisor, journal);
 }
 
+// The journal of another host is not ours to carry out.  But a guest that runs here does not run
+// there.
+void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
+                       const std::filesystem::path& vm_dir) {
+  const auto domain = hypervisor.find(journal.domain);
+  if (domain && is_active(*domain)) return;
+  throw Error{"'" + (vm_dir / "backup.journal").string() + "' was left by a backup on the host " +
+              journal.host_uuid +
+              ", where the guest may still be stopped: look after it there, then remove that file"};
+}
+
 }  // namespace
 
 bool owes(const Journal& journal) { return journal.thaw_owed != Freeze::none || journal.job_begun; }
@@ -40,16 +51,17 @@ void pay_debts(const std::filesystem::path& vm_dir) {
 void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
   if (owes(journal)) {
     Hypervisor hypervisor{journal.libvirt_uri};
+    // After a reboot of the host, or on another host, the guest that was stopped is not there any
+    // more: it may run here now, but it was started or migrated since.
     if (journal.host_uuid != hypervisor.host_uuid())
-      throw Error{"'" + (vm_dir / "backup.journal").string() + "' was left by another host (" +
-                  journal.host_uuid + "): run 'vmvault recover' there"};
-    // After a reboot of the host the guest that was frozen is gone.
-    if (journal.boot_id == boot_id()) set_guest_right(journal, hypervisor);
+      insist_on_absence(journal, hypervisor, vm_dir);
+    else if (journal.boot_id == boot_id())
+      set_guest_right(journal, hypervisor);
   }
-  unmount_view(journal.backup_dir);
+  if (!journal.backup_dir.empty()) unmount_view(journal.backup_dir);
   for (const auto& path : journal.scratch) remove_tree(path);
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
-  remove_tree(journal.backup_dir);
+  if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
   Journal::remove(vm_dir);
 }
 
