@@ -77,9 +77,7 @@ void State::enter(const std::string& phase, std::chrono::seconds deadline) {
 }
 
 // A full disk is no reason to give up a backup, and even less its undo.
-void State::note() noexcept try {
-  write();
-} catch (const std::exception& e) {
+void State::note() noexcept try { write(); } catch (const std::exception& e) {
   log(Level::warn, e.what());
 }
 

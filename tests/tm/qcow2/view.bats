@@ -25,7 +25,7 @@ guard() { ps -o ppid= -p "$(exporter)" | xargs; }
 running() { [[ $(ps -o stat= -p "$1") == [!Z]* ]]; }
 ended() { [ ! -e "$VM_DIR/backup.journal" ] && is_gone "$1" && is_gone "$2"; }
 no_mount() { ! grep -qF " $VM_DIR/backup " /proc/self/mountinfo; }
-begin() { DISKS='0 1' step prebackup_live "${1:--1}"; }
+begin() { DISKS="0 1" step prebackup_live -1; }
 
 # lives_apart PID: in a mount namespace of its own
 lives_apart() { [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }

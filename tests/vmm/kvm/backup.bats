@@ -41,6 +41,17 @@ replay() {
     [ ${#stderr_lines[@]} -eq 3 ]
 }
 
+@test "a state file that cannot be written skips neither a step nor the undo" {
+    driver_does prebackup_live "rm -rf '$VMVAULT_VAR/vmm'"
+    run -0 --separate-stderr backup < <(message)
+    [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+    driver_does backup 'echo "no room" >&2; exit 1'
+    : >"$CALLS"
+    run -1 --separate-stderr backup < <(message)
+    [ "$(plain_lines <<<"$stderr")" = 'no room' ]
+    [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+}
+
 @test "when prebackup fails, postbackup hears of the failure and nothing is stored" {
     driver_does prebackup_live 'echo "ERROR: virsh: long story" >&2; echo "cannot freeze the guest" >&2; exit 1'
     run -1 --separate-stderr backup < <(message)
