@@ -70,6 +70,21 @@ void ask_datastores(const App& app, Status& status) {
   }
 }
 
+// What backups left that were cut off; nobody works on the machine.
+void look_for_remains(const App& app, Status& status, const state::VmRecord& vm) {
+  const auto dir = app.home().vm_dir(vm.uuid);
+  const bool open = !app.store().unfinished(vm.id).empty();
+  const bool owes = std::filesystem::exists(dir / "backup.journal");
+  if ((!open && !owes) || !FileLock::try_lock(dir / "cli.lock")) return;
+  if (open)
+    status.problems.push_back("a backup of '" + vm.name +
+                              "' was interrupted; the next one settles it");
+  if (owes)
+    status.problems.push_back("an interrupted backup of '" + vm.name +
+                              "' left something to clean up; the next 'vmvault backup " + vm.name +
+                              "' does so");
+}
+
 void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   VmStatus one{.vm = vm,
                .workers = workers(vm.id),
@@ -82,10 +97,7 @@ void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
     status.problems.push_back("the last backup of '" + vm.name + "' (" +
                               local_time(one.last_attempt->started) +
                               ") failed: " + one.last_attempt->error);
-  if (one.workers.empty() && !app.store().unfinished(vm.id).empty() &&
-      FileLock::try_lock(app.home().vm_dir(vm.uuid) / "cli.lock"))
-    status.problems.push_back("a backup of '" + vm.name +
-                              "' was interrupted; the next one settles it");
+  if (one.workers.empty()) look_for_remains(app, status, vm);
   status.vms.push_back(std::move(one));
 }
 
