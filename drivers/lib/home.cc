@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "drivers/lib/document.h"
 
 namespace fs = std::filesystem;
 
@@ -52,6 +53,10 @@ std::string read_password(const fs::path& path) {
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
   if (text.empty()) throw Error{"the password file '" + path.string() + "' is empty"};
   return text;
+}
+
+std::string described(const fs::path& datastore_file) {
+  return "the datastore's description '" + datastore_file.string() + "'";
 }
 
 Xml new_datastore(const fs::path& base) {
@@ -110,7 +115,7 @@ bool Home::make_password() const {
 void Home::make_datastore() const {
   const auto path = datastore_file(default_datastore);
   const auto before = read_file_if_any(path);
-  auto document = before ? Xml{*before} : new_datastore(repository());
+  auto document = before ? read_document(*before, described(path)) : new_datastore(repository());
   const auto password = read_password(password_file());
   if (auto old = document.root().first("TEMPLATE/RESTIC_PASSWORD")) {
     if (old->text() == password) return;
@@ -138,7 +143,7 @@ Xml Home::datastore(int id) const {
   if (!text)
     throw Error{"datastore " + std::to_string(id) + " is unknown: there is no '" +
                 datastore_file(id).string() + "'"};
-  return Xml{*text};
+  return read_document(*text, described(datastore_file(id)));
 }
 
 }  // namespace state

@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/one/xml.h"
+#include "drivers/lib/document.h"
 
 namespace guest {
 namespace {
@@ -42,9 +43,9 @@ void remove_live_parts(const XmlNode& domain) {
 
 Redirected redirect(std::string_view domain,
                     const std::map<std::string, std::filesystem::path>& files) {
-  const Xml document{domain};
+  const auto document = read_document(domain, "the stored domain.xml");
   const auto root = document.root();
-  if (root.name() != "domain") throw BadRequest{"the stored domain.xml is no domain"};
+  if (root.name() != "domain") throw Error{"the stored domain.xml is no domain"};
   auto missing = files;
   Redirected result;
   for (auto disk : root.find_all("devices/disk")) {
@@ -59,7 +60,7 @@ Redirected redirect(std::string_view domain,
     }
   }
   if (!missing.empty())
-    throw BadRequest{"the stored domain.xml has no disk '" + missing.begin()->first + "'"};
+    throw Error{"the stored domain.xml has no disk '" + missing.begin()->first + "'"};
   remove_live_parts(root);
   result.xml = document.dump() + "\n";
   return result;

@@ -17,7 +17,7 @@ struct Redirected {
 
 // `files` holds the restored qcow2 file of each target, absolute.  Those disks get it as their
 // source; other disks go, but removable ones stay; what only a running domain has (aliases, labels,
-// backing chains, jobs) goes too.  Name and UUID stay: it is the same machine.  BadRequest if
+// backing chains, jobs) goes too.  Name and UUID stay: it is the same machine.  An Error if
 // `domain` is no domain, or lacks one of the targets.
 Redirected redirect(std::string_view domain,
                     const std::map<std::string, std::filesystem::path>& files);

@@ -95,9 +95,18 @@ TEST(Redirect, CarriesAnyPath) {
 }
 
 TEST(Redirect, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(redirect("<pool/>", {}), BadRequest);
-  EXPECT_THROW(redirect("<domain>", {}), BadRequest);
-  EXPECT_THROW(redirect(live, {{"vdz", "/r/disk.9.qcow2"}}), BadRequest);
+  const auto refused = [](std::string_view domain, const std::string& target) {
+    try {
+      redirect(domain, {{target, "/r/disk.9.qcow2"}});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit(), Exit::failed) << "nobody asked wrongly";
+      return std::string{error.what()};
+    }
+    return std::string{"taken"};
+  };
+  for (const char* domain : {"<pool/>", "<domain>", ""})
+    EXPECT_TRUE(refused(domain, "vda").starts_with("the stored domain.xml is ")) << domain;
+  EXPECT_EQ(refused(live, "vdz"), "the stored domain.xml has no disk 'vdz'");
 }
 
 TEST(Redirect, IsReadyToBeDefined) {

@@ -25,7 +25,7 @@ std::string remedy() {
   const int cause = code == VIR_ERR_SYSTEM_ERROR ? error->int1 : 0;
   if (code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
       code == VIR_ERR_AUTH_UNAVAILABLE || code == VIR_ERR_ACCESS_DENIED || cause == EACCES)
-    return " (run it as root, or as a member of the group libvirt)";
+    return " (run it as root; your own session's domains: --connect qemu:///session)";
   if (cause == ENOENT || cause == ECONNREFUSED)
     return " (is libvirtd running? systemctl start libvirtd; --connect names another URI)";
   return "";

@@ -4,6 +4,7 @@
 load helper
 
 setup() { setup_vmvault; }
+teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
 
 @test "without a command it says one line" {
     run --separate-stderr vmvault
@@ -68,6 +69,26 @@ setup() { setup_vmvault; }
     echo garbage | dd of="$VMVAULT_VAR/state.db" conv=notrunc status=none
     run --separate-stderr vmvault list
     fails_with 1 "$VMVAULT_VAR/state.db"
+}
+
+@test "a damaged description of the datastore is named" {
+    echo '<DATASTORE>' >"$VMVAULT_VAR/datastores/100.xml"
+    run --separate-stderr vmvault list
+    fails_with 1 "$VMVAULT_VAR/datastores/100.xml" damaged
+}
+
+@test "who may not talk to libvirt is sent to root, or to a session of their own" {
+    OPEN=$(mktemp -d)  # where another user may go, which bats' own directory need not be
+    chmod 755 "$OPEN"
+    [ "$(id -u)" -eq 0 ] && setpriv --reuid=nobody --clear-groups test -x "$BUILD/drivers/cli/vmvault" ||
+        skip 'needs another user'
+    install -d -o nobody "$OPEN/var"
+    python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$OPEN/sock"
+    chmod 600 "$OPEN/sock"
+    as_nobody() { setpriv --reuid=nobody --clear-groups env VMVAULT_VAR="$OPEN/var" "$BUILD/drivers/cli/vmvault" "$@"; }
+    as_nobody list 2>/dev/null
+    run --separate-stderr as_nobody --connect "qemu:///system?socket=$OPEN/sock" backup web
+    fails_with 1 'as root' 'qemu:///session'
 }
 
 @test "an answer that cannot be written is a failure" {
