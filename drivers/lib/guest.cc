@@ -75,6 +75,15 @@ Guest parse(const XmlNode& domain) {
   return guest;
 }
 
+std::vector<std::string> left_out(const XmlNode& domain) {
+  std::vector<std::string> words;
+  if (domain.first("devices/tpm")) words.emplace_back("TPM state");
+  // libvirt chooses the file itself where the domain only says what firmware it wants.
+  if (domain.first("os/nvram | os[@firmware = 'efi'][not(loader/@stateless = 'yes')]"))
+    words.emplace_back("NVRAM");
+  return words;
+}
+
 std::vector<GuestDisk> backup_disks(const Guest& guest) {
   std::vector<GuestDisk> kept;
   for (const auto& disk : guest.disks) {

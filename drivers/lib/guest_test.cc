@@ -100,6 +100,20 @@ TEST(Guest, SeesAConnectedAgentOnly) {
   EXPECT_FALSE(parsed(domain("web", channel(""))).agent);
 }
 
+TEST(Guest, KnowsWhatItKeepsBesidesItsDisks) {
+  const auto words = [](const std::string& os, const std::string& devices) {
+    return left_out(Xml{"<domain>" + os + "<devices>" + devices + "</devices></domain>"}.root());
+  };
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(words("<os/>", vda), Words{});
+  EXPECT_EQ(words("<os><nvram>/n.fd</nvram></os>", vda), Words{"NVRAM"});
+  EXPECT_EQ(words("<os firmware='efi'><loader secure='yes'/></os>", vda), Words{"NVRAM"});
+  EXPECT_EQ(words("<os firmware='efi'><loader stateless='yes'/></os>", vda), Words{});
+  EXPECT_EQ(words("<os firmware='efi'><nvram>/n.fd</nvram></os>",
+                  "<tpm><backend type='emulator'/></tpm>"),
+            (Words{"TPM state", "NVRAM"}));
+}
+
 TEST(Guest, RefusesWhatIsNoDomain) {
   EXPECT_THROW(parsed("<network><name>x</name></network>"), BadRequest);
   EXPECT_THROW(parsed("<domain><name>x</name></domain>"), BadRequest);

@@ -50,7 +50,7 @@ class Store {
   std::vector<Attempt> unfinished(int vm) const;      // oldest first
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
 
-  // First step of a delete: the image takes no more increments, and is not restored from.
+  // First step of a delete: the image takes no more increments.
   void mark_deleting(int image);
   // Last step: it is gone.
   void remove_image(int image);

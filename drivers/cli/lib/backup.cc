@@ -11,6 +11,7 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/hypervisor.h"
 #include "drivers/lib/disk_file.h"
+#include "drivers/lib/document.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/next_backup.h"
 
@@ -24,7 +25,9 @@ struct Subject {
 
 Subject find(const App& app, const BackupOptions& options) {
   const auto found = Hypervisor{app.uri()}.find(options.domain);
-  Subject subject{.guest = guest::parse(Xml{found.xml}.root()), .running = found.active};
+  const auto xml =
+      read_document(found.xml, "libvirt's description of domain '" + options.domain + "'");
+  Subject subject{.guest = guest::parse(xml.root()), .running = found.active};
   if (subject.guest.opennebulas && !options.force)
     throw Error{"domain '" + subject.guest.name +
                 "' belongs to an OpenNebula, which backs it up itself (onevm backup): --force does "
@@ -36,6 +39,7 @@ Subject find(const App& app, const BackupOptions& options) {
   for (const auto& disk : subject.guest.disks)
     if (disk.removable())
       note(disk.device + " '" + disk.target + "' is not backed up: it is a removable medium");
+  note_left_out(xml.root());
   return subject;
 }
 

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "common/error.h"
+#include "common/one/xml.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
 #include "drivers/cli/lib/new_file.h"
@@ -58,6 +59,16 @@ std::string stored_file(const App& app, const Plan& plan, const std::string& nam
   return std::move(finished.out);
 }
 
+state::CaptureResult stored_result(const App& app, const Plan& plan) {
+  const auto& known = plan.last().result;
+  try {
+    return state::parse_result(known.empty() ? stored_file(app, plan, "vmvault.json") : known);
+  } catch (const BadRequest&) {
+    throw Error{"the vmvault.json of image " + std::to_string(plan.image.id) + ", increment " +
+                std::to_string(plan.last().id) + ", is damaged"};
+  }
+}
+
 Plan make_plan(const App& app, const RestoreOptions& options) {
   Plan plan{.image = app.image(options.image),
             .protocol = {},
@@ -65,8 +76,9 @@ Plan make_plan(const App& app, const RestoreOptions& options) {
             .disks = {}};
   plan.protocol = app.store().datastore(plan.image.datastore).value().ds_mad;
   const auto name = "image " + std::to_string(plan.image.id);
-  if (plan.image.state != state::ImageState::ready || plan.image.increments.empty())
-    throw Error{name + " is being deleted: nothing can be restored from it"};
+  if (plan.image.increments.empty()) throw Error{name + " has no restore point"};
+  if (plan.image.state == state::ImageState::deleting)
+    note(name + " is half deleted: what is gone already cannot be restored");
   auto& increments = plan.image.increments;
   const int last = options.increment.value_or(increments.back().id);
   if (!plan.image.increment(last))
@@ -74,9 +86,7 @@ Plan make_plan(const App& app, const RestoreOptions& options) {
                      std::to_string(plan.image.id) + "' lists them)"};
   std::erase_if(increments, [&](const auto& one) { return one.id > last; });
 
-  const auto& text = plan.last().result;
-  plan.disks =
-      state::parse_result(text.empty() ? stored_file(app, plan, "vmvault.json") : text).disks;
+  plan.disks = stored_result(app, plan).disks;
   if (options.disk) {
     std::erase_if(plan.disks, [&](const auto& disk) { return disk.id != *options.disk; });
     if (plan.disks.empty())
@@ -193,6 +203,7 @@ void restore(App& app, const RestoreOptions& options) {
   directory.keep();
 
   for (const auto& part : parts) std::printf("%s\n", printable(part.path().string()).c_str());
+  if (with_domain) note_left_out(Xml{domain.xml}.root());
   for (const auto& target : domain.removed)
     note("disk '" + target + "' is not in the backup, and was taken out of domain.xml");
   std::printf("image %d, increment %d: %s restored, %s in %s\n", plan.image.id, plan.last().id,

@@ -143,6 +143,13 @@ images() { vmvault list --json | jq length; }
     [ "$(xmllint --xpath 'count(//DISK)' "$FAKE/request")" = 1 ]
 }
 
+@test "a TPM's state is left out, and that is said" {
+    domains "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")
+        <tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>")"
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *"the TPM state of 'web' is not in the backup"* ]]
+}
+
 @test "OpenNebula's domains are left to it, unless forced" {
     domains "$(UUID=23401b18-2886-42e0-8639-73a62b523401 domain one-12 "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")")" \
         "$(domain web "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")" \

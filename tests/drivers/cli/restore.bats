@@ -126,3 +126,32 @@ setup() {
     fails_with 1 "$TO" 'by others'
     [ -z "$(ls "$TO")" ]
 }
+
+@test "a half deleted image is restored as far as it is there" {
+    echo 'echo "repository is locked" >&2; exit 1' >"$FAKE/rm"
+    run -1 vmvault delete 1
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [[ $stderr == *'image 1 is half deleted'* ]]
+    [ -e "$TO/disk.0.qcow2" ]
+    echo 'echo "snapshot aaaa0000 is gone" >&2; exit 1' >"$FAKE/downloader"
+    run -1 --separate-stderr vmvault restore 1 --to "$TO.2"
+    [[ $stderr == *'image 1'*'snapshot aaaa0000 is gone'* ]]
+    [ ! -e "$TO.2" ]
+}
+
+@test "what is not in the backup is told, with the domain only" {
+    sed -i "s,</devices>,<tpm model='tpm-crb'><backend type='emulator'/></tpm></devices>,
+        s,</os>,<nvram>/n.fd</nvram></os>," "$FAKE/domain.xml"
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [[ $stderr == *"the TPM state of 'web' is not in the backup"* ]]
+    [[ $stderr == *"the NVRAM of 'web' is not in the backup"* ]]
+    run -0 --separate-stderr vmvault restore 1 --to "$TO.2" --disk 0
+    [ -z "$stderr" ]
+}
+
+@test "a damaged stored domain is named" {
+    echo '<domain>' >"$FAKE/domain.xml"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 'stored domain.xml' damaged
+    [ ! -e "$TO" ]
+}
