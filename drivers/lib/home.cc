@@ -143,7 +143,19 @@ Xml Home::datastore(int id) const {
   if (!text)
     throw Error{"datastore " + std::to_string(id) + " is unknown: there is no '" +
                 datastore_file(id).string() + "'"};
-  return read_document(*text, described(datastore_file(id)));
+  auto document = read_document(*text, described(datastore_file(id)));
+  refuse_moved(id, document);
+  return document;
+}
+
+// Not corrected: what it names may be a file system that is not mounted now.
+void Home::refuse_moved(int id, const Xml& datastore) const {
+  if (datastore.find("TEMPLATE/RESTIC_BACKEND") != "LOCAL") return;
+  const fs::path base = datastore.find("BASE_PATH").value_or("");
+  if (base.empty() || fs::exists(base) || !fs::exists(repository())) return;
+  throw Error{described(datastore_file(id)) + " says that the repositories are in '" +
+              base.string() + "', which is not there, and there is '" + repository().string() +
+              "': if the state was moved, correct BASE_PATH"};
 }
 
 }  // namespace state

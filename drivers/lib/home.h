@@ -41,12 +41,14 @@ class Home {
   // A machine's directory and its link.
   void prepare_vm(int id, const std::string& uuid) const;
 
-  // The datastore with its secrets, as prepare() left it.  An Error names it when it is unknown.
+  // The datastore with its secrets, as prepare() left it.  An Error names it when it is unknown,
+  // and when its repositories are not where it says, but here: the directory was moved.
   Xml datastore(int id) const;
 
  private:
   bool make_password() const;
   void make_datastore() const;
+  void refuse_moved(int id, const Xml& datastore) const;
   std::filesystem::path var_;
 };
 

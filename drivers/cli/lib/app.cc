@@ -52,6 +52,7 @@ Command App::action(const std::string& name) const {
 Command App::datastore_action(int datastore, const std::string& name) const {
   const auto known = store_.datastore(datastore);
   if (!known) throw Error{"datastore " + std::to_string(datastore) + " is unknown"};
+  home_.datastore(datastore);  // what is wrong with it is told here, before a driver stumbles
   return action("datastore/" + known->ds_mad + "/" + name);
 }
 

@@ -50,6 +50,25 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     [ ! -e "$VMVAULT_VAR/restic.password" ]
 }
 
+@test "a state that was moved is told from a lost one, and the chain continues" {
+    vmvault backup web
+    mkdir -p "$VMVAULT_VAR/repo/1000000"
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
+    mv "$VMVAULT_VAR" "$VMVAULT_VAR.new"
+    local old=$VMVAULT_VAR
+    VMVAULT_VAR+=.new
+    run --separate-stderr vmvault backup web
+    fails_with 1 "$VMVAULT_VAR/datastores/100.xml" "'$old/repo'" "'$VMVAULT_VAR/repo'" BASE_PATH
+    run --separate-stderr vmvault restore 1 --to "$BATS_TEST_TMPDIR/to"
+    fails_with 1 BASE_PATH
+    sed -i "s,$old/repo,$VMVAULT_VAR/repo," "$VMVAULT_VAR/datastores/100.xml"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 1: increment of '* ]]
+    vmvault restore 1 --to "$BATS_TEST_TMPDIR/to" --disk 0
+    vmvault restore 1 --to "$BATS_TEST_TMPDIR/to.0" --disk 0 --increment 0
+    [ ! -e "$old" ]
+}
+
 @test "a state directory with a blank in its name is refused" {
     VMVAULT_VAR="$BATS_TEST_TMPDIR/my backups" run --separate-stderr vmvault list
     fails_with 2 'my backups' VMVAULT_VAR
