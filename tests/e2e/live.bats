@@ -70,3 +70,16 @@ backs_up() {
     vmvault restore "$image" --to "$BATS_TEST_TMPDIR/on"
     [ "$(guest_newest "$BATS_TEST_TMPDIR"/on/disk.{0,1}.qcow2)" -ge "$acknowledged" ]
 }
+
+@test "an agent that does not answer: a backup all the same, unless the freeze was asked for" {
+    # Its answer may come or not, as it stops itself.
+    virsh -q qemu-agent-command live --timeout 5 '{"execute": "guest-exec", "arguments":
+        {"path": "/bin/sh", "arg": ["-c", "kill -STOP $(pidof qemu-ga)"]}}' || true
+    eventually eval '! virsh -q qemu-agent-command live --timeout 1 "{\"execute\":\"guest-ping\"}" 2>/dev/null'
+    run -1 --separate-stderr vmvault backup live --fs-freeze agent
+    [[ $stderr == *'guest agent'* ]]
+    run -0 --separate-stderr vmvault backup live
+    [[ $output == *'crash-consistent: '*agent* ]]
+    guest_works console
+    untouched live
+}
