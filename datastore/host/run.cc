@@ -44,9 +44,7 @@ int serve() {
     write_all(STDOUT_FILENO, to_json(list_directory(request.list)) + "\n", "write the list");
     return 0;
   }
-  auto argv = request.argv;
-  argv.front() = tool_path(argv.front());
-  Command command{std::move(argv)};
+  Command command{request.command_line()};
   for (const auto& [name, value] : request.env) command.env(name, value);
   if (request.lines)
     command.out_lines([](std::string_view line) { std::cout << line << std::endl; });

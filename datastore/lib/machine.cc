@@ -29,6 +29,8 @@ RunRequest RunRequest::decode(std::string_view line) try {
   request.env = document.value("env", request.env);
   request.list = document.value("list", request.list);
   request.lines = document.value("lines", request.lines);
+  if (document.contains("nice")) request.priority.nice = document.at("nice").get<int>();
+  if (document.contains("ionice")) request.priority.ionice = document.at("ionice").get<int>();
   if (request.argv.empty() == request.list.empty())
     throw BadRequest{"the request to run must have one of 'run' and 'list'"};
   return request;
@@ -42,7 +44,21 @@ std::string RunRequest::encode() const {
   if (!env.empty()) document["env"] = env;
   if (!list.empty()) document["list"] = list;
   if (lines) document["lines"] = true;
+  if (priority.nice) document["nice"] = *priority.nice;
+  if (priority.ionice) document["ionice"] = *priority.ionice;
   return base64_encode(to_text(document)) + "\n";
+}
+
+std::vector<std::string> RunRequest::command_line() const {
+  std::vector<std::string> line;
+  if (priority.nice) line = {"nice", "-n", std::to_string(*priority.nice)};
+  if (priority.ionice)
+    for (const auto& word :
+         {std::string{"ionice"}, std::string{"-c2"}, "-n" + std::to_string(*priority.ionice)})
+      line.push_back(word);
+  line.insert(line.end(), argv.begin(), argv.end());
+  line[line.size() - argv.size()] = tool_path(argv.front());
+  return line;
 }
 
 std::vector<DirectoryEntry> list_directory(const std::filesystem::path& directory) try {

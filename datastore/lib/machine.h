@@ -9,11 +9,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/command.h"
+
+// How much a program yields to others: levels of nice, and of ionice's class "best effort".
+struct Priority {
+  std::optional<int> nice, ionice;
+};
 
 // What the helper is asked for; on the wire one line of base64.
 struct RunRequest {
@@ -23,9 +29,12 @@ struct RunRequest {
   // The program's output is text, and goes through the helper.  Otherwise the program writes to
   // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
   bool lines = false;
+  Priority priority{};
 
   static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
   std::string encode() const;                       // with its newline
+  // What to execute here: the program as tool_path() finds it, with its priority.
+  std::vector<std::string> command_line() const;
 };
 
 struct DirectoryEntry {

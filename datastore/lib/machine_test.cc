@@ -22,6 +22,15 @@ TEST(RunRequest, ComesBackAsItWas) {
   EXPECT_TRUE(back.lines);
 }
 
+TEST(RunRequest, ThePriorityComesBeforeTheProgram) {
+  RunRequest request{.argv = {"/bin/true", "x"}, .env = {}, .list = {}};
+  EXPECT_EQ(request.command_line(), (std::vector<std::string>{"/bin/true", "x"}));
+  request.priority = {.nice = 7, .ionice = 3};
+  const auto copy = RunRequest::decode(request.encode());
+  EXPECT_EQ(copy.command_line(), (std::vector<std::string>{"nice", "-n", "7", "ionice", "-c2",
+                                                           "-n3", "/bin/true", "x"}));
+}
+
 TEST(RunRequest, RefusesWhatIsNoneWithoutQuotingIt) {
   for (const auto* text :
        {"", "secret", "[\"secret\"]", "{}", R"({"run":"secret"})",
