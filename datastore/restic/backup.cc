@@ -24,7 +24,9 @@ constexpr Contract contract{
     .description =
         "restic runs on the VM's host, or on the bridge that the core has chosen.  The files are "
         "read from the backup directory there: all F<disk.*>, F<vm.xml>, and F<domain.xml>, "
-        "F<vmvault.json> and F<nvram*> if they are there.  JOB_ID is C<-> for none.\n\n"
+        "F<vmvault.json> and F<nvram*> if they are there.  Each of DISKS must have its file of "
+        "this increment.  JOB_ID is C<-> for none.\n\n"
+        "A repository that is not there is made, but not for an increment of an older backup.\n\n"
         "A backup that fails or is cancelled leaves no snapshot."};
 
 std::optional<int> job_id(const std::string& word) {
@@ -50,7 +52,12 @@ std::string backup(const Request& request) {
   const restic::Restic restic{datastore, id, Machine{bridge.empty() ? location.host : bridge}};
   const auto directory = backup_dir(location.dir, vm_id);
   const auto selection = restic::select_files(restic.machine().list(directory), directory);
-  restic.ensure();
+  restic::require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
+  restic.limits().warn();
+  if (vm.backup.parent_id() >= 0)
+    restic.insist();
+  else
+    restic.ensure();
   const auto snapshot = restic::upload(restic, directory, selection, vm_id);
   return snapshot + " " + std::to_string(selection.mebibytes()) + " " + selection.format;
 }

@@ -17,7 +17,8 @@ constexpr Contract contract{
     .input = Input::base64_xml,
     .reply = "Nothing.",
     .description =
-        "Snapshots that do not exist any more are no error.  While others use the repository it "
+        "Snapshots that do not exist any more are no error, nor is a repository that does not "
+        "exist below a BASE_PATH of this machine that does.  While others use the repository it "
         "waits, for at most RESTIC_LOCK_WAIT seconds (300)."};
 
 std::string rm(const Request& request) {
@@ -25,11 +26,16 @@ std::string rm(const Request& request) {
   if (!image.has_chain()) return "";  // nothing of it was ever stored
   const auto prune = restic::prune_options(image.datastore());
   const auto restic = image.open();
+  if (restic.repository().was_never_made()) return "";
   std::vector<std::string> ids;
   for (const auto& increment : image.chain().increments()) ids.push_back(increment.source);
   std::vector<std::string> found;
   for (const auto& snapshot : restic.find(ids)) found.push_back(restic::short_id(snapshot.id));
-  if (!found.empty()) restic.forget(found, prune);
+  // A call before this one may have been killed when it had forgotten them and not yet pruned.
+  if (found.empty())
+    restic.prune(prune);
+  else
+    restic.forget(found, prune);
   return "";
 }
 

@@ -24,7 +24,7 @@ std::vector<std::string> prune_options(const Datastore& datastore) {
   const auto unused = datastore.attribute("RESTIC_PRUNE_MAX_UNUSED", "0");
   if (unused != "unlimited" && !is_amount(unused, "kKmMgGtT%"))
     refuse("RESTIC_PRUNE_MAX_UNUSED", unused);
-  std::vector<std::string> options{"--prune", "--max-unused=" + unused};
+  std::vector<std::string> options{"--max-unused=" + unused};
   if (const auto repack = datastore.attribute("RESTIC_PRUNE_MAX_REPACK")) {
     if (!is_amount(*repack, "kKmMgGtT")) refuse("RESTIC_PRUNE_MAX_REPACK", *repack);
     options.push_back("--max-repack-size=" + *repack);

@@ -8,7 +8,7 @@
 
 namespace restic {
 
-// --prune and its limits (RESTIC_PRUNE_MAX_UNUSED, RESTIC_PRUNE_MAX_REPACK).  BadRequest, naming
+// The limits of pruning (RESTIC_PRUNE_MAX_UNUSED, RESTIC_PRUNE_MAX_REPACK).  BadRequest, naming
 // the attribute, for a value that restic would not take.
 std::vector<std::string> prune_options(const Datastore& datastore);
 

@@ -123,6 +123,12 @@ std::string Repository::display() const {
   return "repository '" + id_ + "' of datastore " + std::to_string(datastore_id_);
 }
 
+bool Repository::was_never_made() const {
+  const fs::path directory{location_};
+  return backend_ == Backend::local && fs::is_directory(directory.parent_path()) &&
+         !fs::exists(fs::symlink_status(directory));
+}
+
 std::map<std::string, std::string> Repository::environment() const {
   std::map<std::string, std::string> all{
       {"RESTIC_PASSWORD", password_}, {"RESTIC_PASSWORD_FILE", ""}, {"RESTIC_PASSWORD_COMMAND", ""},

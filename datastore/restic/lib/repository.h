@@ -31,6 +31,8 @@ class Repository {
   const std::string& location() const { return location_; }  // as restic's --repo
   // The same for people: "repository '12' of datastore 100".
   std::string display() const;
+  // A local one that is not there, while BASE_PATH is.
+  bool was_never_made() const;
 
   // The options of every command, --repo among them, and those of commands that move data.
   std::vector<std::string> options() const { return options_; }

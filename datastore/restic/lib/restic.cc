@@ -34,12 +34,6 @@ seconds lock_wait(const Datastore& datastore) {
   return number ? seconds{value} : usual;
 }
 
-void pause(seconds length, Care care) {
-  pollfd asked[] = {{care == Care::undo ? -1 : cancel::fd(), POLLIN, 0}};
-  poll(asked, 1, static_cast<int>(std::chrono::milliseconds{length}.count()));
-  if (care == Care::cancellable) cancel::check();
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -52,6 +46,12 @@ Command with_care(Command call, Care care) {
 }
 
 }  // namespace
+
+void pause(seconds length, Care care) {
+  pollfd asked[] = {{care == Care::undo ? -1 : cancel::fd(), POLLIN, 0}};
+  poll(asked, 1, static_cast<int>(std::chrono::milliseconds{length}.count()));
+  if (care == Care::cancellable) cancel::check();
+}
 
 LockWait::LockWait(const Restic& restic, Care care)
     : restic_{restic},
@@ -79,6 +79,7 @@ void Restic::clear_stale_locks(Care care) const { with_care(command({"unlock"}),
 Restic::Restic(const Datastore& datastore, const std::string& repository_id, Machine machine)
     : repository_{datastore, repository_id},
       machine_{std::move(machine)},
+      limits_{Limits::of(datastore, "RESTIC")},
       lock_wait_{restic::lock_wait(datastore)} {
   if (repository_.backend() == Backend::local && !machine_.here())
     throw Error{"the " + repository_.display() +
@@ -111,6 +112,7 @@ RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) co
                      .env = repository_.environment(),
                      .list = {},
                      .lines = moves != Moves::out};
+  if (moves == Moves::in) request.priority = limits_.priority;
   const auto add = [&](const std::vector<std::string>& words) {
     request.argv.insert(request.argv.end(), words.begin(), words.end());
   };
@@ -156,21 +158,29 @@ std::string Restic::output(const std::vector<std::string>& args, std::string_vie
   return std::move(finished.out);
 }
 
+bool Restic::absent() const {
+  const auto finished = when_unlocked(command({"cat", "config", "--no-lock"}));
+  if (finished.ok()) return false;
+  if (classify(finished.status, finished.err) == Outcome::no_repository) return true;
+  throw failure("open", finished);
+}
+
+void Restic::insist() const {
+  if (absent())
+    throw Error{"the " + repository_.display() +
+                ", which holds the earlier increments of the chain, is not there (" +
+                repository_.location() + ")"};
+}
+
 void Restic::ensure() const {
-  const auto look = [&] { return when_unlocked(command({"cat", "config", "--no-lock"})); };
-  const auto absent = [&](const Finished& finished) {
-    if (finished.ok()) return false;
-    if (classify(finished.status, finished.err) == Outcome::no_repository) return true;
-    throw failure("open", finished);
-  };
-  if (!absent(look())) return;
+  if (!absent()) return;
   // Two first backups at once would give a repository two keys of which one is dead.  All actions
   // of a datastore run on the machine of its core, so a lock here is enough.
   const auto lock =
       FileLock::lock(var_dir() / ("restic-init." + std::to_string(repository_.datastore_id()) +
                                   "." + repository_.id()),
                      seconds{120}, "the creation of the " + repository_.display());
-  if (absent(look())) create();
+  if (absent()) create();
 }
 
 void Restic::create() const {
@@ -223,12 +233,21 @@ std::vector<Snapshot> Restic::find_all_of(const Chain& chain) const {
   return in_order;
 }
 
-void Restic::forget(const std::vector<std::string>& ids, const std::vector<std::string>& prune,
-                    Care care) const {
+void Restic::forget(const std::vector<std::string>& ids,
+                    const std::optional<std::vector<std::string>>& limits, Care care) const {
   std::vector<std::string> args{"forget"};
-  args.insert(args.end(), prune.begin(), prune.end());
+  if (limits) {
+    args.push_back("--prune");
+    args.insert(args.end(), limits->begin(), limits->end());
+  }
   args.insert(args.end(), ids.begin(), ids.end());
   output(args, "remove the snapshots " + joined(ids), care);
+}
+
+void Restic::prune(const std::vector<std::string>& limits) const {
+  std::vector<std::string> args{"prune"};
+  args.insert(args.end(), limits.begin(), limits.end());
+  output(args, "remove what no snapshot uses");
 }
 
 std::string Restic::dump(const std::string& snapshot, const std::filesystem::path& path) const {

@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/error.h"
 #include "common/one/chain.h"
+#include "datastore/lib/limits.h"
 #include "datastore/lib/machine.h"
 #include "datastore/restic/lib/messages.h"
 #include "datastore/restic/lib/repository.h"
@@ -22,6 +24,9 @@ enum class Moves { nothing, in, out };
 // Whether a call may be cancelled, or is part of undoing something.
 enum class Care { cancellable, undo };
 
+// Throws Cancelled, unless it is for an undo.
+void pause(std::chrono::seconds length, Care care);
+
 class Restic {
  public:
   // Asks for the version: throws Error with the remedy when restic is missing or too old there.
@@ -29,6 +34,7 @@ class Restic {
 
   const Repository& repository() const { return repository_; }
   const Machine& machine() const { return machine_; }
+  const Limits& limits() const { return limits_; }
 
   // `restic <options> args`, ready to run; or as the request for machine()'s helper.
   Command command(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
@@ -50,6 +56,8 @@ class Restic {
 
   // Makes the repository if there is none.  Nothing else that fails leads to `init`.
   void ensure() const;
+  // Throws an Error if there is none: it held what the next snapshot is an increment of.
+  void insist() const;
 
   // Those of the snapshots with these ids that exist.
   std::vector<Snapshot> find(const std::vector<std::string>& ids) const;
@@ -57,10 +65,11 @@ class Restic {
   // Throws an Error that names what is missing of the chain; else its snapshots, in its order.
   std::vector<Snapshot> find_all_of(const Chain& chain) const;
 
-  // Waits for the exclusive lock.  `prune` holds the options of pruning, with --prune; none: no
-  // prune.
-  void forget(const std::vector<std::string>& ids, const std::vector<std::string>& prune,
+  // Both wait for the exclusive lock.  `limits` are those of prune_options(); nullopt: no prune.
+  void forget(const std::vector<std::string>& ids,
+              const std::optional<std::vector<std::string>>& limits,
               Care care = Care::cancellable) const;
+  void prune(const std::vector<std::string>& limits) const;
 
   std::chrono::seconds lock_wait() const { return lock_wait_; }
 
@@ -69,10 +78,12 @@ class Restic {
 
  private:
   void check_version() const;
+  bool absent() const;
   void create() const;
 
   Repository repository_;
   Machine machine_;
+  Limits limits_;  // of what a backup may cost its host
   std::chrono::seconds lock_wait_;
 };
 

@@ -61,10 +61,9 @@ class Unclaimed {
   Unclaimed& operator=(const Unclaimed&) = delete;
   ~Unclaimed() {
     try {
-      if (!tag_.empty()) {
-        restic_.clear_stale_locks(Care::undo);  // of a restic that had to be killed
-        discard(tag_, Care::undo);
-      }
+      if (tag_.empty()) return;
+      restic_.clear_stale_locks(Care::undo);  // of a restic that had to be killed
+      discard(tag_, Care::undo);
       std::error_code ignored;
       fs::remove(note_, ignored);
     } catch (const std::exception& error) {
@@ -74,13 +73,21 @@ class Unclaimed {
   }
 
   const std::string& tag() const { return tag_; }
-  void claim() { tag_.clear(); }
+  // From now on it is a backup.  Throws, and it is none, if the note could stay: by it the next
+  // backup would remove the snapshot.
+  void claim() {
+    std::error_code error;
+    fs::remove(note_, error);
+    if (error) throw system_error("remove '" + note_.string() + "'", error.value());
+    sync_directory(note_.parent_path());
+    tag_.clear();
+  }
 
  private:
   void discard(const std::string& tag, Care care) const {
     std::vector<std::string> ids;
     for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
-    if (!ids.empty()) restic_.forget(ids, {}, care);
+    if (!ids.empty()) restic_.forget(ids, std::nullopt, care);
   }
 
   const Restic& restic_;
@@ -130,6 +137,20 @@ Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::pat
                 "' mixes files of rbd with others: one backup has one format"};
   selection.format = legacy != 0 ? "rbd" : "raw";
   return selection;
+}
+
+void require_disks(const Selection& selection, const std::vector<int>& ids, int increment,
+                   const fs::path& directory) {
+  const auto has = [&](const std::string& name) {
+    return std::binary_search(selection.names.begin(), selection.names.end(), name);
+  };
+  for (const auto id : ids) {
+    const auto disk = "disk." + std::to_string(id);
+    const auto file = disk + "." + std::to_string(increment);
+    if (!has(file) && !has(file + ".rbdiff") && !has(file + ".rbd2") &&
+        !(increment == 0 && has(disk + ".rbd2")))
+      throw Error{"there is no '" + file + "' in '" + directory.string() + "'"};
+  }
 }
 
 std::string upload(const Restic& restic, const fs::path& directory, const Selection& selection,

@@ -28,6 +28,11 @@ struct Selection {
 Selection select_files(const std::vector<DirectoryEntry>& entries,
                        const std::filesystem::path& directory);
 
+// Throws Error, naming the file, unless there is disk.<id>.<increment> for each of the ids, or what
+// Ceph's legacy formats call it.
+void require_disks(const Selection& selection, const std::vector<int>& ids, int increment,
+                   const std::filesystem::path& directory);
+
 // Stores the files as one snapshot and returns its short id.  Success is a snapshot whose files and
 // bytes are those of the selection; whatever else happens, also a cancellation, no snapshot stays.
 std::string upload(const Restic& restic, const std::filesystem::path& directory,

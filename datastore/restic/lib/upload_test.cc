@@ -55,5 +55,20 @@ TEST(Selection, RoundsItsSizeUp) {
       2U);
 }
 
+TEST(Upload, EachDiskHasItsFileOfTheIncrement) {
+  Selection selection;
+  selection.names = {"disk.0.3", "disk.1.rbd2", "disk.10.3.rbdiff", "vm.xml"};
+  EXPECT_NO_THROW(require_disks(selection, {0, 10}, 3, "/b"));
+  EXPECT_NO_THROW(require_disks(selection, {1}, 0, "/b"));
+  EXPECT_THROW(require_disks(selection, {1}, 3, "/b"), Error);
+  EXPECT_THROW(require_disks(selection, {0}, 2, "/b"), Error);
+  try {
+    require_disks(selection, {0, 2}, 3, "/b");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "there is no 'disk.2.3' in '/b'");
+  }
+}
+
 }  // namespace
 }  // namespace restic

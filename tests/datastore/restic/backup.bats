@@ -115,6 +115,55 @@ $FILES/vmvault.json" ]
     [ ! -e "$BASE/12" ]
 }
 
+@test "each disk that the core names must have its file of this increment" {
+    DISKS=0:3 run -1 --separate-stderr backup
+    one_line "there is no 'disk.3.0' in '$FILES'"
+    LAST=4 run -1 --separate-stderr backup
+    one_line "there is no 'disk.0.5' in '$FILES'"
+    DISKS=x run -2 --separate-stderr backup
+    one_line 'disk ids'
+    [ -z "$(snapshots)" ]
+}
+
+@test "an increment never makes a repository: the one with its chain is missed" {
+    rm -r "$BASE/12"
+    mv "$FILES/disk.0.0" "$FILES/disk.0.1"
+    LAST=0 run -1 --separate-stderr backup
+    one_line 'which holds the earlier increments of the chain, is not there'
+    [ ! -e "$BASE/12" ]
+}
+
+@test "a snapshot that the next backup would take for a leftover is none" {
+    # In the middle of the upload the note becomes something that cannot be removed.
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
+    local bin=$BATS_TEST_TMPDIR/bin note=$VMVAULT_VAR/restic-run.100.12.12
+    mkdir "$bin"
+    cat >"$bin/restic" <<SH
+#!/bin/sh
+case " \$* " in *' backup '*) rm '$note' && mkdir -p '$note/x' ;; esac
+exec '$ROOT/tests/fakes/restic' "\$@"
+SH
+    chmod +x "$bin/restic"
+    PATH=$bin:$PATH run -1 --separate-stderr backup
+    one_line "cannot remove '$note'"
+    grep -q '^argv.* forget .*aaaaaaaa' "$FAKE_RESTIC_LOG"
+}
+
+@test "a backup yields to others as the datastore says, and limits that do nothing are told" {
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
+    EXTRA='<RESTIC_NICE>3</RESTIC_NICE><RESTIC_IONICE>6</RESTIC_IONICE><RESTIC_CPU_QUOTA>50</RESTIC_CPU_QUOTA>'
+    run -0 --separate-stderr backup
+    grep -A 3 '^argv.* backup ' "$FAKE_RESTIC_LOG" >"$BATS_TEST_TMPDIR/call"
+    grep -qx "nice $(($(nice) + 3))" "$BATS_TEST_TMPDIR/call"
+    grep -qx 'ionice best-effort: prio 6' "$BATS_TEST_TMPDIR/call"
+    grep -qx 'WARN: .*RESTIC_CPU_QUOTA is not supported yet: no limit' <<<"$stderr"
+    EXTRA='<RESTIC_NICE>low</RESTIC_NICE>'
+    run -2 --separate-stderr backup
+    one_line RESTIC_NICE
+}
+
 @test "a link in the place of a disk file is not followed" {
     ln -s /etc/passwd "$FILES/disk.1.0"
     run -1 --separate-stderr backup

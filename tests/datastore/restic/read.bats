@@ -123,10 +123,20 @@ ${S[1]}" ]
     one_line 'RESTIC_PRUNE_MAX_UNUSED'
 }
 
-@test "rm: a repository that is not there is an error, since its data may be elsewhere" {
+@test "rm: where the place is there but no repository, nothing is to be removed" {
     mv "$BASE/12" "$BASE/away"
+    run -0 --separate-stderr image_action rm "$IMAGE" 57
+    [ -z "$output$stderr" ]
+    mv "$BASE" "$BASE.away"   # perhaps not mounted
     run -1 --separate-stderr image_action rm "$IMAGE" 57
     one_line "no restic repository at $BASE/12"
+}
+
+@test "rm: what a killed rm has forgotten but not pruned is pruned by the next" {
+    restic_here forget "${S[@]}"
+    [ -n "$(find "$BASE/12/data" -type f)" ]
+    run -0 --separate-stderr image_action rm "$IMAGE" 57
+    [ -z "$(find "$BASE/12/data" -type f)" ]
 }
 
 @test "the exit codes of new releases are understood" {

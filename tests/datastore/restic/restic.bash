@@ -60,7 +60,7 @@ request() { echo "<DS_DRIVER_ACTION_DATA>$*</DS_DRIVER_ACTION_DATA>"; }
 
 # backup [HOST] [JOB]: as the orchestrator calls it
 backup() {
-    "$BUILD/datastore/restic/backup" "${1:-localhost}:$VMDIR" 0 one-12 "${2:--}" 12 0 \
+    "$BUILD/datastore/restic/backup" "${1:-localhost}:$VMDIR" "${DISKS:-0}" one-12 "${2:--}" 12 0 \
         < <(request "$(datastore)" "$(vm)")
 }
 
