@@ -82,4 +82,6 @@ TEST(DiskUrl, RefusesFilesThatAreNoDisks) {
   for (const auto* name : {"vm.xml", "disk", "disk.", "disk.x.0", "mydisk.0.0"})
     EXPECT_THROW(DiskUrl::parse("restic://1//0:aa/d/" + std::string{name}).disk_id(), BadRequest)
         << name;
+  EXPECT_FALSE(DiskUrl::parse("restic://1//0:aa/d/disk.tpm.0").is_disk());
+  EXPECT_TRUE(DiskUrl::parse("restic://1//0:aa/d/disk.10.0").is_disk());
 }

@@ -6,6 +6,7 @@
 #include "common/number.h"
 #include "common/one/action.h"
 #include "datastore/restic/lib/image.h"
+#include "datastore/restic/lib/stored.h"
 
 namespace {
 
@@ -27,9 +28,12 @@ std::string stat(const Request& request) {
   const auto url = image.url();
   const restic::Restic restic{image.datastore(), restic::repository_id(image.datastore(), url),
                               Machine{}};
-  const auto text = restic.dump(url.chain.last().source, url.path.parent_path() / "vm.xml");
+  const auto disk = url.disk_id();
+  const auto snapshot = restic.find_all_of(Chain{{url.chain.last()}}).back();
+  const auto [id, path] = restic::stored_file(snapshot, "vm.xml");
+  const auto text = restic.dump(id, path);
   // Despite its name the file is base64 (contract 4.6).
-  return std::to_string(size_mb(Xml{base64_decode(text)}, url.disk_id()));
+  return std::to_string(size_mb(Xml{base64_decode(text)}, disk));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace restic {
 namespace {
 
 constexpr std::chrono::seconds patience{10};
+constexpr int most_connections = 4;
 
 std::string whole(int fd) {
   std::string text;
@@ -79,10 +80,19 @@ std::size_t Dump::read(std::span<std::byte> out) {
     }
     const auto finished = finish();
     if (finished.ok()) return 0;
-    if (begun_ || !wait_.again(finished))
+    if (begun_ || !again(finished))
       throw restic_.failure("read '" + path_.string() + "' of the snapshot " + snapshot_, finished);
     start();
   }
+}
+
+// A server that is asked by many at once may turn some of them away.
+bool Dump::again(const Finished& finished) {
+  if (classify(finished.status, finished.err) != Outcome::no_connection)
+    return wait_.again(finished);
+  if (connections_ == most_connections) return false;
+  pause(std::chrono::seconds{connections_++}, Care::cancellable);
+  return true;
 }
 
 // May be asked again after the end: then nothing is left to collect.

@@ -29,12 +29,14 @@ class Dump {
 
  private:
   void start();
+  bool again(const Finished& finished);
   Finished finish();
 
   const Restic& restic_;
   std::string snapshot_;
   std::filesystem::path path_;
   LockWait wait_;
+  int connections_ = 1;
   Fd request_;  // held open
   Fd out_, err_;
   std::optional<Child> child_;

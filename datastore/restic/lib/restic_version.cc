@@ -99,6 +99,7 @@ Outcome classify(int status, std::string_view stderr_text) {
   if (has(stderr_text, "wrong password or no key found")) return Outcome::wrong_password;
   if (has(stderr_text, "no matching ID found")) return Outcome::no_snapshot;
   if (has(stderr_text, "not found in snapshot")) return Outcome::no_such_file;
+  if (has(stderr_text, "unable to start the sftp session")) return Outcome::no_connection;
   if (config_is_absent(stderr_text)) return Outcome::no_repository;
   return Outcome::failed;
 }

@@ -24,9 +24,10 @@ enum class Outcome {
   no_repository,
   locked,
   wrong_password,
-  incomplete,    // a source could not be read, but there is a snapshot
-  no_snapshot,   // the repository has no snapshot of that id
-  no_such_file,  // the snapshot has no file of that path
+  incomplete,     // a source could not be read, but there is a snapshot
+  no_connection,  // ssh did not get through to the server: nothing has happened
+  no_snapshot,    // the repository has no snapshot of that id
+  no_such_file,   // the snapshot has no file of that path
   failed,
 };
 

@@ -45,6 +45,10 @@ TEST(ResticOutcome, OldReleasesAreUnderstoodByTheirText) {
 }
 
 TEST(ResticOutcome, NewReleasesAreUnderstoodByTheirStatus) {
+  EXPECT_EQ(classify(1,
+                     "Fatal: unable to open repository at sftp:a@b:/c: unable to start the sftp "
+                     "session, error: error receiving version packet from server: unexpected EOF"),
+            Outcome::no_connection);
   EXPECT_EQ(classify(10, ""), Outcome::no_repository);
   EXPECT_EQ(classify(11, ""), Outcome::locked);
   EXPECT_EQ(classify(12, ""), Outcome::wrong_password);

@@ -6,16 +6,19 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "common/file.h"
 #include "datastore/lib/space.h"
+#include "datastore/restic/lib/header.h"
 
 namespace fs = std::filesystem;
 
 namespace restic {
 namespace {
 
-std::uint64_t size_of(const Restic& restic, const std::string& snapshot, const fs::path& path) {
+std::uint64_t size_of(const Restic& restic, const StoredFile& stored) {
+  const auto& [snapshot, path] = stored;
   const auto list =
       restic.output({"ls", "--json", "--no-lock", snapshot, path.parent_path().string()},
                     "list the files of the snapshot " + snapshot);
@@ -24,10 +27,10 @@ std::uint64_t size_of(const Restic& restic, const std::string& snapshot, const f
 }
 
 // All files of the chain, and the merged one, which is at most as large as they are together.
-void check_space(const fs::path& directory, const Restic& restic, const DiskUrl& url) {
+void check_space(const fs::path& directory, const Restic& restic,
+                 const std::vector<StoredFile>& chain) {
   std::uint64_t bytes = 0;
-  for (const auto& increment : url.chain.increments())
-    bytes += size_of(restic, increment.source, url.file(increment.id));
+  for (const auto& stored : chain) bytes += size_of(restic, stored);
   const auto need_mb = (2 * bytes >> 20) + 1;
   const auto free_mb = Space::of(directory).free_mb;
   if (free_mb < need_mb)
@@ -36,8 +39,8 @@ void check_space(const fs::path& directory, const Restic& restic, const DiskUrl&
                 " MiB are free: set RESTIC_TMP_DIR"};
 }
 
-void fetch(const Restic& restic, const std::string& snapshot, const fs::path& path,
-           const fs::path& file) {
+void fetch(const Restic& restic, const StoredFile& stored, const fs::path& file) {
+  const auto& [snapshot, path] = stored;
   const auto out = open_file(file, O_WRONLY | O_CREAT | O_TRUNC);
   auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::out);
   const auto finished = restic.when_unlocked(call.write_to(out.get()));
@@ -45,31 +48,37 @@ void fetch(const Restic& restic, const std::string& snapshot, const fs::path& pa
     throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);
 }
 
-}  // namespace
-
-// Format: docs/interop/qcow2.txt of the qemu sources; an external data file is bit 2 of the
-// incompatible features (version 3, bytes 72 to 79, big-endian).
-void check_image(const fs::path& file) {
-  std::array<unsigned char, 80> header{};
+void check_header_of(const fs::path& file) {
+  std::array<std::byte, header_size> start{};
   const auto fd = open_file(file, O_RDONLY);
-  const bool whole = pread(fd.get(), header.data(), header.size(), 0) == std::ssize(header);
-  if (!whole || header[0] != 'Q' || header[1] != 'F' || header[2] != 'I' || header[3] != 0xfb)
-    throw Error{"'" + file.filename().string() + "' of the backup is no qcow2 file"};
-  if (header[7] >= 3 && (header[79] & 4) != 0)
-    throw Error{"'" + file.filename().string() + "' of the backup has an external data file"};
+  const auto n = pread(fd.get(), start.data(), start.size(), 0);
+  check_header(std::span{start}.first(n > 0 ? static_cast<std::size_t>(n) : 0),
+               file.filename().string(), Backing::overridden);
 }
 
-fs::path merge_in(const fs::path& directory, const Restic& restic, const DiskUrl& url) {
-  check_space(directory, restic, url);
+// What is cut off at the end of a file would read as zeros.
+void check_whole(const fs::path& file) {
+  constexpr int only_leaks = 3;
+  const auto checked = Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run();
+  if (!checked.ok() && checked.status != only_leaks)
+    throw Error{"'" + file.filename().string() +
+                "' of the backup is damaged: " + one_line(last_line(checked.err))};
+}
+
+}  // namespace
+
+fs::path merge_in(const fs::path& directory, const Restic& restic,
+                  const std::vector<StoredFile>& chain) {
+  check_space(directory, restic, chain);
   fs::path previous;
-  for (const auto& increment : url.chain.increments()) {
-    const auto path = url.file(increment.id);
-    const auto file = directory / path.filename();
-    fetch(restic, increment.source, path, file);
-    check_image(file);
+  for (const auto& stored : chain) {
+    const auto file = directory / stored.path.filename();
+    fetch(restic, stored, file);
+    check_header_of(file);
     Command rebase{"qemu-img", "rebase", "-u", "-f", "qcow2"};
     if (!previous.empty()) rebase.arg("-F").arg("qcow2");
     rebase.arg("-b").arg(previous.string()).arg("--").arg(file.string()).output();
+    check_whole(file);  // opens the backing file, which is ours now
     previous = file;
   }
   const auto merged = directory / "merged";

@@ -57,6 +57,46 @@ three_increments() {
     cmp "$OUT" "$BATS_TEST_TMPDIR/disk.0.0"
 }
 
+@test "increments from several directories are one disk, and its documents are found" {
+    increment 0 0=a 1=b
+    VMDIR=$BATS_TEST_TMPDIR/other/12 FILES=$BATS_TEST_TMPDIR/other/12/backup
+    mkdir -p "$FILES"
+    echo '<domain>moved</domain>' >"$FILES/domain.xml"
+    increment 1 1=B
+    download
+    expect a B
+    run -0 "$BUILD/datastore/restic/downloader" --file domain.xml "$URL"
+    [ "$output" = '<domain>moved</domain>' ]
+    URL=${URL/other/somewhere}   # the directory in the URL is nobody's
+    download
+    expect a B
+    run -0 --separate-stderr action datastore/restic/stat 31 \
+        < <(request "<IMAGE><PATH>$URL</PATH></IMAGE>" "$(datastore)")
+    [ "$output" = 4096 ]
+}
+
+@test "a chain that is longer than the number of starts at once" {
+    local n
+    for n in {0..10}; do
+        sequential "$FILES/disk.0.$n" 40 "$n=a" 20="$([ "$n" = 10 ] && echo z || echo y)"
+        restic_here backup "$FILES/disk.0.$n"
+        CHAIN+=${CHAIN:+,}$n:$(restic_here snapshots --json --no-lock | jq -r 'max_by(.time).short_id')
+    done
+    URL=restic://100//$CHAIN$FILES/disk.0.10
+    download
+    expect a a a a a a a a a a a . . . . . . . . . z
+}
+
+@test "the state of a TPM is that of the last increment, as it is" {
+    echo 'no image' >"$FILES/disk.tpm.0"
+    sequential "$FILES/disk.0.0" 40 0=a
+    write_vm_xml
+    backup_ok
+    URL=restic://100//0:$ID$FILES/disk.tpm.0
+    download
+    [ "$(cat "$OUT")" = 'no image' ]
+}
+
 @test "the order of the chain is the URL's, not that of the snapshots' times" {
     three_increments
     # The middle one is written again, and so is the newest by its time.
@@ -147,6 +187,35 @@ random_chain() {
     cmp "$OUT" "$BATS_TEST_TMPDIR/disk.0.0"
 }
 
+@test "one file of random layout that names other files, or is none, never goes out" {
+    random_chain
+    URL=restic://100//1:${CHAIN##*:}$FILES/disk.0.1   # without what it is an increment of
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line 'has a backing file'
+    CHAIN=''
+    qemu-img create -q -f qcow2 -o "data_file=$BATS_TEST_TMPDIR/data.raw,data_file_raw=on" "$FILES/disk.0.0" 1M
+    keep 0
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line 'has an external data file'
+    CHAIN=''
+    echo 'root:x' >"$FILES/disk.0.0"
+    keep 0
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line 'is no qcow2 file'
+}
+
+@test "a file of a chain that is cut off is an error, and no zeros" {
+    random_chain
+    CHAIN=''
+    truncate -s -128K "$BATS_TEST_TMPDIR/disk.0.0"
+    mv "$BATS_TEST_TMPDIR/disk.0.0" "$FILES/"
+    keep 0
+    cp "$BATS_TEST_TMPDIR/disk.0.1" "$FILES/"
+    keep 1
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line "'disk.0.0' of the backup is damaged"
+}
+
 @test "a chain of random layout is merged in a scratch directory, which is gone afterwards" {
     random_chain
     mv "$BATS_TEST_TMPDIR/disk.0.0" "$BATS_TEST_TMPDIR/away"
@@ -187,8 +256,11 @@ random_chain() {
 
 @test "whoever reads may stop reading, and whoever asked may cancel: nothing keeps running" {
     increment 0 0=a
-    head -c 60000000 /dev/urandom >"$FILES/disk.0.1"; rm "$FILES/disk.0.0"
-    CHAIN=''; keep 1
+    # Of random layout: a header, and then noise.
+    rm "$FILES/disk.0.0"
+    qemu-img create -q -f qcow2 "$FILES/disk.0.0" 1M
+    head -c 60000000 /dev/urandom >>"$FILES/disk.0.0"
+    CHAIN=''; keep 0
     "$BUILD/datastore/restic/downloader" --stream "$URL" 2>"$BATS_TEST_TMPDIR/err" 3>&- | head -c 100 >/dev/null
     EXTRA='<RESTIC_BWLIMIT>1000</RESTIC_BWLIMIT>'
     publish_datastore

@@ -57,6 +57,27 @@ trace_ssh() {
     run ! grep -v ServerAliveInterval "$BATS_TEST_TMPDIR/calls"
 }
 
+@test "a server that turns one of many connections away is asked again" {
+    publish_datastore
+    backup_ok
+    local bin=$BATS_TEST_TMPDIR/busy
+    mkdir "$bin"
+    # The first connection lists the snapshots, the second is for the disk.
+    cat >"$bin/ssh" <<SH
+#!/bin/sh
+echo >>'$BATS_TEST_TMPDIR/connections'
+[ "\$(wc -l <'$BATS_TEST_TMPDIR/connections')" -ne 2 ] || {
+    echo 'kex_exchange_identification: Connection closed by remote host' >&2
+    exit 255
+}
+exec '$(command -v ssh)' "\$@"
+SH
+    chmod +x "$bin/ssh"
+    PATH=$bin:$PATH "$BUILD/datastore/restic/downloader" --stream "restic://100//0:$ID$FILES/disk.0.0" |
+        cmp - "$FILES/disk.0.0"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/connections")" -eq 3 ]
+}
+
 @test "a password with quotes and a newline travels to the other host" {
     rm -r "$BASE/12"
     PASSWORD=$'it\'s "so"\n `id` $HOME ü'

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the snapshots of a chain keep a file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/one/chain.h"
+#include "datastore/restic/lib/messages.h"
+
+namespace restic {
+
+struct StoredFile {
+  std::string snapshot;  // short id
+  std::filesystem::path path;
+};
+
+// The file of that base name.  The directory is the snapshot's own: a VM that moves to another
+// datastore is backed up from another directory.  Throws Error, naming both, if it has none.
+StoredFile stored_file(const Snapshot& snapshot, const std::string& name);
+
+// What the disk of the URL consists of, oldest first: its file in each snapshot of the chain.
+// `snapshots` are those of url.chain, in its order.
+std::vector<StoredFile> stored_disk(const std::vector<Snapshot>& snapshots, const DiskUrl& url);
+
+}  // namespace restic

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/stored.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+
+namespace restic {
+namespace {
+
+const std::vector<Snapshot> moved{
+    {.id = "aaaa0000aaaa",
+     .paths = {"/ds/0/12/backup/disk.0.0", "/ds/0/12/backup/vm.xml"},
+     .tags = {}},
+    {.id = "bbbb1111bbbb",
+     .paths = {"/ds/1/12/backup/disk.0.1", "/ds/1/12/backup/disk.10.1"},
+     .tags = {}}};
+
+TEST(Stored, EachSnapshotHasItsOwnDirectory) {
+  const auto url = DiskUrl::parse("restic://100//0:aaaa0000,1:bbbb1111/ds/1/12/backup/disk.0.1");
+  const auto files = stored_disk(moved, url);
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].snapshot, "aaaa0000");
+  EXPECT_EQ(files[0].path, "/ds/0/12/backup/disk.0.0");
+  EXPECT_EQ(files[1].path, "/ds/1/12/backup/disk.0.1");
+}
+
+TEST(Stored, AFileThatIsNotThereIsNamedWithItsSnapshot) {
+  const auto url = DiskUrl::parse("restic://100//0:aaaa0000,1:bbbb1111/ds/1/12/backup/disk.10.1");
+  try {
+    stored_disk(moved, url);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "the snapshot aaaa0000 has no file 'disk.10.0'");
+  }
+}
+
+}  // namespace
+}  // namespace restic
