@@ -34,7 +34,7 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
   if (mark->bitmap != checkpoint_name(capture.request.vm.id, capture.parent()))
     return "the mark of " + parent + " is of another bitmap";
   if (mark->size != size_now) return "the disk was resized since " + parent;
-  if (mark->image != inode_of(part.image)) return "the image was replaced since " + parent;
+  if (mark->image != identity_of(part.image)) return "the image was replaced since " + parent;
   return std::nullopt;
 }
 

@@ -22,7 +22,8 @@ fs::path file_in(const fs::path& vm_dir) { return vm_dir / "backup.journal"; }
 void insist_on_own_names(const Journal& journal) {
   const auto ours = [](const fs::path& path) {
     return path.filename().string().starts_with("vmvault") ||
-           path.parent_path().filename().string().starts_with("vmvault.");
+           (path.filename() == "nbd.sock" &&
+            path.parent_path().filename().string().starts_with("vmvault."));
   };
   if (journal.backup_dir.filename() != "backup")
     throw Error{"the backup journal names a wrong directory"};

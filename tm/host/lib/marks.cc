@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/marks.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -66,10 +67,15 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   write_file(file_, out.dump(1) + "\n");
 }
 
-std::uint64_t inode_of(const fs::path& file) {
-  struct stat info {};
-  if (stat(file.c_str(), &info) != 0) throw system_error("look at '" + file.string() + "'", errno);
-  return info.st_ino;
+std::string identity_of(const fs::path& file) {
+  struct statx info {};
+  if (statx(AT_FDCWD, file.c_str(), 0, STATX_INO | STATX_BTIME, &info) != 0)
+    throw system_error("look at '" + file.string() + "'", errno);
+  std::string out = std::to_string(info.stx_ino);
+  if ((info.stx_mask & STATX_BTIME) != 0)
+    out +=
+        "/" + std::to_string(info.stx_btime.tv_sec) + "." + std::to_string(info.stx_btime.tv_nsec);
+  return out;
 }
 
 std::string checkpoint_name(int vm_id, int increment) {

@@ -17,7 +17,7 @@ namespace host {
 struct Mark {
   std::string bitmap;        // its name
   std::uint64_t size = 0;    // of the disk, bytes
-  std::uint64_t image = 0;   // inode of the image file
+  std::string image;         // identity_of() the image file
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
   bool operator==(const Mark&) const = default;
 };
@@ -36,7 +36,9 @@ class Marks {
   std::map<int, std::map<int, Mark>> increments_;
 };
 
-std::uint64_t inode_of(const std::filesystem::path& file);  // of what a link points to
+// Which file this is (what a link points to): its inode and, where the file system knows it, the
+// time of its birth, since the inode of a removed file is soon another's.
+std::string identity_of(const std::filesystem::path& file);
 
 // "one-<vm id>-<increment>": the name of checkpoint and bitmap (contract 4.3).
 std::string checkpoint_name(int vm_id, int increment);

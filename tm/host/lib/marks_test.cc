@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "common/file.h"
 
 namespace host {
@@ -22,17 +24,36 @@ TEST(CheckpointName, IsNotMistakenForAnotherVm) {
 
 TEST(Marks, AreFoundAgain) {
   const TempDir dir;
-  const Mark mark{.bitmap = "one-1-4", .size = 1 << 30, .image = 77, .created = 1800000000};
+  const Mark mark{.bitmap = "one-1-4", .size = 1 << 30, .image = "77/1.2", .created = 1800000000};
   Marks{dir.path()}.write(4, {{0, mark}}, 3);
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
   EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);
   EXPECT_EQ(Marks{dir.path()}.find(3, 0), std::nullopt);
 }
 
+TEST(IdentityOf, TellsAFileFromTheOneThatTakesItsPlace) {
+  const TempDir dir;
+  const auto file = dir.path() / "disk";
+  write_file(file, "a");
+  const auto before = identity_of(file);
+  write_file(dir.path() / "other", "b");
+  EXPECT_NE(identity_of(dir.path() / "other"), before);
+  // The clock of births ticks a few hundred times a second.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  do {
+    std::filesystem::remove(file);
+    write_file(file, "a");
+  } while (identity_of(file) == before && std::chrono::steady_clock::now() < end);
+  EXPECT_NE(identity_of(file), before);
+  std::filesystem::create_symlink(file, dir.path() / "link");
+  EXPECT_EQ(identity_of(dir.path() / "link"), identity_of(file));
+}
+
 TEST(Marks, KeepTheParentOnly) {
   const TempDir dir;
   Marks marks{dir.path()};
-  for (int n = 0; n < 3; ++n) marks.write(n, {{0, Mark{.bitmap = checkpoint_name(1, n)}}}, n - 1);
+  for (int n = 0; n < 3; ++n)
+    marks.write(n, {{0, Mark{.bitmap = checkpoint_name(1, n), .image = {}}}}, n - 1);
   const Marks read{dir.path()};
   EXPECT_FALSE(read.find(0, 0));
   EXPECT_TRUE(read.find(1, 0));

@@ -115,7 +115,7 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) 
     if (part.bitmaps)
       marks[part.id] = {.bitmap = checkpoint_name(capture.request.vm.id, capture.own()),
                         .size = part.size,
-                        .image = inode_of(part.image),
+                        .image = identity_of(part.image),
                         .created = 0};
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
 }

@@ -126,7 +126,7 @@ void Tracking::mark(const std::vector<CopyDisk>& copies) {
     if (parts_[i].bitmaps && created)
       marks[parts_[i].id] = {.bitmap = checkpoint_name(capture_.request.vm.id, capture_.own()),
                              .size = copies[i].virtual_size,
-                             .image = inode_of(parts_[i].image),
+                             .image = identity_of(parts_[i].image),
                              .created = *created};
   marks_.write(capture_.own(), marks, capture_.parent());
 }
