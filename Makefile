@@ -89,10 +89,16 @@ $(foreach r,$(ALIAS_ROWS),$(eval $(call alias-rule,$(firstword $(subst :, ,$r)),
 $(BUILD)/unit-tests: $(call object,$(TESTS)) $(call archives,$(LAYERS))
 	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
 
-check: all $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
+# Preloaded by tests into the programs, and never installed: see there.
+SHIM := $(BUILD)/tests/faults/shim.so
+$(SHIM): tests/faults/shim.c | packages
+	@mkdir -p $(@D)
+	$(call say,compile)$(CC) -std=gnu11 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
+
+check: all $(SHIM) $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
 	@scripts/run-tests $(abspath $(BUILD))
 
-check-all: all $(BUILD)/unit-tests | packages  ## the same with the slow tests
+check-all: all $(SHIM) $(BUILD)/unit-tests | packages  ## the same with the slow tests
 	@scripts/run-tests --all $(abspath $(BUILD))
 
 demo: all | packages  ## back up a running guest, destroy it, restore it, prove it
