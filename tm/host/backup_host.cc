@@ -18,13 +18,15 @@ namespace {
 constexpr Contract contract{
     .name = "tm/host/backup_host",
     .summary = "capture the disks of a VM on its hypervisor",
-    .args = "VERB",
+    .args = "VERB [OPTION]",
     .input = Input::none,
     .reply = "C<status>: one JSON document.  Other verbs: nothing.",
     .description =
         "C<begin> captures, C<end> removes what it left, C<abort> ends a C<begin> that runs, "
         "C<recover> pays what a dead one owes to its guest, C<status> tells how things are.  "
         "C<guard> is for C<begin>'s own use.\n\n"
+        "C<recover --all> needs no request: it does so for every VM of this host whose backup "
+        "has died, and leaves living ones alone.  A timer may call it, as often as it likes.\n\n"
         "The request is the first line of stdin: a BACKUP_HOST document, encoded in base64.  "
         "C<begin> takes the end of its stdin for the death of its caller, and undoes.",
 };
@@ -48,6 +50,9 @@ std::string read_request() {
 
 std::string act(const Request& arguments) {
   const std::string& verb = arguments["VERB"];
+  const std::string& option = arguments["OPTION"];
+  if (verb == "recover" && option == "--all") return host::recover_all(), "";
+  if (!option.empty()) throw BadRequest{"unknown option '" + option + "' of " + verb};
   using Verb = std::string (*)(const HostRequest&);
   static const std::map<std::string, Verb> verbs{
       {"begin",

@@ -70,11 +70,36 @@ next_works() {
     next_works
 }
 
-@test "backup_host is killed while it copies: postbackup ends its job and removes its files" {
+@test "backup_host is killed while it copies: its guard ends the job and removes its files" {
     DISKS='0 1' at_moment '.job_begun' prebackup_live 0
     kill -CONT "$host_pid"
     eventually has_job
     kill -KILL "$host_pid"
+    step_failed
+    eventually clean
+    free
+    next_works
+}
+
+@test "the guard is killed while backup_host copies: the backup ends, and says why" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -CONT "$host_pid"
+    eventually has_job
+    kill -STOP "$host_pid"
+    kill -KILL "$(journal guard)"
+    kill -CONT "$host_pid"
+    step_failed
+    grep -q '^the guard of the backup died' "$BATS_TEST_TMPDIR/err"
+    clean
+    free
+    next_works
+}
+
+@test "backup_host and its guard are killed while they copy: postbackup cleans up" {
+    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    kill -CONT "$host_pid"
+    eventually has_job
+    kill -KILL "$(journal guard)" "$host_pid"
     step_failed
     step postbackup_live 0
     clean
@@ -82,11 +107,11 @@ next_works() {
     next_works
 }
 
-@test "backup_host is killed while it copies: the next backup cleans up itself" {
+@test "backup_host and its guard are killed while they copy: the next backup cleans up itself" {
     DISKS='0 1' at_moment '.job_begun' prebackup_live 0
     kill -CONT "$host_pid"
     eventually has_job
-    kill -KILL "$host_pid"
+    kill -KILL "$(journal guard)" "$host_pid"
     step_failed
     next_works
 }

@@ -21,7 +21,7 @@ teardown_file() { hypervisor_stop; }
 teardown() { DISKS='0 1' step postbackup_live -1; }
 
 exporter() { journal exporter; }
-guard() { ps -o ppid= -p "$(exporter)" | xargs; }
+guard() { journal guard; }
 running() { [[ $(ps -o stat= -p "$1") == [!Z]* ]]; }
 ended() { [ ! -e "$VM_DIR/backup.journal" ] && is_gone "$1" && is_gone "$2"; }
 no_mount() { ! grep -qF " $VM_DIR/backup " /proc/self/mountinfo; }
@@ -112,6 +112,34 @@ PY
     local exporter guard
     exporter=$(exporter) guard=$(guard)
     DISKS='0 1' step postbackup_live -1
+    over "$exporter" "$guard"
+}
+
+@test "recover --all leaves a living backup alone, and cleans up after a dead one" {
+    begin
+    local exporter guard
+    exporter=$(exporter) guard=$(guard)
+    "$BUILD/tm/host/backup_host" recover --all
+    qemu-img check -q "$VM_DIR/backup/disk.0.0"
+    kill -KILL "$guard" "$exporter"
+    eventually is_gone "$exporter"
+    "$BUILD/tm/host/backup_host" recover --all
+    over "$exporter" "$guard"
+    run -0 "$BUILD/tm/host/backup_host" recover --all
+    [ -z "$output" ]
+    run -0 ls "$VMVAULT_VAR/host"
+    [ -z "$output" ]
+}
+
+@test "after a reboot of the host, recover --all removes what was left, and touches no guest" {
+    begin
+    local exporter guard
+    exporter=$(exporter) guard=$(guard)
+    kill -KILL "$guard" "$exporter"
+    eventually is_gone "$exporter"
+    sed -i "s/\"boot_id\": \".*\"/\"boot_id\": \"before\"/" "$VM_DIR/backup.journal"
+    virsh -q domjobabort lab
+    "$BUILD/tm/host/backup_host" recover --all
     over "$exporter" "$guard"
 }
 

@@ -4,15 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <nlohmann/json.hpp>
-
 #include "common/base64.h"
 #include "common/cancel.h"
 #include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/capture.h"
+#include "tm/host/lib/lock.h"
 #include "tm/host/lib/recover.h"
+#include "tm/host/lib/register.h"
 #include "tm/host/lib/serve.h"
 #include "tm/host/lib/view.h"
 
@@ -20,14 +19,6 @@ namespace fs = std::filesystem;
 
 namespace host {
 namespace {
-
-FileLock lock(const HostRequest& request, std::chrono::seconds limit) {
-  if (!fs::is_directory(request.vm_dir))
-    throw Error{"the directory of VM " + std::to_string(request.vm.id) + ", '" +
-                request.vm_dir.string() + "', does not exist on this host"};
-  return FileLock::lock(request.vm_dir / "backup.lock", limit,
-                        "the backup of VM " + std::to_string(request.vm.id));
-}
 
 // The backup dir of a backup that has not come to a good end.
 class BackupDir {
@@ -44,6 +35,7 @@ class BackupDir {
   ~BackupDir() {
     if (kept_) return;
     try {
+      unmount_view(path_);  // of an exporter that was killed
       remove_tree(path_);
     } catch (const Error& e) {
       log(Level::warn, e.what());
@@ -141,7 +133,8 @@ How choose_how(const HostRequest& request) {
 }
 
 void copy(Capture& capture, const Handover& what) {
-  copy_disks(what.disks, what.plans, [&] { what.origin->check(); });
+  copy_disks(what.disks, what.plans, [&] { capture.guard.check(); });
+  capture.guard.check();
   what.origin->end();
   for (const auto& [name, text] : what.documents)
     write_file(capture.request.backup_dir / name, text);
@@ -167,13 +160,20 @@ Handover prepare(Capture& capture, Hypervisor& hypervisor) {
   return out;
 }
 
-// The exporter of a view has the lock until somebody asks for the end.
-void ask_exporter_to_end(const HostRequest& request) {
-  const auto journal = Journal::load(request.vm_dir);
-  if (!journal || journal->exporter <= 0 || journal->boot_id != boot_id()) return;
-  if (FileLock::try_lock(request.vm_dir / "backup.lock")) return;  // it is dead
-  const auto name = read_file_if_any("/proc/" + std::to_string(journal->exporter) + "/comm");
-  if (name == "backup_host\n") kill(journal->exporter, SIGTERM);
+enum class Now { served, copied };
+
+// When the guard has ended the backup, reads fail for many a reason: its own is the one that helps.
+Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
+  Handover what = prepare(capture, hypervisor);
+  if (how == How::copy) return copy(capture, what), Now::copied;
+  what.origin->commit(what.disks);
+  serve(what);
+  return Now::served;
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error&) {
+  capture.guard.check();
+  throw;
 }
 
 }  // namespace
@@ -184,58 +184,26 @@ void begin(const HostRequest& request) {
     throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
   const How how = choose_how(request);
   if (request.take_over) ask_exporter_to_end(request);
-  const FileLock held = lock(request, std::chrono::seconds{request.take_over ? 60 : 10});
+  const FileLock held = lock_vm(request, std::chrono::seconds{request.take_over ? 60 : 10});
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
-  BackupDir dir{request.backup_dir};
+  Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
   Journal journal = new_journal(request, hypervisor);
+  journal.guard = guard.pid();
+  enter(request.vm_dir);
   journal.save(request.vm_dir);
-  Capture capture{.request = request, .journal = journal, .domain_xml = ""};
+  Capture capture{.request = request, .journal = journal, .guard = guard, .domain_xml = ""};
   try {
-    Handover what = prepare(capture, hypervisor);
-    if (how == How::view) {
-      what.origin->commit(what.disks);
-      serve(what);
-      dir.commit();
-      return;  // the journal is the exporter's now
-    }
-    copy(capture, what);
+    BackupDir dir{request.backup_dir};
+    const Now now = capture_disks(capture, hypervisor, how);
+    dir.commit();
+    if (now == Now::served) return;  // the journal is the exporter's now
   } catch (...) {
     if (!owes(journal)) Journal::remove(request.vm_dir);
     throw;
   }
-  dir.commit();
   journal.backup_dir.clear();  // stays, until `end`
   settle(journal, request.vm_dir);
-}
-
-void end(const HostRequest& request) {
-  ask_exporter_to_end(request);
-  const FileLock held = lock(request, std::chrono::seconds{60});
-  pay_debts(request.vm_dir);
-  unmount_view(request.backup_dir);
-  remove_tree(request.backup_dir);
-}
-
-void abort(const HostRequest& request) {
-  const auto journal = Journal::load(request.vm_dir);
-  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal && journal->exporter <= 0 &&
-      journal->boot_id == boot_id())
-    kill(journal->pid, SIGTERM);  // it holds the lock, so the pid is its own
-  end(request);
-}
-
-void recover(const HostRequest& request) {
-  const FileLock held = lock(request, std::chrono::seconds{10});
-  pay_debts(request.vm_dir);
-}
-
-std::string status(const HostRequest& request) {
-  nlohmann::json out{{"vm", request.vm.id}};
-  out["working"] = !FileLock::try_lock(request.vm_dir / "backup.lock").has_value();
-  const auto journal = Journal::load(request.vm_dir);
-  out["journal"] = journal ? nlohmann::json::parse(journal->to_text()) : nlohmann::json{};
-  return out.dump();
 }
 
 }  // namespace host

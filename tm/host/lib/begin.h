@@ -20,6 +20,9 @@ void abort(const HostRequest& request);
 
 // Undoes what the journal in the VM dir says is owed; nothing if there is none.
 void recover(const HostRequest& request);
+// The same for every VM of this host whose backup has died; living ones are left alone.  Throws
+// Error when something could not be undone; the others are.
+void recover_all();
 
 // One JSON document: is somebody at work, and what does the journal say?
 std::string status(const HostRequest& request);

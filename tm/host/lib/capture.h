@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tm/host/lib/copy_disks.h"
+#include "tm/host/lib/guard.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/journal.h"
 #include "tm/host/lib/marks.h"
@@ -20,6 +21,7 @@ namespace host {
 struct Capture {
   const HostRequest& request;
   Journal& journal;
+  Guard& guard;
   std::string domain_xml;  // filled where there is a domain
 
   int parent() const { return request.vm.backup.parent_id(); }
@@ -55,8 +57,6 @@ class Origin {
 
   virtual const std::vector<Part>& parts() const = 0;
   virtual std::vector<CopyDisk> disks() const = 0;  // in the order of the parts
-  // Throws Error when the backup has to end, for the guest's sake.  Cheap: asked once a second.
-  virtual void check() = 0;
   // Nobody reads any more.  Throws Error when the server cannot be ended.
   virtual void end() = 0;
   // The backup has all that the next increment builds upon: marks it.

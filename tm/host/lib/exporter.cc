@@ -31,9 +31,9 @@ ViewFiles files_of(const Handover& what) {
 
 class Exporter {
  public:
-  Exporter(Handover& what, int guard)
+  explicit Exporter(Handover& what)
       : what_{what},
-        guard_{guard},
+        guard_{what.capture.guard},
         lease_{what.capture.request.number("VIEW_LEASE", 1800)},
         view_{what.capture.request.backup_dir, files_of(what)} {}
 
@@ -51,20 +51,18 @@ class Exporter {
 
  private:
   bool ended_within(std::chrono::milliseconds limit) {
-    pollfd fds[] = {{cancel::fd(), POLLIN, 0}, {guard_, POLLIN, 0}};
+    pollfd fds[] = {{cancel::fd(), POLLIN, 0}, {guard_.fd(), POLLIN, 0}};
     poll(fds, std::size(fds), static_cast<int>(limit.count()));
-    if (fds[1].revents != 0) log(Level::error, "the guard died: ending the backup");
-    return cancel::requested() || fds[1].revents != 0;
+    return cancel::requested() || guard_.dead();
   }
 
   // A backup that fails does so at once for the guest; for its reader when he reads on.
   void look_after_guest() {
-    if (!what_.origin) return;
     try {
+      guard_.check();
       if (const auto why = view_.failure(); !why.empty()) throw Error{why};
-      what_.origin->check();
     } catch (const Error& e) {
-      log(Level::error, e.what());
+      if (what_.origin) log(Level::error, e.what());
       view_.fail(e.what());
       end_job();
     }
@@ -72,14 +70,14 @@ class Exporter {
 
   // libvirt may not answer just now: then it is asked again in a second.
   void end_job() try {
-    what_.origin->end();
+    if (what_.origin) what_.origin->end();
     what_.origin.reset();
   } catch (const Error& e) {
     log(Level::error, e.what());
   }
 
   Handover& what_;
-  int guard_;
+  Guard& guard_;
   std::chrono::seconds lease_;
   View view_;
 };
@@ -92,19 +90,19 @@ void say(int& ready, const std::string& what) {
 
 }  // namespace
 
-int run_exporter(Handover& what, int ready, int guard) noexcept try {
+int run_exporter(Handover& what, int ready) noexcept try {
   Journal& journal = what.capture.journal;
   try {
     what.hypervisor.after_fork();
     journal.exporter = getpid();
     journal.save(what.capture.request.vm_dir);
-    Exporter exporter{what, guard};
+    Exporter exporter{what};
     say(ready, "ready");
     exporter.serve();
   } catch (const std::exception& e) {
     if (ready == -1) throw;
     say(ready, e.what());
-    return never_ready;
+    return 1;
   }
   if (what.origin) what.origin->end();
   what.origin.reset();

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process that serves a view.
+// The process that serves a view until the backup has ended.
 #pragma once
 
 #include "tm/host/lib/serve.h"
 
 namespace host {
 
-inline constexpr int never_ready = 3;  // an exit status: the caller undoes
-
-// Mounts the view, says "ready" into `ready` (or why it cannot be), closes it, and serves until the
-// backup ends; then nothing of it is left.  `guard` is a pidfd.  Returns the exit status; does not
-// throw.
-int run_exporter(Handover& what, int ready, int guard) noexcept;
+// Mounts the view, writes "ready" (or why not) to the descriptor `ready` and closes it, and serves
+// until the end, which it brings about as serve.h says.  Returns the exit status of the process:
+// 0 when nothing is left of the backup.  Not 0: its guard has to clean up; or, when nothing but
+// `ready` was told, who holds the origin.
+int run_exporter(Handover& what, int ready) noexcept;
 
 }  // namespace host

@@ -3,41 +3,40 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <iostream>
 #include <nlohmann/json.hpp>
-#include <vector>
 
-#include "common/cancel.h"
-#include "common/child.h"
 #include "common/error.h"
 #include "common/file.h"
-#include "common/one/action.h"
-#include "tm/host/lib/agent.h"
+#include "tm/host/lib/guard_words.h"
 
 using nlohmann::json;
 
 namespace host {
 namespace {
 
-constexpr std::chrono::seconds getting_ready{20};
+constexpr std::chrono::seconds getting_ready{30};
+constexpr std::chrono::seconds ending{5};
 
-// Runs the guard as a grandchild: whoever waits for our children must not wait for it, and it
-// must not get the signals that our terminal or our process group gets.
-void start(int in, int out, const std::filesystem::path& words) {
+// As a grandchild: whoever waits for our children must not wait for it, and it must not get the
+// signals that our terminal or our process group gets.
+void start(int socket, int lock, const std::filesystem::path& words) {
   // Not our stderr: an ssh session lasts as long as somebody holds it.
   const Fd said = open_file(words, O_WRONLY | O_CREAT | O_APPEND);
+  const Fd null = open_file("/dev/null", O_RDWR);
   const pid_t pid = fork();
   if (pid == -1) throw system_error("start the guard", errno);
   if (pid == 0) {
     setsid();
     if (fork() != 0) _exit(0);
-    dup2(in, STDIN_FILENO);
-    dup2(out, STDOUT_FILENO);
+    dup2(socket, STDIN_FILENO);
+    dup2(null.get(), STDOUT_FILENO);
     dup2(said.get(), STDERR_FILENO);
+    fcntl(lock, F_SETFD, 0);  // stays open over exec, and with it the lock
     execl("/proc/self/exe", "backup_host", "guard", static_cast<char*>(nullptr));
     _exit(127);
   }
@@ -45,58 +44,57 @@ void start(int in, int out, const std::filesystem::path& words) {
   }
 }
 
-void wait_ready(int fd) {
-  pollfd one{fd, POLLIN, 0};
-  char word[8] = {};
-  const int limit = static_cast<int>(std::chrono::milliseconds{getting_ready}.count());
-  if (poll(&one, 1, limit) != 1 || read(fd, word, sizeof word) < 1 || word[0] != 'r')
-    throw Error{"the guard that would thaw the guest did not get ready; nothing was frozen"};
-}
-
-std::string read_line() {
-  std::string line;
-  for (char c = 0; read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) line += c;
-  return line;
+bool speaks_within(int socket, std::chrono::milliseconds limit) {
+  pollfd one{socket, POLLIN, 0};
+  return poll(&one, 1, static_cast<int>(limit.count())) == 1;
 }
 
 }  // namespace
 
 Guard::Guard(const Order& order) {
-  Pipe in, out;
-  start(in.read.get(), out.write.get(), order.log);
-  out.write.reset();
-  stdin_ = std::move(in.write);
-  const json text{{"uri", order.libvirt_uri},
-                  {"domain", order.domain},
-                  {"how", to_text(order.how)},
-                  {"seconds", order.deadline.count()}};
-  write_all(stdin_.get(), text.dump() + "\n", "instruct the guard");
-  wait_ready(out.read.get());
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    throw system_error("talk to the guard", errno);
+  socket_ = Fd{pair[0]};
+  {
+    const Fd other{pair[1]};
+    start(other.get(), order.lock, order.vm_dir / "backup.log");
+  }
+  say(socket_.get(), {{"vm_dir", order.vm_dir.string()}, {"uri", order.libvirt_uri}});
+  const auto ready =
+      speaks_within(socket_.get(), getting_ready) ? listen_to(socket_.get()) : std::nullopt;
+  if (!ready) throw Error{"the guard of the backup did not get ready: nothing was begun"};
+  if (ready->contains("verdict")) throw Error{ready->at("verdict").get<std::string>()};
+  pid_ = ready->at("ready");
 }
 
-void Guard::dismiss() noexcept {
-  [[maybe_unused]] const ssize_t n = write(stdin_.get(), "d", 1);
-  stdin_.reset();
+Guard::~Guard() {
+  if (!socket_) return;
+  shutdown(socket_.get(), SHUT_WR);
+  // Until it is gone it holds the lock, and the next one would be refused.
+  while (speaks_within(socket_.get(), ending) && listen_to(socket_.get())) {
+  }
 }
 
-int run_guard() try {
-  const json order = json::parse(read_line(), nullptr, false);
-  if (order.is_discarded()) return static_cast<int>(Exit::bad_request);
-  Hypervisor hypervisor{order.at("uri")};
-  std::cout << "ready" << std::endl;
-  pollfd one{STDIN_FILENO, POLLIN, 0};
-  const auto limit = std::chrono::seconds{order.at("seconds").get<long>()};
-  const int ready = poll(&one, 1, static_cast<int>(std::chrono::milliseconds{limit}.count()));
-  char word = 0;
-  if (ready == 1 && read(STDIN_FILENO, &word, 1) == 1 && word == 'd') return 0;
-  log(Level::error, ready == 1 ? "the backup died while the guest stood still: setting it free"
-                               : "the guest stood still for too long: setting it free");
-  const Freeze how = parse_freeze(order.at("how").get<std::string>());
-  // An agent that sleeps may obey the freeze much later; so this goes on for long.
-  return set_free(hypervisor, order.at("domain"), how, std::chrono::minutes{30}) ? 0 : 1;
-} catch (const std::exception& e) {
-  log(Level::error, std::string{"the guard: "} + e.what());
-  return static_cast<int>(Exit::failed);
+void Guard::standing_still(Freeze how, const std::string& domain, std::chrono::seconds limit) {
+  const json words{{"freeze", to_text(how)}, {"domain", domain}, {"seconds", limit.count()}};
+  if (!say(socket_.get(), words)) check();
+}
+
+void Guard::freed() noexcept { say(socket_.get(), {{"freed", true}}); }
+
+void Guard::watch(const std::filesystem::path& scratch, std::uint64_t floor) {
+  if (!say(socket_.get(), {{"scratch", scratch.string()}, {"floor", floor}})) check();
+}
+
+void Guard::check() {
+  while (!dead_ && speaks_within(socket_.get(), std::chrono::milliseconds{0})) {
+    const auto words = listen_to(socket_.get());
+    dead_ = !words;
+    const auto what = words ? words->value("verdict", "") : "the guard of the backup died";
+    if (verdict_.empty()) verdict_ = what;
+  }
+  if (!verdict_.empty()) throw Error{verdict_};
 }
 
 }  // namespace host

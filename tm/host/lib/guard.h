@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process that sets a guest free when the one that froze it no longer can.
+// The process that ends a backup when the one that makes it no longer can.
+//
+// One guard per backup: `backup_host guard`, started before anything is changed, in a session of
+// its own.  It shares the VM's backup lock, so nobody else gets at the VM before it is done.  It
+// holds one end of a socket, whoever makes the backup (`begin`, then the exporter of a view) the
+// other: each sees at once that the other one is dead.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -16,30 +22,44 @@ namespace host {
 class Guard {
  public:
   struct Order {
+    std::filesystem::path vm_dir;  // where journal and log are
     std::string libvirt_uri;
-    std::string domain;  // UUID
-    Freeze how = Freeze::agent;
-    std::chrono::seconds deadline{30};
-    std::filesystem::path log;  // what it has to say is appended here
+    int lock = -1;  // descriptor of the VM's backup lock
   };
 
-  // Starts `backup_host guard` in a session of its own and waits until it is ready (connected to
-  // libvirt).  Throws Error when it does not get ready: then nothing must be frozen.
+  // Waits until it is ready (connected to libvirt).  Throws Error when it does not get ready: then
+  // nothing must be begun.
   explicit Guard(const Order& order);
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
-  // Undismissed: the guard sees the end of its stdin, and acts.
-  ~Guard() = default;
+  // The guard sees that we are gone, does what the journal still asks for, if there is one, and
+  // ends.  Waits for that as long as it takes to end an orderly backup.
+  ~Guard();
 
-  // The guest is free: the guard ends and does nothing.
-  void dismiss() noexcept;
+  pid_t pid() const { return pid_; }
+  int fd() const { return socket_.get(); }  // readable when check() has something to say
+
+  // The guest is about to stand still: it is set free after `limit`, unless freed() comes first.
+  void standing_still(Freeze how, const std::string& domain, std::chrono::seconds limit);
+  void freed() noexcept;
+  // The job that the journal names is about to begin.  From now on the guard ends it for the
+  // guest's sake: when `scratch` has less than `floor` bytes free, when qemu paused the guest for
+  // an I/O error (it is resumed), or when the domain has ended.
+  void watch(const std::filesystem::path& scratch, std::uint64_t floor);
+  // Throws Error: the guard has ended the backup, and why; or the guard is dead.
+  void check();
+  bool dead() const { return dead_; }  // as far as check() has seen
+  // What has become of the guard is another process's business: no waiting at our end.
+  void leave() noexcept { socket_.reset(); }
 
  private:
-  Fd stdin_;
+  Fd socket_;
+  pid_t pid_ = -1;
+  std::string verdict_;
+  bool dead_ = false;
 };
 
-// What that process does: reads the order from stdin, says "ready", waits for its dismissal, our
-// death or the deadline.  Returns its exit status.
+// What that process does.  Returns its exit status.
 int run_guard();
 
 }  // namespace host

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "tm/host/lib/register.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -47,6 +48,7 @@ std::string Journal::to_text() const {
            {"job_begun", job_begun},
            {"was_paused", was_paused},
            {"exporter", exporter},
+           {"guard", guard},
            {"scratch", json::array()}};
   for (const auto& file : scratch) out["scratch"].push_back(file.string());
   return out.dump(1) + "\n";
@@ -69,6 +71,7 @@ Journal Journal::parse(const std::string& text) {
     out.job_begun = in.at("job_begun");
     out.was_paused = in.at("was_paused");
     out.exporter = in.at("exporter");
+    out.guard = in.value("guard", -1);  // newer than version 1
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     insist_on_own_names(out);
     return out;
@@ -89,6 +92,7 @@ void Journal::remove(const fs::path& vm_dir) {
   if (unlink(file_in(vm_dir).c_str()) != 0 && errno != ENOENT)
     throw system_error("remove '" + file_in(vm_dir).string() + "'", errno);
   sync_directory(vm_dir);
+  strike_out(vm_dir);
 }
 
 std::string boot_id() {

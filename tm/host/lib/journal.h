@@ -31,6 +31,7 @@ struct Journal {
   bool job_begun = false;           // a libvirt backup job may run
   bool was_paused = false;          // before us: never resume it
   pid_t exporter = -1;              // serves a view on the backup dir; -1: nobody
+  pid_t guard = -1;                 // ends the backup when its maker no longer can
 
   std::string to_text() const;
   static Journal parse(const std::string& text);  // Error for anything that we did not write

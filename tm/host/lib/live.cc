@@ -74,13 +74,6 @@ class LiveOrigin : public Origin {
     return out;
   }
 
-  void check() override {
-    scratch_->check_floor();
-    if (capture_.journal.was_paused) return;
-    if (paused_by_io_error())
-      throw Error{"qemu paused the guest for an I/O error while the backup ran"};
-  }
-
   void end() override { job_->end(); }
 
   void commit(const std::vector<CopyDisk>& disks) override {
@@ -89,22 +82,6 @@ class LiveOrigin : public Origin {
   }
 
  private:
-  // libvirtd may be restarted at any time: qemu and its job do not mind.
-  bool paused_by_io_error() {
-    constexpr std::chrono::seconds patience{60};
-    try {
-      // Not domain_: this may be another process than the one that opened it.
-      const auto domain = hypervisor_.find(capture_.journal.domain);
-      if (!domain || !is_active(*domain)) throw Error{"the domain does not run any more"};
-      answered_ = std::chrono::steady_clock::now();
-      return state_of(*domain).paused_by_io_error();
-    } catch (const VirtError& e) {
-      if (std::chrono::steady_clock::now() - answered_ > patience) throw;
-      log(Level::warn, e.what());
-      return false;
-    }
-  }
-
   PullOrder order() const {
     PullOrder out{
         .socket = scratch_->socket(), .disks = {}, .others = live_.others, .checkpoint = {}};
@@ -125,6 +102,7 @@ class LiveOrigin : public Origin {
     journal.was_paused = state_of(domain_).paused();
     journal.job_begun = true;
     journal.save(request_.vm_dir);  // now, since nothing should be slow while the guest is frozen
+    capture_.guard.watch(scratch_->dir(), scratch_->floor());
     const auto quiet = freeze();
     result.time = utc_now();
     checkpoint_.begun();
@@ -154,7 +132,7 @@ class LiveOrigin : public Origin {
         .deadline = std::chrono::seconds{request_.number("FREEZE_DEADLINE", 30)}};
     try {
       return std::make_unique<Quiet>(hypervisor_, domain_, capture_.journal, request_.vm_dir,
-                                     options);
+                                     capture_.guard, options);
     } catch (const Error& e) {
       if (!may_fall_back() || e.exit() == Exit::cancelled) {
         capture_.journal.job_begun = false;
@@ -190,7 +168,6 @@ class LiveOrigin : public Origin {
   Domain domain_;
   LiveDomain live_;
   Tracking tracking_;
-  std::chrono::steady_clock::time_point answered_ = std::chrono::steady_clock::now();
   std::unique_ptr<Scratch> scratch_;
   NewCheckpoint checkpoint_;  // goes after the job has ended
   std::unique_ptr<PullJob> job_;

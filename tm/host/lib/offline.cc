@@ -149,7 +149,6 @@ class OfflineOrigin : public Origin {
     return out;
   }
 
-  void check() override {}
   void end() override { servers_.clear(); }
 
   void commit(const std::vector<CopyDisk>&) override {

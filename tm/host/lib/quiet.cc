@@ -3,16 +3,16 @@
 
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
-#include "tm/host/lib/guard.h"
 
 namespace host {
 
 Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
-             const std::filesystem::path& vm_dir, const QuietOptions& options)
+             const std::filesystem::path& vm_dir, Guard& guard, const QuietOptions& options)
     : hypervisor_{hypervisor},
       domain_{domain},
       journal_{journal},
       vm_dir_{vm_dir},
+      guard_{guard},
       options_{options} {
   if (options_.how == Freeze::none) return;
   if (options_.how == Freeze::agent) {
@@ -23,11 +23,10 @@ Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
   } else if (state_of(domain_).paused()) {
     return;
   }
-  guard_ = std::make_unique<Guard>(Guard::Order{journal_.libvirt_uri, journal_.domain, options_.how,
-                                                options_.deadline, vm_dir_ / "backup.log"});
   journal_.thaw_owed = options_.how;
   journal_.save(vm_dir_);
   ours_ = true;
+  guard_.standing_still(options_.how, journal_.domain, options_.deadline);
   freeze();
 }
 
@@ -66,7 +65,7 @@ bool Quiet::release() noexcept {
   const bool free = set_free(hypervisor_, journal_.domain, options_.how, std::chrono::seconds{60});
   seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
   if (!free) return false;  // the guard goes on, and the journal keeps the debt
-  guard_->dismiss();
+  guard_.freed();
   try {
     journal_.thaw_owed = Freeze::none;
     journal_.save(vm_dir_);

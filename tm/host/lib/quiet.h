@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest that stands still for as long as this object lives.
 //
-// Whoever dies: a small process of its own (`backup_host guard`) sets the guest free when we
-// are gone, or when the deadline has passed.
+// The guard of the backup sets the guest free when we are gone, or when the deadline has passed.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
-#include <memory>
-#include <string>
 
 #include "common/one/vm.h"
+#include "tm/host/lib/guard.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/journal.h"
 
 namespace host {
-
-class Guard;
 
 struct QuietOptions {
   Freeze how = Freeze::none;
@@ -30,7 +26,7 @@ class Quiet {
   // else's doing, is left as it is, also at the end.  Throws Error when it cannot, with the guest
   // free.
   Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
-        const std::filesystem::path& vm_dir, const QuietOptions& options);
+        const std::filesystem::path& vm_dir, Guard& guard, const QuietOptions& options);
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
   ~Quiet();
@@ -49,8 +45,8 @@ class Quiet {
   const Domain& domain_;
   Journal& journal_;
   std::filesystem::path vm_dir_;
+  Guard& guard_;
   QuietOptions options_;
-  std::unique_ptr<Guard> guard_;
   bool ours_ = false;  // we froze it, so we set it free
   std::chrono::steady_clock::time_point begun_;
   double seconds_ = 0;

@@ -16,9 +16,8 @@ namespace {
 
 void set_guest_right(const Journal& journal, Hypervisor& hypervisor) {
   const std::string who = "VM " + std::to_string(journal.vm_id);
-  for (const auto& path : journal.scratch)
-    if (path.extension() == ".sock" && !abort_own_job(hypervisor, journal.domain, path))
-      throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
+  if (!end_jobs_of(journal, hypervisor))
+    throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
   if (journal.thaw_owed != Freeze::none &&
       !set_free(hypervisor, journal.domain, journal.thaw_owed, std::chrono::seconds{30}))
     throw Error{"the guest of " + who + " that an earlier backup stopped could not be set free"};
@@ -39,6 +38,13 @@ void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
 }  // namespace
 
 bool owes(const Journal& journal) { return journal.thaw_owed != Freeze::none || journal.job_begun; }
+
+bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
+  for (const auto& path : journal.scratch)
+    if (path.extension() == ".sock" && !abort_own_job(hypervisor, journal.domain, path))
+      return false;
+  return true;
+}
 
 void pay_debts(const std::filesystem::path& vm_dir) {
   const auto journal = Journal::load(vm_dir);

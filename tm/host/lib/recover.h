@@ -8,8 +8,13 @@
 
 namespace host {
 
+class Hypervisor;
+
 // Does the guest still need something?
 bool owes(const Journal& journal);
+
+// Ends the backup job that the journal tells of.  True when none is left.
+bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor);
 
 // Undoes what the journal in the VM dir says, and removes the journal: ends our backup job, sets
 // the guest free if we stopped it, resumes it after an I/O error, removes scratch files and the

@@ -58,7 +58,7 @@ Scratch::Scratch(const HostRequest& request, const LiveDomain& domain, Journal& 
   journal.scratch = files_;
   if (socket_dir_) journal.scratch.push_back(socket_dir_->path());
   floor_ = floor_of(dir_, request);
-  check_floor();
+  check_floor(dir_, floor_);
 }
 
 Scratch::~Scratch() {
@@ -73,13 +73,13 @@ fs::path Scratch::file_of(const std::string& target) const {
   return dir_ / (prefix_ + "-" + target + ".scratch");
 }
 
-void Scratch::check_floor() const {
-  const std::uint64_t free = free_bytes(dir_);
-  if (free < floor_)
-    throw Error{"'" + dir_.string() +
+void check_floor(const fs::path& dir, std::uint64_t floor) {
+  const std::uint64_t free = free_bytes(dir);
+  if (free < floor)
+    throw Error{"'" + dir.string() +
                 "', where the guest's overwritten data go during a backup, has " +
                 std::to_string(free >> 20) + " MiB free, less than the floor of " +
-                std::to_string(floor_ >> 20) + " MiB: the backup ends before the guest suffers"};
+                std::to_string(floor >> 20) + " MiB: the backup ends before the guest suffers"};
 }
 
 }  // namespace host

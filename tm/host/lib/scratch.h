@@ -2,6 +2,7 @@
 // Where qemu keeps what the guest overwrites during a backup, and where its NBD socket is.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -26,8 +27,8 @@ class Scratch {
   const std::filesystem::path& socket() const { return socket_; }
   std::filesystem::path file_of(const std::string& target) const;
 
-  // Throws Error when less than the floor is free: the backup ends before the guest suffers.
-  void check_floor() const;
+  const std::filesystem::path& dir() const { return dir_; }
+  std::uint64_t floor() const { return floor_; }  // bytes that must stay free there
 
  private:
   // <vm dir>/tmp, removed when it is empty: there may be what others need in it.
@@ -44,5 +45,9 @@ class Scratch {
   std::vector<std::filesystem::path> files_;
   std::uint64_t floor_ = 0;
 };
+
+// Throws Error when `dir` has less than `floor` bytes free: the backup ends before the guest
+// suffers.
+void check_floor(const std::filesystem::path& dir, std::uint64_t floor);
 
 }  // namespace host

@@ -15,12 +15,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/exporter.h"
-#include "tm/host/lib/recover.h"
 #include "tm/host/lib/view.h"
-
-extern "C" {
-#include <sys/pidfd.h>  // glibc 2.36 (Debian 12) forgets to say this itself
-}
 
 namespace host {
 namespace {
@@ -35,28 +30,19 @@ void detach(const Capture& capture) {
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) dup2(words.get(), fd);
 }
 
-int wait_for(pid_t pid) {
-  int status = 0;
-  while (waitpid(pid, &status, 0) == -1 && errno == EINTR) {
+[[noreturn]] void become_exporter(Handover& what, int ready) {
+  try {
+    detach(what.capture);
+    _exit(run_exporter(what, ready));
+  } catch (const std::exception& e) {
+    log(Level::error, e.what());
   }
-  return status;
+  _exit(1);
 }
 
-// Starts the exporter, and cleans up after it if it cannot do so itself.
-int guard(Handover& what, int ready) {
-  detach(what.capture);
-  const Fd self{pidfd_open(getpid(), 0)};
-  const pid_t exporter = fork();
-  if (exporter == 0) _exit(run_exporter(what, ready, self.get()));
-  close(ready);
-  if (exporter == -1) return 1;
-  const int status = wait_for(exporter);
-  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-  if (code == 0 || code == never_ready) return code;
-  log(Level::error,
-      "the exporter died: ending the backup of VM " + std::to_string(what.capture.request.vm.id));
-  pay_debts(what.capture.request.vm_dir);
-  return 1;
+void wait_for(pid_t pid) {
+  while (waitpid(pid, nullptr, 0) == -1 && errno == EINTR) {
+  }
 }
 
 // What the exporter says first: "ready", or why not.
@@ -82,12 +68,7 @@ void serve(Handover& what) {
   if (pid == -1) throw system_error("start the exporter", errno);
   if (pid == 0) {
     ready.read.reset();
-    try {
-      _exit(guard(what, ready.write.get()));
-    } catch (const std::exception& e) {
-      log(Level::error, e.what());
-    }
-    _exit(1);
+    become_exporter(what, ready.write.get());
   }
   ready.write.reset();
   try {
@@ -96,13 +77,13 @@ void serve(Handover& what) {
       // Theirs now: a destructor here would undo it.  Kept reachable, so that it is no leak.
       [[maybe_unused]] static Origin* volatile given_away;
       given_away = what.origin.release();
+      what.capture.guard.leave();
       return;
     }
     wait_for(pid);
     throw Error{said.empty() ? "the exporter of the view died" : said};
   } catch (const Cancelled&) {
-    kill(pid, SIGKILL);
-    kill(-pid, SIGKILL);  // the exporter, too: we undo ourselves
+    kill(pid, SIGKILL);  // we undo ourselves
     wait_for(pid);
     unmount_view(what.capture.request.backup_dir);
     throw;

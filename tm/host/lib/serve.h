@@ -20,9 +20,9 @@ struct Handover {
   std::vector<std::pair<std::string, std::string>> documents;  // by name
 };
 
-// Starts the exporter, and a guard that watches over it; they inherit the VM's backup lock. Returns
-// when the view is mounted on the backup dir; the origin is theirs then.  Throws Error or
-// Cancelled, with no process and no mount left: then the origin is still the caller's, to undo.
+// Starts the exporter, which inherits the VM's backup lock and our end of the guard.  Returns when
+// the view is mounted on the backup dir; origin and guard are its own then.  Throws Error or
+// Cancelled, with no exporter and no mount left: then the origin is still the caller's, to undo.
 //
 // The exporter ends the backup (unmounts, ends the job, removes scratch files and journal) when it
 // gets SIGTERM (`backup_host end`), when nobody has touched the view for VIEW_LEASE seconds

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "tm/host/lib/begin.h"
+#include "tm/host/lib/journal.h"
+#include "tm/host/lib/lock.h"
+#include "tm/host/lib/recover.h"
+#include "tm/host/lib/register.h"
+#include "tm/host/lib/view.h"
+
+namespace fs = std::filesystem;
+
+namespace host {
+
+void end(const HostRequest& request) {
+  ask_exporter_to_end(request);
+  const FileLock held = lock_vm(request, std::chrono::seconds{60});
+  pay_debts(request.vm_dir);
+  unmount_view(request.backup_dir);
+  remove_tree(request.backup_dir);
+}
+
+void abort(const HostRequest& request) {
+  const auto journal = Journal::load(request.vm_dir);
+  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal && journal->exporter <= 0 &&
+      journal->boot_id == boot_id())
+    kill(journal->pid, SIGTERM);  // it holds the lock, so the pid is its own
+  end(request);
+}
+
+void recover(const HostRequest& request) {
+  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  pay_debts(request.vm_dir);
+}
+
+void recover_all() {
+  int failed = 0;
+  for (const auto& vm_dir : entered()) try {
+      if (!fs::is_directory(vm_dir)) {
+        strike_out(vm_dir);
+        continue;
+      }
+      const auto held = FileLock::try_lock(vm_dir / "backup.lock");
+      if (!held) continue;  // it lives, or somebody sees to it already
+      pay_debts(vm_dir);
+      strike_out(vm_dir);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& e) {
+      log(Level::error, e.what());
+      ++failed;
+    }
+  if (failed > 0)
+    throw Error{"what dead backups left could not be cleaned up for " + std::to_string(failed) +
+                (failed == 1 ? " VM" : " VMs")};
+}
+
+std::string status(const HostRequest& request) {
+  nlohmann::json out{{"vm", request.vm.id}};
+  out["working"] = !FileLock::try_lock(request.vm_dir / "backup.lock").has_value();
+  const auto journal = Journal::load(request.vm_dir);
+  out["journal"] = journal ? nlohmann::json::parse(journal->to_text()) : nlohmann::json{};
+  return out.dump();
+}
+
+}  // namespace host

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "common/error.h"
+#include "common/one/action.h"
+#include "tm/host/lib/agent.h"
+#include "tm/host/lib/guard.h"
+#include "tm/host/lib/guard_words.h"
+#include "tm/host/lib/journal.h"
+#include "tm/host/lib/pull_job.h"
+#include "tm/host/lib/recover.h"
+#include "tm/host/lib/scratch.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+namespace host {
+namespace {
+
+constexpr int socket = STDIN_FILENO;
+constexpr std::chrono::milliseconds tick{500};       // between two looks at a running job
+constexpr std::chrono::minutes patience{30};         // with a libvirt or a guest that does not obey
+constexpr std::chrono::seconds between_attempts{2};  // of an end
+
+class GuardProcess {
+ public:
+  explicit GuardProcess(const json& order)
+      : vm_dir_{order.at("vm_dir").get<std::string>()}, hypervisor_{order.at("uri")} {}
+
+  int run() {
+    say(socket, {{"ready", getpid()}});
+    while (true) {
+      pollfd one{socket, POLLIN, 0};
+      const int ready = poll(&one, 1, static_cast<int>(wait().count()));
+      if (ready == 1) {
+        const auto words = listen_to(socket);
+        if (!words) return end_for_good();
+        obey(*words);
+      }
+      if (thaw_at_ && Clock::now() >= *thaw_at_) set_free_now();
+      if (watching_) look_after_guest();
+    }
+  }
+
+ private:
+  std::chrono::milliseconds wait() const {
+    if (watching_) return tick;
+    if (!thaw_at_) return std::chrono::milliseconds{-1};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*thaw_at_ - Clock::now());
+    return std::max(left, std::chrono::milliseconds{0});
+  }
+
+  void obey(const json& words) {
+    if (words.contains("freeze")) {
+      how_ = parse_freeze(words.at("freeze").get<std::string>());
+      domain_ = words.at("domain");
+      thaw_at_ = Clock::now() + std::chrono::seconds{words.at("seconds").get<long>()};
+    } else if (words.contains("freed")) {
+      thaw_at_.reset();
+    } else if (words.contains("scratch")) {
+      scratch_ = words.at("scratch").get<std::string>();
+      floor_ = words.at("floor");
+      watching_ = true;
+    }
+  }
+
+  // An agent that sleeps may obey the freeze much later; so this goes on for long.
+  void set_free_now() {
+    log(Level::error, "the guest stood still for too long: setting it free");
+    set_free(hypervisor_, domain_, how_, patience);
+    thaw_at_.reset();
+  }
+
+  void look_after_guest() {
+    const auto why = danger();
+    if (why.empty()) return;
+    if (verdict_ != why) log(Level::error, why);
+    verdict_ = why;
+    say(socket, {{"verdict", why}});  // first: so that who reads knows why it fails
+    watching_ = !end_job();
+  }
+
+  // Why the job has to end; "" if all is well.
+  std::string danger() try {
+    check_floor(scratch_, floor_);
+    const auto journal = Journal::load(vm_dir_);
+    if (!journal || !journal->job_begun) return "";
+    const auto domain = hypervisor_.find(journal->domain);
+    if (!domain || !is_active(*domain)) return "the domain does not run any more";
+    if (!journal->was_paused && state_of(*domain).paused_by_io_error())
+      return "qemu paused the guest for an I/O error while the backup ran";
+    return "";
+  } catch (const VirtError& e) {
+    // libvirtd may be restarted at any time: qemu and its job do not mind.
+    if (!silent_) log(Level::warn, e.what());
+    silent_ = true;
+    return verdict_;
+  } catch (const Error& e) {
+    return e.what();
+  }
+
+  bool end_job() {
+    const auto journal = Journal::load(vm_dir_);
+    if (!journal) return true;
+    const bool ended = end_jobs_of(*journal, hypervisor_);
+    if (ended) resume_after_io_error(hypervisor_, *journal);
+    return ended;
+  }
+
+  // Whoever made the backup is gone.  What the journal says is left to do.
+  int end_for_good() {
+    const auto until = Clock::now() + patience;
+    do {
+      try {
+        pay_debts(vm_dir_);
+        return 0;
+      } catch (const Error& e) {
+        log(Level::error, e.what());
+      }
+      std::this_thread::sleep_for(between_attempts);
+    } while (Clock::now() < until);
+    return 1;
+  }
+
+  fs::path vm_dir_;
+  Hypervisor hypervisor_;
+  Freeze how_ = Freeze::none;
+  std::string domain_;
+  std::optional<Clock::time_point> thaw_at_;
+  bool watching_ = false;
+  bool silent_ = false;  // libvirt's silence has been reported
+  fs::path scratch_;
+  std::uint64_t floor_ = 0;
+  std::string verdict_;
+};
+
+}  // namespace
+
+int run_guard() try {
+  const auto order = listen_to(socket);
+  if (!order) return static_cast<int>(Exit::bad_request);
+  try {
+    return GuardProcess{*order}.run();
+  } catch (const std::exception& e) {
+    say(socket, {{"verdict", std::string{"the guard of the backup: "} + e.what()}});
+    throw;
+  }
+} catch (const std::exception& e) {
+  log(Level::error, std::string{"the guard: "} + e.what());
+  return static_cast<int>(Exit::failed);
+}
+
+}  // namespace host
