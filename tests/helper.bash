@@ -25,6 +25,25 @@ action() {
 
 vmvault() { "$BUILD/drivers/cli/vmvault" "$@"; }
 
+# with_systemd|without_systemd COMMAND...: run it where systemd seems to be running, or not; the
+# programs of systemd are then those of tests/fakes
+with_systemd() { _systemd_seems 'mkdir /run/systemd/system' "$@"; }
+without_systemd() { _systemd_seems : "$@"; }
+_systemd_seems() {
+    PATH=$ROOT/tests/fakes:$PATH unshare -m --propagation private bash -c \
+        "mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && $1"' && exec "$@"' - "${@:2}"
+}
+can_unshare() { unshare -m --propagation private mount -t tmpfs none /mnt 2>/dev/null; }
+
+# cgroup_make NAME: a new cgroup (version 2); prints its path, or fails where that is not allowed
+cgroup_make() {
+    local root
+    root=$(findmnt -n -l -o TARGET -t cgroup2 | head -n 1)
+    [ -n "$root" ] && mkdir "$root/$1" 2>/dev/null && echo "$root/$1"
+}
+# cgroup_enter CGROUP COMMAND...: become the command, in it
+cgroup_enter() { bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$@"; }
+
 # For setup_file: a libvirtd and a vmvault of their own under $BATS_FILE_TMPDIR, and the guest.
 # They end with the file, also when bats itself is killed.
 hypervisor_start() {

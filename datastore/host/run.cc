@@ -14,8 +14,10 @@
 
 #include "common/cancel.h"
 #include "common/command.h"
+#include "common/confine.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/one/action.h"
 #include "datastore/lib/machine.h"
 
 namespace {
@@ -37,6 +39,16 @@ std::string read_line() {
   return line;
 }
 
+// Under the limits of the request, as far as this machine has them.
+std::vector<std::string> confined(const RunRequest& request) {
+  auto line = request.command_line();
+  if (!request.order) return line;
+  auto place = confine::enter(*request.order);
+  if (const auto words = confine::complaint(place); !words.empty()) log(Level::warn, words);
+  line.insert(line.begin(), place.prefix.begin(), place.prefix.end());
+  return line;
+}
+
 int serve() {
   const auto request = RunRequest::decode(read_line());
   cancel::watch(STDIN_FILENO);
@@ -44,7 +56,7 @@ int serve() {
     write_all(STDOUT_FILENO, to_json(list_directory(request.list)) + "\n", "write the list");
     return 0;
   }
-  Command command{request.command_line()};
+  Command command{confined(request)};
   for (const auto& [name, value] : request.env) command.env(name, value);
   if (request.lines)
     command.out_lines([](std::string_view line) { std::cout << line << std::endl; });
@@ -61,7 +73,9 @@ int serve() {
 int main() {
   try {
     cancel::install();
-    return serve();
+    const int status = serve();
+    confine::leave();
+    return status;
   } catch (const Error& error) {
     std::cerr << one_line(error.what()) << '\n';
     return static_cast<int>(error.exit());

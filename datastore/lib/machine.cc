@@ -7,6 +7,8 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "common/one/action.h"
+#include "common/one/limits.h"
 #include "common/one/location.h"
 
 using nlohmann::json;
@@ -29,8 +31,10 @@ RunRequest RunRequest::decode(std::string_view line) try {
   request.env = document.value("env", request.env);
   request.list = document.value("list", request.list);
   request.lines = document.value("lines", request.lines);
-  if (document.contains("nice")) request.priority.nice = document.at("nice").get<int>();
-  if (document.contains("ionice")) request.priority.ionice = document.at("ionice").get<int>();
+  if (document.contains("limits"))
+    request.order = {.group = document.at("group"),
+                     .limits = limits_from(document.at("limits").get<Settings>()),
+                     .directory = document.at("near").get<std::string>()};
   if (request.argv.empty() == request.list.empty())
     throw BadRequest{"the request to run must have one of 'run' and 'list'"};
   return request;
@@ -44,20 +48,17 @@ std::string RunRequest::encode() const {
   if (!env.empty()) document["env"] = env;
   if (!list.empty()) document["list"] = list;
   if (lines) document["lines"] = true;
-  if (priority.nice) document["nice"] = *priority.nice;
-  if (priority.ionice) document["ionice"] = *priority.ionice;
+  if (order) {
+    document["limits"] = to_settings(order->limits);
+    document["group"] = order->group;
+    document["near"] = order->directory.string();
+  }
   return base64_encode(to_text(document)) + "\n";
 }
 
 std::vector<std::string> RunRequest::command_line() const {
-  std::vector<std::string> line;
-  if (priority.nice) line = {"nice", "-n", std::to_string(*priority.nice)};
-  if (priority.ionice)
-    for (const auto& word :
-         {std::string{"ionice"}, std::string{"-c2"}, "-n" + std::to_string(*priority.ionice)})
-      line.push_back(word);
-  line.insert(line.end(), argv.begin(), argv.end());
-  line[line.size() - argv.size()] = tool_path(argv.front());
+  std::vector<std::string> line{argv};
+  line.front() = tool_path(argv.front());
   return line;
 }
 
@@ -112,6 +113,11 @@ std::vector<std::string> Machine::helper() const {
 Command Machine::command(const RunRequest& request) const {
   Command command{helper()};
   command.input(request.encode()).hold_input().stop_with(patient);
+  if (request.order)
+    command.err_lines([](std::string_view line) {
+      constexpr std::string_view from_helper = "WARN: run: ";
+      if (line.starts_with(from_helper)) log(Level::warn, line.substr(from_helper.size()));
+    });
   return command;
 }
 

@@ -15,11 +15,7 @@
 #include <vector>
 
 #include "common/command.h"
-
-// How much a program yields to others: levels of nice, and of ionice's class "best effort".
-struct Priority {
-  std::optional<int> nice, ionice;
-};
+#include "common/confine.h"
 
 // What the helper is asked for; on the wire one line of base64.
 struct RunRequest {
@@ -29,11 +25,11 @@ struct RunRequest {
   // The program's output is text, and goes through the helper.  Otherwise the program writes to
   // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
   bool lines = false;
-  Priority priority{};
+  std::optional<confine::Order> order{};  // the program may cost the machine no more than that
 
   static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
   std::string encode() const;                       // with its newline
-  // What to execute here: the program as tool_path() finds it, with its priority.
+  // What to execute here: the program as tool_path() finds it.
   std::vector<std::string> command_line() const;
 };
 

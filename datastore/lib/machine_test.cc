@@ -22,13 +22,22 @@ TEST(RunRequest, ComesBackAsItWas) {
   EXPECT_TRUE(back.lines);
 }
 
-TEST(RunRequest, ThePriorityComesBeforeTheProgram) {
+TEST(RunRequest, LimitsTravel) {
   RunRequest request{.argv = {"/bin/true", "x"}, .env = {}, .list = {}};
-  EXPECT_EQ(request.command_line(), (std::vector<std::string>{"/bin/true", "x"}));
-  request.priority = {.nice = 7, .ionice = 3};
-  const auto copy = RunRequest::decode(request.encode());
-  EXPECT_EQ(copy.command_line(), (std::vector<std::string>{"nice", "-n", "7", "ionice", "-c2",
-                                                           "-n3", "/bin/true", "x"}));
+  EXPECT_FALSE(RunRequest::decode(request.encode()).order);
+  request.order = {.group = "backup.7",
+                   .limits = {.nice = -3,
+                              .ionice = {},
+                              .cpu_percent = 50,
+                              .memory_mb = {},
+                              .read_iops = {},
+                              .write_iops = 9},
+                   .directory = "/vm"};
+  const auto copy = RunRequest::decode(request.encode()).order;
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(copy->group, "backup.7");
+  EXPECT_EQ(copy->limits, request.order->limits);
+  EXPECT_EQ(copy->directory, "/vm");
 }
 
 TEST(RunRequest, RefusesWhatIsNoneWithoutQuotingIt) {

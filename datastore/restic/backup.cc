@@ -53,7 +53,6 @@ std::string backup(const Request& request) {
   const auto directory = backup_dir(location.dir, vm_id);
   const auto selection = restic::select_files(restic.machine().list(directory), directory);
   restic::require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
-  restic.limits().warn();
   if (vm.backup.parent_id() >= 0)
     restic.insist();
   else

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
+#include "common/one/limits.h"
 #include "common/one/location.h"
 
 namespace restic {
@@ -79,7 +80,7 @@ void Restic::clear_stale_locks(Care care) const { with_care(command({"unlock"}),
 Restic::Restic(const Datastore& datastore, const std::string& repository_id, Machine machine)
     : repository_{datastore, repository_id},
       machine_{std::move(machine)},
-      limits_{Limits::of(datastore, "RESTIC")},
+      limits_{limits_of(datastore, "RESTIC")},
       lock_wait_{restic::lock_wait(datastore)} {
   if (repository_.backend() == Backend::local && !machine_.here())
     throw Error{"the " + repository_.display() +
@@ -112,7 +113,6 @@ RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) co
                      .env = repository_.environment(),
                      .list = {},
                      .lines = moves != Moves::out};
-  if (moves == Moves::in) request.priority = limits_.priority;
   const auto add = [&](const std::vector<std::string>& words) {
     request.argv.insert(request.argv.end(), words.begin(), words.end());
   };
@@ -124,6 +124,17 @@ RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) co
 
 Command Restic::command(const std::vector<std::string>& args, Moves moves) const {
   return machine_.command(request(args, moves));
+}
+
+Command Restic::backup_command(const std::vector<std::string>& args,
+                               const std::filesystem::path& directory) const {
+  auto backup = request(args, Moves::in);
+  // The directory itself may be a view, which is on no disk.
+  if (limits_.any())
+    backup.order = {.group = group_of(repository_.datastore_id()),
+                    .limits = limits_,
+                    .directory = directory.parent_path()};
+  return machine_.command(backup);
 }
 
 Finished Restic::when_unlocked(const Command& call, Care care) const {

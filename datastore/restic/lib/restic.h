@@ -10,7 +10,6 @@
 
 #include "common/error.h"
 #include "common/one/chain.h"
-#include "datastore/lib/limits.h"
 #include "datastore/lib/machine.h"
 #include "datastore/restic/lib/messages.h"
 #include "datastore/restic/lib/repository.h"
@@ -34,10 +33,12 @@ class Restic {
 
   const Repository& repository() const { return repository_; }
   const Machine& machine() const { return machine_; }
-  const Limits& limits() const { return limits_; }
 
   // `restic <options> args`, ready to run; or as the request for machine()'s helper.
   Command command(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
+  // The same for a backup of what lies in `directory`, within the limits of the datastore.
+  Command backup_command(const std::vector<std::string>& args,
+                         const std::filesystem::path& directory) const;
   RunRequest request(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
 
   // Runs `call`, again and again while others have the repository locked (LockWait); returns what
@@ -83,7 +84,7 @@ class Restic {
 
   Repository repository_;
   Machine machine_;
-  Limits limits_;  // of what a backup may cost its host
+  confine::Limits limits_;  // of what a backup may cost its host
   std::chrono::seconds lock_wait_;
 };
 

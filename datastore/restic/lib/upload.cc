@@ -158,8 +158,8 @@ std::string upload(const Restic& restic, const fs::path& directory, const Select
   Unclaimed snapshot{restic, vm_id};
   Progress progress{"upload", selection.bytes};
   std::optional<Summary> summary;
-  auto call =
-      restic.command(backup_arguments(directory, selection, vm_id, snapshot.tag()), Moves::in);
+  auto call = restic.backup_command(backup_arguments(directory, selection, vm_id, snapshot.tag()),
+                                    directory);
   call.out_lines([&](std::string_view line) {
     if (const auto status = parse_status(line)) progress.at(status->bytes_done);
     if (auto found = parse_summary(line)) summary = std::move(found);

@@ -58,9 +58,9 @@ write_vm_xml() { vm | base64 >"$FILES/vm.xml"; }
 
 request() { echo "<DS_DRIVER_ACTION_DATA>$*</DS_DRIVER_ACTION_DATA>"; }
 
-# backup [HOST] [JOB]: as the orchestrator calls it
+# backup [HOST] [JOB]: as the orchestrator calls it; run by the words of VIA
 backup() {
-    "$BUILD/datastore/restic/backup" "${1:-localhost}:$VMDIR" "${DISKS:-0}" one-12 "${2:--}" 12 0 \
+    ${VIA-} "$BUILD/datastore/restic/backup" "${1:-localhost}:$VMDIR" "${DISKS:-0}" one-12 "${2:--}" 12 0 \
         < <(request "$(datastore)" "$(vm)")
 }
 
