@@ -10,6 +10,7 @@ export ROOT BUILD
 # shellcheck source=tests/fixtures/guest.bash
 source "$ROOT/tests/fixtures/guest.bash"
 
+export VMVAULT_HOST_CONF=/nonexistent   # the settings of this machine are none of a test's business
 if [ -n "${BATS_TEST_TMPDIR-}" ]; then
     export CALLS="$BATS_TEST_TMPDIR/calls"   # what the fakes were asked to do
 fi

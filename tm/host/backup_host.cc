@@ -8,8 +8,10 @@
 
 #include "common/base64.h"
 #include "common/cancel.h"
+#include "common/confine.h"
 #include "common/error.h"
 #include "common/one/action.h"
+#include "tm/host/lib/apart.h"
 #include "tm/host/lib/begin.h"
 #include "tm/host/lib/guard.h"
 
@@ -27,6 +29,8 @@ constexpr Contract contract{
         "C<guard> is for C<begin>'s own use.\n\n"
         "C<recover --all> needs no request: it does so for every VM of this host whose backup "
         "has died, and leaves living ones alone.  A timer may call it, as often as it likes.\n\n"
+        "C<begin> leaves the cgroup, unit or session of its caller.  For that it may have to be "
+        "executed again: with an OPTION then, the descriptor that holds the request.\n\n"
         "The request is the first line of stdin: a BACKUP_HOST document, encoded in base64.  "
         "C<begin> takes the end of its stdin for the death of its caller, and undoes.",
 };
@@ -34,11 +38,11 @@ constexpr Contract contract{
 constexpr size_t longest_request = size_t{96} << 20;
 
 // Byte by byte would be slow, and reading ahead is harmless: nothing follows the line.
-std::string read_request() {
+std::string read_request(int fd) {
   std::string text;
   char buffer[65536];
   while (text.find('\n') == text.npos) {
-    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    const ssize_t n = read(fd, buffer, sizeof buffer);
     if (n == -1 && errno == EINTR) continue;
     if (n == -1) throw system_error("read the request", errno);
     if (n == 0) break;
@@ -52,7 +56,8 @@ std::string act(const Request& arguments) {
   const std::string& verb = arguments["VERB"];
   const std::string& option = arguments["OPTION"];
   if (verb == "recover" && option == "--all") return host::recover_all(), "";
-  if (!option.empty()) throw BadRequest{"unknown option '" + option + "' of " + verb};
+  const bool moved = verb == "begin" && !option.empty();
+  if (!moved && !option.empty()) throw BadRequest{"unknown option '" + option + "' of " + verb};
   using Verb = std::string (*)(const HostRequest&);
   static const std::map<std::string, Verb> verbs{
       {"begin",
@@ -67,12 +72,19 @@ std::string act(const Request& arguments) {
       {"status", host::status}};
   const auto found = verbs.find(verb);
   if (found == verbs.end()) throw BadRequest{"unknown verb '" + verb + "'"};
-  return found->second(HostRequest::parse(read_request()));
+  Fd passed_on{moved ? static_cast<int>(arguments.number("OPTION")) : -1};
+  const auto request = HostRequest::parse(read_request(moved ? passed_on.get() : STDIN_FILENO),
+                                          settings_of_this_host());
+  passed_on.reset();
+  if (verb == "begin" && !moved) host::move_apart(request);
+  return found->second(request);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::string_view{argv[1]} == "guard") return host::run_guard();
-  return run_action(contract, argc, argv, act);
+  const bool guard = argc == 2 && std::string_view{argv[1]} == "guard";
+  const int status = guard ? host::run_guard() : run_action(contract, argc, argv, act);
+  confine::leave();
+  return status;
 }

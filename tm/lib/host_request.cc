@@ -2,11 +2,49 @@
 #include "tm/lib/host_request.h"
 
 #include <charconv>
+#include <cstdlib>
 
 #include "common/error.h"
 #include "common/one/location.h"
 
-HostRequest HostRequest::parse(std::string_view xml) {
+namespace {
+
+Settings read_list(const XmlNode& root, const std::string& name) {
+  Settings out;
+  if (const auto list = root.first(name))
+    for (const auto& one : list->children()) out[one.name()] = one.text();
+  return out;
+}
+
+void override(Settings& settings, const Settings& by) {
+  for (const auto& [name, value] : by)
+    if (!value.empty()) settings[name] = value;
+}
+
+void check_paths(const Settings& settings) {
+  for (const auto* name : {"SCRATCH_PATH", "SOCKET_DIR"}) {
+    const auto found = settings.find(name);
+    if (found == settings.end() || found->second.empty()) continue;
+    try {
+      normal_path(found->second);
+    } catch (const BadRequest& e) {
+      throw BadRequest{std::string{"the setting "} + name + ": " + e.what()};
+    }
+  }
+}
+
+}  // namespace
+
+Settings settings_of_this_host() {
+  const char* path = getenv("VMVAULT_HOST_CONF");
+  const auto all = read_settings(path && *path ? path : "/etc/vmvault/host.conf");
+  Settings out;
+  for (const auto* name : host_settings)
+    if (const auto found = all.find(name); found != all.end()) out.insert(*found);
+  return out;
+}
+
+HostRequest HostRequest::parse(std::string_view xml, const Settings& host) {
   const Xml document{xml};
   const XmlNode root = document.root();
   if (root.name() != "BACKUP_HOST") throw BadRequest{"the request is no BACKUP_HOST document"};
@@ -19,8 +57,11 @@ HostRequest HostRequest::parse(std::string_view xml) {
   request.live = root.at("LIVE") == "YES";
   request.take_over = root.find("TAKE_OVER") == "YES";
   request.libvirt_uri = root.at("LIBVIRT_URI");
-  if (const auto settings = root.first("SETTINGS"))
-    for (const auto& one : settings->children()) request.settings[one.name()] = one.text();
+  request.settings = read_list(root, "SETTINGS");
+  request.datastore = read_list(root, "DATASTORE_SETTINGS");
+  override(request.settings, host);
+  override(request.settings, request.datastore);
+  check_paths(request.settings);
   const auto vm = root.first("VM");
   if (!vm) throw BadRequest{"the request has no VM"};
   request.vm_xml = vm->dump();
@@ -42,6 +83,8 @@ std::string HostRequest::to_xml() const {
   root.add("LIBVIRT_URI", libvirt_uri);
   XmlNode list = root.add("SETTINGS");
   for (const auto& [name, value] : settings) list.add(name, value);
+  XmlNode datastore_list = root.add("DATASTORE_SETTINGS");
+  for (const auto& [name, value] : datastore) datastore_list.add(name, value);
   root.add_copy(Xml{vm_xml}.root());
   return document.dump();
 }

@@ -11,6 +11,18 @@
 #include "common/one/vm.h"
 #include "common/one/xml.h"
 
+// What a hypervisor may be told by configuration: on the front-end, on itself, and, as
+// VMVAULT_<NAME>, by the datastore.
+inline constexpr const char* host_settings[] = {
+    "AGENT_TIMEOUT", "CONNECTIONS",      "DISKS_PARALLEL",
+    "EXPORT",        "FREEZE_DEADLINE",  "FS_FREEZE_FALLBACK",
+    "READ_BWLIMIT",  "SCRATCH_FLOOR_MB", "SCRATCH_FLOOR_PERCENT",
+    "SCRATCH_PATH",  "SOCKET_DIR",       "STOCK_PARENT",
+    "VIEW_LEASE"};
+
+// Those of this hypervisor: /etc/vmvault/host.conf, or what VMVAULT_HOST_CONF names instead.
+Settings settings_of_this_host();
+
 struct HostRequest {
   std::filesystem::path vm_dir;
   std::filesystem::path backup_dir;  // ends in "/backup"
@@ -18,13 +30,15 @@ struct HostRequest {
   bool live = false;
   bool take_over = false;  // nobody uploads: a view that an earlier backup left may be ended
   std::string libvirt_uri;
-  Settings settings;   // of the front-end, by the names of share/etc/vmvault.conf
+  Settings settings;   // by the names of share/etc/vmvault.conf
+  Settings datastore;  // the datastore's own, which come before those
   std::string vm_xml;  // the VM element as it came
   Vm vm;               // the same, parsed
 
   // BadRequest for a disk that the VM has not, paths that are not absolute and normal, and a backup
-  // dir of another name.
-  static HostRequest parse(std::string_view xml);
+  // dir of another name.  The settings are the document's; of two for the same, the datastore's
+  // comes before that of `host`, and that before the front-end's.
+  static HostRequest parse(std::string_view xml, const Settings& host = {});
   std::string to_xml() const;
 
   // A setting, or what holds without it.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
+#include "common/file.h"
+#include "common/test_env.h"
 
 namespace {
 
@@ -15,12 +17,12 @@ const std::string vm =
     "</BACKUP_CONFIG></BACKUPS></VM>";
 
 std::string document(const std::string& vm_dir, const std::string& backup_dir,
-                     const std::string& disks) {
+                     const std::string& disks, const std::string& datastore = "") {
   return "<BACKUP_HOST><VM_DIR>" + vm_dir + "</VM_DIR><BACKUP_DIR>" + backup_dir +
          "</BACKUP_DIR><DISKS>" + disks +
          "</DISKS><LIVE>YES</LIVE><LIBVIRT_URI>qemu:///system</LIBVIRT_URI>"
          "<SETTINGS><SCRATCH_FLOOR_MB>7</SCRATCH_FLOOR_MB></SETTINGS>" +
-         vm + "</BACKUP_HOST>";
+         "<DATASTORE_SETTINGS>" + datastore + "</DATASTORE_SETTINGS>" + vm + "</BACKUP_HOST>";
 }
 
 }  // namespace
@@ -43,4 +45,34 @@ TEST(HostRequest, RefusesPathsThatCouldHurt) {
   EXPECT_THROW(HostRequest::parse(document("/var/lib/12", "/etc", "0")), BadRequest);
   EXPECT_THROW(HostRequest::parse(document("/var/lib/12", "/x/backup", "1")), BadRequest);
   EXPECT_THROW(HostRequest::parse("<VM/>"), BadRequest);
+}
+
+TEST(HostRequest, TheDatastoreComesBeforeTheHostAndThatBeforeTheFrontEnd) {
+  const auto text = document("/var/lib/12", "/var/lib/12/backup", "0",
+                             "<EXPORT>copy</EXPORT><CPU_QUOTA>50</CPU_QUOTA>");
+  const auto one = HostRequest::parse(
+      text, {{"EXPORT", "view"}, {"SCRATCH_FLOOR_MB", "8"}, {"SCRATCH_PATH", ""}});
+  EXPECT_EQ(one.setting("EXPORT", ""), "copy");
+  EXPECT_EQ(one.number("SCRATCH_FLOOR_MB", 0), 8);
+  EXPECT_EQ(one.number("CPU_QUOTA", 0), 50);
+  EXPECT_EQ(one.setting("SCRATCH_PATH", "none"), "none");
+  EXPECT_EQ(HostRequest::parse(one.to_xml()).to_xml(), one.to_xml());
+}
+
+TEST(HostRequest, RefusesPathsInSettingsThatCouldHurt) {
+  for (const std::string path : {"tmp", "/srv/../etc", "/a\nb"}) {
+    EXPECT_THROW(HostRequest::parse(document("/vm", "/vm/backup", "0"), {{"SCRATCH_PATH", path}}),
+                 BadRequest);
+    EXPECT_THROW(HostRequest::parse(
+                     document("/vm", "/vm/backup", "0", "<SOCKET_DIR>" + path + "</SOCKET_DIR>")),
+                 BadRequest);
+  }
+}
+
+TEST(HostRequest, AHostSaysOnlyWhatItMaySay) {
+  const TempDir dir;
+  const ScopedEnv file{"VMVAULT_HOST_CONF", (dir.path() / "host.conf").string()};
+  EXPECT_TRUE(settings_of_this_host().empty());
+  write_file(dir.path() / "host.conf", "EXPORT=copy\nRESTIC_LOCK_WAIT=1\nCPU_QUOTA=1\n");
+  EXPECT_EQ(settings_of_this_host(), (Settings{{"EXPORT", "copy"}}));
 }

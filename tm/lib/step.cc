@@ -8,18 +8,13 @@
 #include "common/command.h"
 #include "common/error.h"
 #include "common/one/config.h"
+#include "common/one/core.h"
+#include "common/one/limits.h"
 #include "common/one/location.h"
 #include "common/one/running.h"
 #include "tm/lib/host_request.h"
 
 namespace {
-
-// What the hypervisor's side may be told by configuration.
-constexpr const char* host_settings[] = {
-    "AGENT_TIMEOUT",         "VIEW_LEASE",         "EXPORT",
-    "FREEZE_DEADLINE",       "FS_FREEZE_FALLBACK", "SCRATCH_PATH",
-    "SCRATCH_FLOOR_PERCENT", "SCRATCH_FLOOR_MB",   "SOCKET_DIR",
-    "STOCK_PARENT"};
 
 struct Step {
   std::string host;
@@ -45,6 +40,25 @@ Step read(const Request& request, When when) {
   for (const char* name : host_settings)
     if (const auto value = setting(name)) out.settings[name] = *value;
   return {std::move(location.host), std::move(out)};
+}
+
+// What the datastore of the backup says to the hypervisor.  It is not needed for a backup, so one
+// that the core does not tell us of is no reason to have none.
+Settings settings_of_datastore(int id) {
+  if (id < 0) return {};
+  std::optional<Datastore> datastore;
+  try {
+    datastore = datastore_from_core(id);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    log(Level::warn, std::string{e.what()} + ": the backup goes on without its limits");
+    return {};
+  }
+  auto out = to_settings(limits_of(*datastore, attribute_prefix(*datastore)));
+  for (const std::string name : host_settings)
+    if (auto value = datastore->attribute("VMVAULT_" + name)) out[name] = *std::move(value);
+  return out;
 }
 
 Command backup_host(const Step& step, std::string_view verb) {
@@ -90,6 +104,7 @@ void insist(const Step& step, const Finished& finished) {
 std::string prebackup(const Request& request, When when) {
   Step step = read(request, when);
   const Running running{step.request.vm.id, "prebackup"};
+  step.request.datastore = settings_of_datastore(step.request.vm.backup.last_datastore_id);
   const auto alive = workers(step.request.vm.id);
   step.request.take_over = std::none_of(
       alive.begin(), alive.end(), [](const Worker& worker) { return worker.phase == "backup"; });

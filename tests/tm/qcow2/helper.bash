@@ -18,15 +18,16 @@ vm_xml() {
 <VM><ID>$VM_ID</ID><DEPLOY_ID>${DEPLOY_ID-lab}</DEPLOY_ID><LCM_STATE>69</LCM_STATE>
 <TEMPLATE>$disks</TEMPLATE><BACKUPS><BACKUP_CONFIG><MODE>${3:-INCREMENT}</MODE>
 <LAST_INCREMENT_ID>$1</LAST_INCREMENT_ID><FS_FREEZE>${2:-NONE}</FS_FREEZE>
+${DATASTORE:+<LAST_DATASTORE_ID>$DATASTORE</LAST_DATASTORE_ID>}
 </BACKUP_CONFIG></BACKUPS></VM>
 XML
 }
 
-# step NAME PARENT [FREEZE] [MODE]
+# step NAME PARENT [FREEZE] [MODE]; run by the words of VIA
 step() {
     local name=$1 ids=${DISKS:-0}
     shift
-    vm_xml "$@" | "$BUILD/tm/qcow2/$name" "localhost:$VM_DIR" "${ids// /:}" lab - $VM_ID 0
+    vm_xml "$@" | ${VIA-} "$BUILD/tm/qcow2/$name" "localhost:$VM_DIR" "${ids// /:}" lab - $VM_ID 0
 }
 
 journal() { jq -r ".$1" "$VM_DIR/backup.journal" 2>/dev/null; }

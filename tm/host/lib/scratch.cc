@@ -10,6 +10,7 @@
 
 #include "common/one/location.h"
 #include "tm/host/lib/copy_disks.h"
+#include "tm/host/lib/scratch_place.h"
 
 namespace fs = std::filesystem;
 
@@ -45,6 +46,8 @@ Scratch::Scratch(const HostRequest& request, const LiveDomain& domain, Journal& 
     own_dir_.path = dir_;
     if (fs::create_directory(dir_)) let_qemu_write(dir_, domain);
   }
+
+  check_scratch_place(dir_, domain.qemu_uid, domain.qemu_gid);
 
   const std::string socket_dir = request.setting("SOCKET_DIR", dir_.string());
   socket_ = normal_path(socket_dir) / (prefix_ + ".sock");

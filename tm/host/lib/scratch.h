@@ -18,7 +18,8 @@ namespace host {
 class Scratch {
  public:
   // Chooses the places (settings SCRATCH_PATH and SOCKET_DIR, default <vm dir>/tmp), lets qemu's
-  // user write there where we may, enters all names in the journal, and checks the free space.
+  // user write there where we may, enters all names in the journal, and checks that the place is
+  // fit and has the space.
   Scratch(const HostRequest& request, const LiveDomain& domain, Journal& journal);
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
