@@ -6,6 +6,7 @@ PREFIX   ?= /usr/local
 # The tree of actions.  On an OpenNebula front-end: make install REMOTES=/var/lib/one/remotes
 REMOTES  ?= $(PREFIX)/libexec/vmvault
 MANDIR   ?= $(PREFIX)/share/man
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
 DESTDIR  ?=
 CXX      ?= g++
 CXXFLAGS ?= -O2 -g
@@ -136,6 +137,7 @@ $(PAGES):
 
 TEMPLATES   := $(wildcard share/etc/*.conf)
 COMPLETIONS := $(notdir $(wildcard share/completions/*))
+SYSTEMD     := $(wildcard share/systemd/*)
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: all man  ## install below $(DESTDIR)$(PREFIX)
@@ -145,12 +147,14 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
+	@scripts/install --units $(REMOTES) $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 
 uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
-	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%)
+	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD)))
 
 deps:  ## install the Debian packages that share/packages lists
 	@scripts/deps --install

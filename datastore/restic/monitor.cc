@@ -5,6 +5,7 @@
 #include "common/command.h"
 #include "common/error.h"
 #include "common/one/action.h"
+#include "common/one/left_hosts.h"
 #include "datastore/lib/space.h"
 #include "datastore/restic/lib/repository.h"
 
@@ -16,7 +17,10 @@ constexpr Contract contract{
     .args = "DATASTORE_ID",
     .input = Input::base64_xml,
     .reply = "C<USED_MB=>, C<TOTAL_MB=> and C<FREE_MB=>, one per line.",
-    .description = "Makes BASE_PATH, on this machine or on the SFTP server, if it is not there."};
+    .description =
+        "Makes BASE_PATH, on this machine or on the SFTP server, if it is not there.\n\n"
+        "Since it is called every few minutes, it also asks the hosts where a backup died to put "
+        "right what was left (F<tm/host/backup_host>, C<recover --all>)."};
 
 constexpr std::chrono::seconds limit{60};
 
@@ -41,6 +45,7 @@ std::string monitor(const Request& request) {
   const auto space = restic::parse_backend(datastore) == restic::Backend::local
                          ? local_space(base)
                          : server_space(restic::sftp_login(datastore), base.string());
+  recover_left_hosts();
   return space.text();
 }
 

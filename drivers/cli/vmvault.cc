@@ -10,6 +10,7 @@
 #include "drivers/cli/lib/backup.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/list.h"
+#include "drivers/cli/lib/recover.h"
 #include "drivers/cli/lib/remove.h"
 #include "drivers/cli/lib/restore.h"
 #include "drivers/cli/lib/version.h"
@@ -26,6 +27,7 @@ constexpr const char* examples =
     "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
+    "  vmvault recover                            clean up after backups that died\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 wrong use, 143 cancelled (^C or SIGTERM).  See vmvault(1).";
 
@@ -36,6 +38,7 @@ struct Words {
   int image = -1;
   bool json = false;
   cli::RestoreOptions restore;
+  cli::RecoverOptions recover;
   std::function<void(cli::App&)> command;
 };
 
@@ -68,6 +71,16 @@ void add_restore(CLI::App& root, Words& words) {
       [&words] { words.command = [&words](cli::App& app) { cli::restore(app, words.restore); }; });
 }
 
+void add_recover(CLI::App& root, Words& words) {
+  auto* sub = root.add_subcommand("recover", "Put right what dead backups left");
+  sub->add_option("DOMAIN", words.recover.domain, "Only this one (default: all of this host)");
+  sub->add_flag("--foreign", words.recover.foreign, "Also what another tool's backup left with it");
+  sub->add_flag("--for-stock", words.recover.for_stock,
+                "And leave it as OpenNebula's own driver expects it");
+  sub->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::recover(app, words.recover); }; });
+}
+
 void add_image_commands(CLI::App& root, Words& words) {
   auto* list = root.add_subcommand("list", "The backup images");
   auto* show = root.add_subcommand("show", "One image: its increments and disks");
@@ -98,6 +111,7 @@ int run(int argc, char** argv) {
   add_backup(root, words);
   add_image_commands(root, words);
   add_restore(root, words);
+  add_recover(root, words);
   try {
     root.parse(argc, argv);
   } catch (const CLI::Success& help) {

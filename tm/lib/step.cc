@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/one/config.h"
 #include "common/one/core.h"
+#include "common/one/left_hosts.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
 #include "common/one/running.h"
@@ -61,10 +62,11 @@ Settings settings_of_datastore(int id) {
   return out;
 }
 
-Command backup_host(const Step& step, std::string_view verb) {
+Command backup_host(const Step& step, std::string_view verb, std::string_view option = "") {
   const bool here = is_this_machine(step.host);
   const auto root = here ? remotes_root() : remote_root();
   Command command{(root / "tm/host/backup_host").string(), verb};
+  if (!option.empty()) command.arg(option);
   if (!here) command = command.on(step.host);
   command.input(base64_encode(step.request.to_xml()) + "\n");
   // Lines for the core's log pass as they come; the plain one is the error, and output_of() has it.
@@ -108,9 +110,17 @@ std::string prebackup(const Request& request, When when) {
   const auto alive = workers(step.request.vm.id);
   step.request.take_over = std::none_of(
       alive.begin(), alive.end(), [](const Worker& worker) { return worker.phase == "backup"; });
+  if (!is_this_machine(step.host)) enter_host(step.request.vm.id, step.host);
   insist(
       step,
       backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{45}}).run());
+  return "";
+}
+
+std::string recover(const Request& request) {
+  const Step step = read(request, When::live);
+  insist(step,
+         backup_host(step, "recover", request["OPTION"]).deadline(std::chrono::hours{4}).run());
   return "";
 }
 
@@ -118,5 +128,6 @@ std::string postbackup(const Request& request, When when) {
   const Step step = read(request, when);
   const Running running{step.request.vm.id, "postbackup"};
   insist(step, backup_host(step, "end").shielded().deadline(std::chrono::minutes{10}).run());
+  strike_out_host(step.request.vm.id);
   return "";
 }

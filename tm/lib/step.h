@@ -15,4 +15,7 @@ std::string prebackup(const Request& request, When when);
 // Let backup_host remove what prebackup left (contract 3.6).
 std::string postbackup(const Request& request, When when);
 
+// Let backup_host put right what a dead backup of the VM left.
+std::string recover(const Request& request);
+
 inline constexpr std::string_view step_args = "HOST:DIR DISKS DEPLOY_ID JOB_ID VM_ID DS_ID";

@@ -9,54 +9,12 @@
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
-#include "drivers/cli/lib/hypervisor.h"
-#include "drivers/lib/disk_file.h"
-#include "drivers/lib/document.h"
+#include "drivers/cli/lib/subject.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/next_backup.h"
 
 namespace cli {
 namespace {
-
-struct Subject {
-  guest::Guest guest;
-  bool running = false;
-};
-
-Subject find(const App& app, const BackupOptions& options) {
-  const auto found = Hypervisor{app.uri()}.find(options.domain);
-  const auto xml =
-      read_document(found.xml, "libvirt's description of domain '" + options.domain + "'");
-  Subject subject{.guest = guest::parse(xml.root()), .running = found.active};
-  if (subject.guest.opennebulas && !options.force)
-    throw Error{"domain '" + subject.guest.name +
-                "' belongs to an OpenNebula, which backs it up itself (onevm backup): --force does "
-                "it all the same, and starts its chain of increments anew"};
-  if (!found.persistent)
-    note("domain '" + subject.guest.name +
-         "' is transient: when it ends, the track of its changes is lost, and the next increment "
-         "holds everything");
-  for (const auto& disk : subject.guest.disks)
-    if (disk.removable())
-      note(disk.device + " '" + disk.target + "' is not backed up: it is a removable medium");
-  note_left_out(xml.root());
-  return subject;
-}
-
-// The disks with their ids; links to their files in the machine's directory, where drivers look.
-std::vector<messages::VmDisk> take_disks(App& app, int vm, const guest::Guest& guest, Mode& mode) {
-  std::vector<messages::VmDisk> disks;
-  mode = Mode::full;
-  for (auto& disk : guest::backup_disks(guest)) try {
-      const auto file = guest::probe(disk.source, disk.format);
-      if (file.tracks_changes) mode = Mode::increment;
-      const int id = app.store().disk_id(vm, disk.target, disk.source);
-      disks.push_back({.id = id, .disk = std::move(disk), .virtual_size = file.virtual_size});
-    } catch (const Error& error) {
-      throw Error{"disk '" + disk.target + "' of domain '" + guest.name + "': " + error.what()};
-    }
-  return disks;
-}
 
 std::optional<state::ImageRecord> active_image(const App& app, const state::VmRecord& vm) {
   return vm.active_image ? app.store().image(*vm.active_image) : std::nullopt;
@@ -87,7 +45,7 @@ void report(const Stored& stored, const std::string& name, std::int64_t seconds)
 
 void backup(App& app, const BackupOptions& options) {
   const auto begun = std::time(nullptr);
-  const auto subject = find(app, options);
+  const auto subject = find_subject(app, options.domain, options.force);
   auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
   const auto lock = app.lock(vm);
   refuse_if_busy(vm);

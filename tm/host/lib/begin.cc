@@ -73,9 +73,11 @@ std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
 // A VM that is off, unless it was started meanwhile: then it is captured as it runs.
 std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
   try {
-    if (const auto domain = domain_of(hypervisor, capture.request))
+    if (const auto domain = domain_of(hypervisor, capture.request)) {
+      capture.journal.domain = uuid_of(*domain);
       capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
                                 "read a domain's definition");
+    }
     return open_offline(capture);
   } catch (const Cancelled&) {
     throw;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -22,6 +24,9 @@ void end(const HostRequest& request) {
   pay_debts(request.vm_dir);
   unmount_view(request.backup_dir);
   remove_tree(request.backup_dir);
+  // <base path>/<vm id>, if that is where it was.
+  if (request.backup_dir.parent_path() != request.vm_dir)
+    rmdir(request.backup_dir.parent_path().c_str());
 }
 
 void abort(const HostRequest& request) {

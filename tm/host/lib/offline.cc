@@ -127,6 +127,8 @@ class OfflineOrigin : public Origin {
         found_{choose_all(capture)},
         parts_{found_.begin(), found_.end()},
         bitmaps_{capture, found_} {
+    capture_.journal.scratch = {sockets_.path()};
+    capture_.journal.save(capture_.request.vm_dir);
     bitmaps_.add();
     serve();
     result = capture.new_result();
