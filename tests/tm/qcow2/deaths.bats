@@ -59,6 +59,25 @@ next_works() {
     next_works
 }
 
+# What the agent tells of its system comes from this file.
+@test "a Windows guest is not frozen for as long as others, unless it is said how long" {
+    guest_exec lab sh -c 'echo ID=mswindows >/etc/os-release'
+    DISKS='0 1' at_moment '.thaw_owed == "AGENT"' prebackup_live 0 AGENT
+    grep -q 'a Windows guest: it is frozen for at most 8 s' "$BATS_TEST_TMPDIR/err"
+    eventually free
+    kill -CONT "$host_pid"
+    wait "$step_pid" || true
+    step postbackup_live 0
+    VMVAULT_FREEZE_DEADLINE=100 run -0 --separate-stderr step prebackup_live 0 AGENT
+    [[ $stderr != *Windows* ]]
+    step postbackup_live 0
+    guest_exec lab rm /etc/os-release
+    run -0 --separate-stderr step prebackup_live 0 AGENT
+    [[ $stderr != *Windows* ]]
+    step postbackup_live 0
+    next_works
+}
+
 @test "backup_host hangs while the guest is paused: the deadline sets the guest free" {
     export VMVAULT_FREEZE_DEADLINE=1
     DISKS='0 1' at_moment '.thaw_owed == "SUSPEND"' prebackup_live 0 SUSPEND

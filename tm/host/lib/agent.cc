@@ -48,6 +48,20 @@ FsStatus fs_status(const Domain& domain, std::chrono::seconds limit) {
                                                                  : FsStatus::thawed;
 }
 
+std::chrono::seconds usual_freeze_deadline(const Domain& domain, Freeze how,
+                                           std::chrono::seconds limit) noexcept {
+  constexpr std::chrono::seconds usual{30}, windows{8};
+  if (how != Freeze::agent) return usual;
+  try {
+    if (ask(domain, "guest-get-osinfo", limit).value("id", "") != "mswindows") return usual;
+    log(Level::info,
+        "a Windows guest: it is frozen for at most " + std::to_string(windows.count()) + " s");
+    return windows;
+  } catch (const std::exception&) {  // whether an agent is there at all is found out next
+    return usual;
+  }
+}
+
 bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how,
               std::chrono::seconds limit) noexcept {
   const auto end = std::chrono::steady_clock::now() + limit;

@@ -16,6 +16,12 @@ enum class FsStatus { thawed, frozen };
 void ping_agent(const Domain& domain, std::chrono::seconds limit);
 FsStatus fs_status(const Domain& domain, std::chrono::seconds limit);
 
+// How long a guest may stand still that is frozen by its agent, where nobody has said it: the
+// services of a Windows guest give up after 10 s.  An agent that does not say within `limit` what
+// it works for gets the longer time.
+std::chrono::seconds usual_freeze_deadline(const Domain& domain, Freeze how,
+                                           std::chrono::seconds limit) noexcept;
+
 // Thaw (agent) or resume (suspend), and look whether it helped; again and again until it did, or
 // `limit` has passed.  A freeze that an agent obeys late is thawed too, since only the status
 // counts. True when the guest is known to run free, or to be gone.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <memory>
 
 #include "common/one/action.h"
+#include "tm/host/lib/agent.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/checkpoints.h"
 #include "tm/host/lib/live_disk.h"
@@ -126,10 +128,13 @@ class LiveOrigin : public Origin {
   }
 
   std::unique_ptr<Quiet> freeze() {
-    const QuietOptions options{
+    QuietOptions options{
         .how = request_.vm.backup.freeze,
         .agent_timeout = std::chrono::seconds{request_.number("AGENT_TIMEOUT", 10)},
-        .deadline = std::chrono::seconds{request_.number("FREEZE_DEADLINE", 30)}};
+        .deadline = std::chrono::seconds{request_.number("FREEZE_DEADLINE", -1)}};
+    if (options.deadline.count() < 0)
+      options.deadline = usual_freeze_deadline(
+          domain_, options.how, std::min(options.agent_timeout, std::chrono::seconds{5}));
     try {
       return std::make_unique<Quiet>(hypervisor_, domain_, capture_.journal, request_.vm_dir,
                                      capture_.guard, options);
