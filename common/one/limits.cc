@@ -49,6 +49,7 @@ confine::Limits limits_from(const Settings& settings) {
     if (found == settings.end() || found->second.empty()) continue;
     const auto number = parse_number(found->second);
     if (!number) throw BadRequest{"the limit " + found->first + " is not a number"};
+    if (*number == -1 && field.least > 0) continue;
     limits.*field.value = checked(*number, field, "limit " + found->first);
   }
   return limits;

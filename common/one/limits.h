@@ -15,7 +15,8 @@ confine::Limits limits_of(const Datastore& datastore, const std::string& prefix)
 // The prefix of a datastore's attributes: its DS_MAD in upper case.
 std::string attribute_prefix(const Datastore& datastore);
 
-// By the names of confine::fields, and back.  BadRequest for a value that cannot be.
+// By the names of confine::fields, and back.  BadRequest for a value that cannot be; -1 is no
+// limit, here too, but for a priority that can have that value.
 Settings to_settings(const confine::Limits& limits);
 confine::Limits limits_from(const Settings& settings);
 

@@ -40,6 +40,7 @@ TEST(Limits, OtherThanNumbersThatCanBeIsRefused) {
         "<RESTIC_MAX_RIOPS>1k</RESTIC_MAX_RIOPS>", "<RESTIC_CPU_QUOTA>0</RESTIC_CPU_QUOTA>",
         "<RESTIC_MEMORY_MAX_MB>99999999999</RESTIC_MEMORY_MAX_MB>"})
     EXPECT_THROW(limits(text), BadRequest) << text;
+  EXPECT_FALSE(limits_from({{"MAX_RIOPS", "-1"}}).any());
   EXPECT_THROW(limits_from({{"CPU_QUOTA", "half"}}), BadRequest);
   EXPECT_THROW(limits_from({{"IONICE", "9"}}), BadRequest);
 }
