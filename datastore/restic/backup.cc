@@ -24,7 +24,7 @@ constexpr Contract contract{
     .description =
         "restic runs on the VM's host, or on the bridge that the core has chosen.  The files are "
         "read from the backup directory there: all F<disk.*>, F<vm.xml>, and F<domain.xml>, "
-        "F<vmvault.json> and F<nvram*> if they are there.  Each of DISKS must have its file of "
+        "F<vmvault.json> and F<nvram.fd> if they are there.  Each of DISKS must have its file of "
         "this increment.  JOB_ID is C<-> for none.\n\n"
         "A repository that is not there is made, but not for an increment of an older backup.\n\n"
         "A backup that fails or is cancelled leaves no snapshot."};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "common/one/machine_state.h"
 
 namespace guest {
 namespace {
@@ -75,12 +76,12 @@ Guest parse(const XmlNode& domain) {
   return guest;
 }
 
-std::vector<std::string> left_out(const XmlNode& domain) {
+std::vector<std::string> keeps(const XmlNode& domain) {
   std::vector<std::string> words;
-  if (domain.first("devices/tpm")) words.emplace_back("TPM state");
+  if (domain.first("devices/tpm")) words.emplace_back(machine_state::tpm);
   // libvirt chooses the file itself where the domain only says what firmware it wants.
   if (domain.first("os/nvram | os[@firmware = 'efi'][not(loader/@stateless = 'yes')]"))
-    words.emplace_back("NVRAM");
+    words.emplace_back(machine_state::nvram);
   return words;
 }
 

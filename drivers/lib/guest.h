@@ -42,8 +42,8 @@ struct Guest {
 // From a domain element of libvirt.  BadRequest if it is none.
 Guest parse(const XmlNode& domain);
 
-// What the machine keeps besides its disks, and no backup holds: "TPM state", "NVRAM".
-std::vector<std::string> left_out(const XmlNode& domain);
+// What the machine keeps besides its disks, in the words of common/one/machine_state.h.
+std::vector<std::string> keeps(const XmlNode& domain);
 
 // The disks to back up: all but the removable ones.  Throws an Error that names the domain and
 // the disk if there is one that is not a file, or there is none at all: nothing is left out

@@ -102,7 +102,7 @@ TEST(Guest, SeesAConnectedAgentOnly) {
 
 TEST(Guest, KnowsWhatItKeepsBesidesItsDisks) {
   const auto words = [](const std::string& os, const std::string& devices) {
-    return left_out(Xml{"<domain>" + os + "<devices>" + devices + "</devices></domain>"}.root());
+    return keeps(Xml{"<domain>" + os + "<devices>" + devices + "</devices></domain>"}.root());
   };
   using Words = std::vector<std::string>;
   EXPECT_EQ(words("<os/>", vda), Words{});

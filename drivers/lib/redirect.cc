@@ -23,6 +23,23 @@ void point_to(XmlNode disk, const std::filesystem::path& file) {
   disk.add("source").set_attribute("file", file.string());
 }
 
+void remove_attribute(const XmlNode& node, const char* name) {
+  if (xmlAttr* found = xmlHasProp(node.raw(), reinterpret_cast<const xmlChar*>(name)))
+    xmlRemoveProp(found);
+}
+
+// The form that every libvirt reads: the path as text.
+void point_nvram_to(const XmlNode& domain, const std::filesystem::path& file) {
+  auto nvram = domain.first("os/nvram");
+  if (!nvram) {
+    auto os = domain.first("os");
+    if (!os) throw Error{"the stored domain.xml has no os, and there is an NVRAM for it"};
+    nvram = os->add("nvram");
+  }
+  remove_attribute(*nvram, "type");
+  nvram->set_text(file.string());
+}
+
 bool removable(const XmlNode& disk) {
   const auto device = disk.attribute("device");
   return device == "cdrom" || device == "floppy";
@@ -35,14 +52,14 @@ void remove_live_parts(const XmlNode& domain) {
   remove_all(domain, "seclabel[not(@type = 'static') and not(@type = 'none')]");
   remove_all(domain, "devices/interface/target[starts-with(@dev, 'vnet')]");
   remove_all(domain, "devices/channel/source[@mode = 'bind']");
-  if (xmlAttr* id = xmlHasProp(domain.raw(), reinterpret_cast<const xmlChar*>("id")))
-    xmlRemoveProp(id);
+  remove_attribute(domain, "id");
 }
 
 }  // namespace
 
 Redirected redirect(std::string_view domain,
-                    const std::map<std::string, std::filesystem::path>& files) {
+                    const std::map<std::string, std::filesystem::path>& files,
+                    const std::filesystem::path& nvram) {
   const auto document = read_document(domain, "the stored domain.xml");
   const auto root = document.root();
   if (root.name() != "domain") throw Error{"the stored domain.xml is no domain"};
@@ -61,6 +78,7 @@ Redirected redirect(std::string_view domain,
   }
   if (!missing.empty())
     throw Error{"the stored domain.xml has no disk '" + missing.begin()->first + "'"};
+  if (!nvram.empty()) point_nvram_to(root, nvram);
   remove_live_parts(root);
   result.xml = document.dump() + "\n";
   return result;

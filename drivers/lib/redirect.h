@@ -15,11 +15,13 @@ struct Redirected {
   std::vector<std::string> removed;  // targets of disks that were not restored
 };
 
-// `files` holds the restored qcow2 file of each target, absolute.  Those disks get it as their
+// `files` holds the restored qcow2 file of each target, absolute; `nvram` the restored NVRAM, if
+// there is one.  Those disks get it as their
 // source; other disks go, but removable ones stay; what only a running domain has (aliases, labels,
 // backing chains, jobs) goes too.  Name and UUID stay: it is the same machine.  An Error if
 // `domain` is no domain, or lacks one of the targets.
 Redirected redirect(std::string_view domain,
-                    const std::map<std::string, std::filesystem::path>& files);
+                    const std::map<std::string, std::filesystem::path>& files,
+                    const std::filesystem::path& nvram = {});
 
 }  // namespace guest

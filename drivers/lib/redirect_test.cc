@@ -94,6 +94,23 @@ TEST(Redirect, CarriesAnyPath) {
   EXPECT_EQ(document.at("devices/disk[1]/source/@file"), path);
 }
 
+TEST(Redirect, PointsToTheRestoredNvram) {
+  const auto nvram = [](const std::string& os) {
+    const auto text =
+        "<domain>" + os + "<devices><disk><target dev='vda'/></disk></devices></domain>";
+    return Xml{redirect(text, {{"vda", "/r/0"}}, "/r/nvram.fd").xml}
+        .root()
+        .first("os/nvram")
+        ->dump();
+  };
+  EXPECT_EQ(nvram("<os><nvram template='/t.fd'>/old.fd</nvram></os>"),
+            "<nvram template=\"/t.fd\">/r/nvram.fd</nvram>");
+  EXPECT_EQ(nvram("<os><nvram type='file'><source file='/old.fd'/></nvram></os>"),
+            "<nvram>/r/nvram.fd</nvram>");
+  EXPECT_EQ(nvram("<os firmware='efi'/>"), "<nvram>/r/nvram.fd</nvram>");
+  EXPECT_THROW(nvram(""), Error);
+}
+
 TEST(Redirect, RefusesWhatDoesNotFit) {
   const auto refused = [](std::string_view domain, const std::string& target) {
     try {

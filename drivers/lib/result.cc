@@ -19,6 +19,12 @@ bool CaptureResult::all_whole() const {
                                        [](const auto& disk) { return disk.kind == "whole"; });
 }
 
+const DocumentResult* CaptureResult::document(std::string_view what) const {
+  const auto found = std::find_if(documents.begin(), documents.end(),
+                                  [&](const auto& one) { return one.what == what; });
+  return found == documents.end() ? nullptr : &*found;
+}
+
 CaptureResult parse_result(std::string_view json) try {
   const auto document = nlohmann::json::parse(json);
   CaptureResult result;
@@ -39,6 +45,11 @@ CaptureResult parse_result(std::string_view json) try {
                             .dirty_bytes = disk.value("dirty_bytes", std::uint64_t{0}),
                             .read_bytes = disk.value("read_bytes", std::uint64_t{0}),
                             .file_size = disk.value("file_size", std::uint64_t{0})});
+  for (const auto& one : document.value("documents", nlohmann::json::array()))
+    result.documents.push_back({.what = one.at("what"),
+                                .file = one.at("file"),
+                                .why = one.value("why", ""),
+                                .size = one.value("size", std::uint64_t{0})});
   return result;
 } catch (const nlohmann::json::exception&) {
   throw BadRequest{"the capture's result is not readable"};

@@ -15,6 +15,13 @@ struct DiskResult {
   std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0, file_size = 0;
 };
 
+// A file of the machine besides its disks.
+struct DocumentResult {
+  std::string what;       // "TPM state", "NVRAM"
+  std::string file, why;  // no file: it is not in the backup; why not
+  std::uint64_t size = 0;
+};
+
 struct CaptureResult {
   int vm = -1;
   int increment = -1;
@@ -23,9 +30,11 @@ struct CaptureResult {
   bool consistent = false;
   std::string why;  // why it is not
   std::vector<DiskResult> disks;
+  std::vector<DocumentResult> documents;
 
   std::uint64_t bytes() const;  // of all disk files
   bool all_whole() const;       // an increment that holds everything
+  const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say
 };
 
 // BadRequest for what is no such document.

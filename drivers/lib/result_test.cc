@@ -16,7 +16,9 @@ TEST(Result, ReadsWhatACaptureSays) {
                     "why":"","virtual_size":1048576,"dirty_bytes":65536,"read_bytes":65536,
                     "file_size":200},
                    {"id":1,"target":"vdb","file":"disk.1.1","kind":"whole","why":"it is raw",
-                    "file_size":100}]})");
+                    "file_size":100}],
+          "documents":[{"what":"NVRAM","file":"nvram.fd","why":"","size":540672},
+                       {"what":"TPM state","file":"","why":"permission denied","size":0}]})");
   EXPECT_EQ(result.vm, 1'000'000);
   EXPECT_EQ(result.increment, 1);
   EXPECT_TRUE(result.live);
@@ -27,11 +29,16 @@ TEST(Result, ReadsWhatACaptureSays) {
   ASSERT_EQ(result.disks.size(), 2u);
   EXPECT_EQ(result.disks[0].dirty_bytes, 65536u);
   EXPECT_EQ(result.disks[1].why, "it is raw");
+  ASSERT_TRUE(result.document("NVRAM"));
+  EXPECT_EQ(result.document("NVRAM")->size, 540672u);
+  EXPECT_EQ(result.document("TPM state")->why, "permission denied");
+  EXPECT_FALSE(result.document("disks"));
 }
 
 TEST(Result, RefusesWhatIsNone) {
   for (const char* text : {"", "{", "[]", "{}", R"({"vm":1,"increment":"x","disks":[]})",
-                           R"({"vm":1,"increment":0,"disks":[{"id":0}]})"})
+                           R"({"vm":1,"increment":0,"disks":[{"id":0}]})",
+                           R"({"vm":1,"increment":0,"disks":[],"documents":[{"what":"x"}]})"})
     EXPECT_THROW(parse_result(text), BadRequest) << text;
 }
 

@@ -18,7 +18,7 @@ inline constexpr const char* host_settings[] = {
     "EXPORT",        "FREEZE_DEADLINE",  "FS_FREEZE_FALLBACK",
     "READ_BWLIMIT",  "SCRATCH_FLOOR_MB", "SCRATCH_FLOOR_PERCENT",
     "SCRATCH_PATH",  "SOCKET_DIR",       "STOCK_PARENT",
-    "VIEW_LEASE"};
+    "SWTPM_DIR",     "VIEW_LEASE"};
 
 // Those of this hypervisor: /etc/vmvault/host.conf, or what VMVAULT_HOST_CONF names instead.
 Settings settings_of_this_host();

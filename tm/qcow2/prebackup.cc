@@ -12,7 +12,8 @@ constexpr Contract contract{
     .input = Input::xml,
     .reply =
         "Nothing.  The backup directory on the host holds C<disk.ID.INCREMENT>, C<vm.xml>, "
-        "C<domain.xml> and C<vmvault.json>.",
+        "C<domain.xml> and C<vmvault.json>, and C<disk.tpm.0> and C<nvram.fd> if the machine has a "
+        "TPM or an NVRAM that can be read.",
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
+#include "common/one/machine_state.h"
 #include "common/one/progress.h"
 
 namespace fs = std::filesystem;
@@ -26,7 +27,7 @@ bool has_disk_id(const std::string& name) {
 
 bool belongs(const std::string& name) {
   return is_disk(name) || name == "vm.xml" || name == "domain.xml" || name == "vmvault.json" ||
-         name.starts_with("nvram");
+         name == machine_state::nvram_document;
 }
 
 bool is_legacy_rbd(const std::string& name) {
@@ -123,8 +124,8 @@ Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::pat
       throw Error{"'" + (directory / entry.name).string() + "' is not a plain file"};
     selection.names.push_back(entry.name);
     selection.bytes += entry.size;
-    if (is_disk(entry.name)) selection.disk_bytes += entry.size;
     if (!has_disk_id(entry.name)) continue;
+    selection.disk_bytes += entry.size;
     ++disks;
     if (is_legacy_rbd(entry.name)) ++legacy;
   }

@@ -15,7 +15,7 @@ namespace restic {
 struct Selection {
   std::vector<std::string> names;  // sorted
   std::uint64_t bytes = 0;
-  std::uint64_t disk_bytes = 0;  // of the files disk.*
+  std::uint64_t disk_bytes = 0;  // of the disks' files
   std::string format;            // "raw", or "rbd" for the legacy files of Ceph
 
   // MiB as the core accounts them: the bytes of the disk files, rounded up, at least 1.

@@ -13,15 +13,16 @@ DirectoryEntry file(const std::string& name, std::uint64_t size = 1) {
 }
 
 TEST(Selection, HoldsTheFilesOfABackupAndNoOthers) {
-  const auto chosen = select_files({file("vm.xml", 10), file("disk.10.0", 5), file("disk.0.0", 7),
-                                    file("tmp"), file("disk.tpm.0", 2), file("vmvault.json", 3),
-                                    file("domain.xml", 4), file("nvram.fd", 6), file("xdisk.0.0")},
-                                   "/b");
+  const auto chosen =
+      select_files({file("vm.xml", 10), file("disk.10.0", 5), file("disk.0.0", 7), file("tmp"),
+                    file("disk.tpm.0", 2), file("vmvault.json", 3), file("domain.xml", 4),
+                    file("nvram.fd", 6), file("nvram.bin"), file("xdisk.0.0")},
+                   "/b");
   EXPECT_EQ(chosen.names,
             (std::vector<std::string>{"disk.0.0", "disk.10.0", "disk.tpm.0", "domain.xml",
                                       "nvram.fd", "vm.xml", "vmvault.json"}));
   EXPECT_EQ(chosen.bytes, 37U);
-  EXPECT_EQ(chosen.disk_bytes, 14U);
+  EXPECT_EQ(chosen.disk_bytes, 12U);
   EXPECT_EQ(chosen.format, "raw");
 }
 

@@ -88,6 +88,10 @@ void backup(App& app, const BackupOptions& options) {
                                .error = {}},
                               {.document = request, .freeze_is_a_bonus = !options.freeze});
   report(stored, vm.name, std::time(nullptr) - begun);
+  // Of what the capture could not read, it has warned itself.
+  for (const auto& what : subject.keeps)
+    if (!stored.result || !stored.result->document(what))
+      note("the " + what + " of '" + vm.name + "' is not in the backup");
 }
 
 }  // namespace cli

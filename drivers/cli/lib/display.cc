@@ -8,8 +8,6 @@
 #include <cstdio>
 #include <ctime>
 
-#include "drivers/lib/guest.h"
-
 namespace cli {
 namespace {
 
@@ -99,11 +97,6 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 void note(std::string_view text) {
   const auto line = "vmvault: " + printable(text) + "\n";
   std::fputs(line.c_str(), stderr);
-}
-
-void note_left_out(const XmlNode& domain) {
-  for (const auto& what : guest::left_out(domain))
-    note("the " + what + " of '" + domain.find("name").value_or("") + "' is not in the backup");
 }
 
 }  // namespace cli

@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/one/xml.h"
-
 namespace cli {
 
 std::string size_text(std::uint64_t bytes);       // "512 B", "82.0 MiB"
@@ -25,7 +23,5 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 
 // "vmvault: text" on stderr.
 void note(std::string_view text);
-// A note for all that a domain keeps and its backup does not hold.
-void note_left_out(const XmlNode& domain);
 
 }  // namespace cli

@@ -13,10 +13,14 @@
 #include <map>
 
 #include "common/error.h"
+#include "common/one/config.h"
+#include "common/one/machine_state.h"
 #include "common/one/xml.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
 #include "drivers/cli/lib/new_file.h"
+#include "drivers/cli/lib/restored_tpm.h"
+#include "drivers/lib/guest.h"
 #include "drivers/lib/redirect.h"
 #include "drivers/lib/result.h"
 
@@ -31,10 +35,17 @@ struct Plan {
   std::string protocol;      // of its datastore's URLs
   fs::path to;
   std::vector<state::DiskResult> disks;
+  state::CaptureResult result;  // of that increment
 
   const state::BackupRecord& last() const { return image.increments.back(); }
   fs::path file(const state::DiskResult& disk) const {
     return to / ("disk." + std::to_string(disk.id) + ".qcow2");
+  }
+  fs::path nvram() const { return to / machine_state::nvram_document; }
+  fs::path tpm() const { return to / fs::path{machine_state::tpm_file}.filename(); }
+  bool has(const char* what) const {
+    const auto* document = result.document(what);
+    return document && !document->file.empty();
   }
   DiskUrl url(const state::DiskResult& disk) const {
     return {.protocol = protocol,
@@ -73,7 +84,8 @@ Plan make_plan(const App& app, const RestoreOptions& options) {
   Plan plan{.image = app.image(options.image),
             .protocol = {},
             .to = fs::absolute(options.to).lexically_normal(),
-            .disks = {}};
+            .disks = {},
+            .result = {}};
   plan.protocol = app.store().datastore(plan.image.datastore).value().ds_mad;
   const auto name = "image " + std::to_string(plan.image.id);
   if (plan.image.increments.empty()) throw Error{name + " has no restore point"};
@@ -86,7 +98,8 @@ Plan make_plan(const App& app, const RestoreOptions& options) {
                      std::to_string(plan.image.id) + "' lists them)"};
   std::erase_if(increments, [&](const auto& one) { return one.id > last; });
 
-  plan.disks = stored_result(app, plan).disks;
+  plan.result = stored_result(app, plan);
+  plan.disks = plan.result.disks;
   if (options.disk) {
     std::erase_if(plan.disks, [&](const auto& disk) { return disk.id != *options.disk; });
     if (plan.disks.empty())
@@ -103,7 +116,8 @@ void refuse_existing(const Plan& plan, bool with_domain) {
     there += (there.empty() ? "'" : ", '") + path.string() + "'";
   };
   for (const auto& disk : plan.disks) look(plan.file(disk));
-  if (with_domain) look(plan.to / "domain.xml");
+  if (with_domain)
+    for (const auto& path : {plan.to / "domain.xml", plan.nvram(), plan.tpm()}) look(path);
   if (!there.empty())
     throw Error{"nothing is overwritten, and there is already " + there +
                 ": remove it, or choose another directory"};
@@ -169,6 +183,55 @@ void verify(const NewFile& file) {
   insist(check, "the restored disk '" + file.path().string() + "' is damaged");
 }
 
+// Everything but the disks, read first, since it is small: a wrong password or a lost repository is
+// known before any disk.
+struct Machine {
+  guest::Redirected domain;
+  std::string uuid, name;
+  std::vector<std::string> keeps;
+  std::string nvram, tpm;  // empty: not in the backup
+};
+
+Machine read_machine(const App& app, const Plan& plan) {
+  std::map<std::string, fs::path> files;
+  for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
+  Machine out;
+  if (plan.has(machine_state::nvram)) {
+    out.nvram = stored_file(app, plan, machine_state::nvram_document);
+    if (out.nvram.empty()) throw Error{"the stored NVRAM is empty"};
+  }
+  if (plan.has(machine_state::tpm))
+    out.tpm = machine_state::unpack_tpm(stored_file(app, plan, machine_state::tpm_document));
+  out.domain = guest::redirect(stored_file(app, plan, "domain.xml"), files,
+                               out.nvram.empty() ? fs::path{} : plan.nvram());
+  const Xml domain{out.domain.xml};
+  out.uuid = domain.find("uuid").value_or("");
+  out.name = domain.find("name").value_or("");
+  out.keeps = guest::keeps(domain.root());
+  return out;
+}
+
+void note_left_out(const Plan& plan, const Machine& machine) {
+  for (const auto& what : machine.keeps) {
+    const auto* document = plan.result.document(what);
+    if (document && !document->file.empty()) continue;
+    note("the " + what + " of '" + machine.name + "' is not in the backup" +
+         (document ? ": " + document->why : ""));
+  }
+  for (const auto& target : machine.domain.removed)
+    note("disk '" + target + "' is not in the backup, and was taken out of domain.xml");
+}
+
+fs::path swtpm_dir(const App& app) {
+  const auto set = setting("SWTPM_DIR");
+  return set ? fs::path{*set} : machine_state::default_swtpm_dir(app.uri());
+}
+
+void write_part(std::deque<NewFile>& parts, const fs::path& path, const std::string& text) {
+  const auto& part = parts.emplace_back(path);
+  write_all(part.fd(), text, "write '" + path.string() + "'");
+}
+
 }  // namespace
 
 void restore(App& app, const RestoreOptions& options) {
@@ -177,15 +240,12 @@ void restore(App& app, const RestoreOptions& options) {
   const auto plan = make_plan(app, options);
   refuse_existing(plan, with_domain);
 
-  std::map<std::string, fs::path> files;
-  for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
-  // First, since it is small: a wrong password or a lost repository is known before any disk.
-  guest::Redirected domain;
-  if (with_domain) domain = guest::redirect(stored_file(app, plan, "domain.xml"), files);
-
+  Machine machine;
+  if (with_domain) machine = read_machine(app, plan);
   NewDirectory directory{plan.to};
   refuse_without_space(plan);
   if (!have_qemu_img()) note("qemu-img is not here: the restored disks are not checked");
+  std::optional<RestoredTpm> tpm;
   std::deque<NewFile> parts;
   std::uint64_t bytes = 0;
   for (const auto& disk : plan.disks) {
@@ -194,18 +254,20 @@ void restore(App& app, const RestoreOptions& options) {
     if (have_qemu_img()) verify(part);
     bytes += fs::file_size(part.part());
   }
-  if (with_domain) {
-    const auto& part = parts.emplace_back(plan.to / "domain.xml");
-    write_all(part.fd(), domain.xml, "write '" + part.path().string() + "'");
+  if (!machine.nvram.empty()) write_part(parts, plan.nvram(), machine.nvram);
+  if (!machine.tpm.empty()) {
+    tpm.emplace(swtpm_dir(app), machine.uuid, plan.tpm());
+    write_part(parts, tpm->file(), machine.tpm);
   }
+  if (with_domain) write_part(parts, plan.to / "domain.xml", machine.domain.xml);
   for (auto& part : parts) part.give_name();
   for (auto& part : parts) part.release();
+  if (tpm) tpm->keep();
   directory.keep();
 
   for (const auto& part : parts) std::printf("%s\n", printable(part.path().string()).c_str());
-  if (with_domain) note_left_out(Xml{domain.xml}.root());
-  for (const auto& target : domain.removed)
-    note("disk '" + target + "' is not in the backup, and was taken out of domain.xml");
+  note_left_out(plan, machine);
+  if (tpm && !tpm->advice().empty()) note(tpm->advice());
   std::printf("image %d, increment %d: %s restored, %s in %s\n", plan.image.id, plan.last().id,
               count_text(plan.disks.size(), "disk").c_str(), size_text(bytes).c_str(),
               duration_text(std::time(nullptr) - begun).c_str());

@@ -21,6 +21,10 @@ Json disk_json(const state::DiskResult& disk) {
           {"file_size", disk.file_size}};
 }
 
+Json document_json(const state::DocumentResult& one) {
+  return {{"what", one.what}, {"file", one.file}, {"why", one.why}, {"size", one.size}};
+}
+
 Json increment_json(const state::BackupRecord& one, int parent) {
   Json out{{"id", one.id},
            {"parent", parent},
@@ -33,7 +37,8 @@ Json increment_json(const state::BackupRecord& one, int parent) {
            {"freeze", nullptr},
            {"consistent", nullptr},
            {"why", nullptr},
-           {"disks", Json::array()}};
+           {"disks", Json::array()},
+           {"documents", Json::array()}};
   const auto result = result_of(one);
   if (!result) return out;
   out["live"] = result->live;
@@ -41,6 +46,8 @@ Json increment_json(const state::BackupRecord& one, int parent) {
   out["consistent"] = result->consistent;
   out["why"] = result->why;
   for (const auto& disk : result->disks) out["disks"].push_back(disk_json(disk));
+  for (const auto& document : result->documents)
+    out["documents"].push_back(document_json(document));
   return out;
 }
 
@@ -74,6 +81,10 @@ void print_disks(const state::ImageRecord& image) {
         reasons += "increment " + std::to_string(one.id) + ", disk " + std::to_string(disk.id) +
                    " is whole: " + printable(disk.why) + "\n";
     }
+    for (const auto& document : result->documents)
+      if (document.file.empty())
+        reasons += "increment " + std::to_string(one.id) + ": the " + printable(document.what) +
+                   " is not in it: " + printable(document.why) + "\n";
   }
   std::printf("\n%s%s", table(rows).c_str(), reasons.c_str());
 }

@@ -12,7 +12,9 @@ namespace cli {
 Subject find_subject(const App& app, const std::string& domain, bool force) {
   const auto found = Hypervisor{app.uri()}.find(domain);
   const auto xml = read_document(found.xml, "libvirt's description of domain '" + domain + "'");
-  Subject subject{.guest = guest::parse(xml.root()), .running = found.active};
+  Subject subject{.guest = guest::parse(xml.root()),
+                  .running = found.active,
+                  .keeps = guest::keeps(xml.root())};
   if (subject.guest.opennebulas && !force)
     throw Error{"domain '" + subject.guest.name +
                 "' belongs to an OpenNebula, which backs it up itself (onevm backup): --force does "
@@ -24,7 +26,6 @@ Subject find_subject(const App& app, const std::string& domain, bool force) {
   for (const auto& disk : subject.guest.disks)
     if (disk.removable())
       note(disk.device + " '" + disk.target + "' is not backed up: it is a removable medium");
-  note_left_out(xml.root());
   return subject;
 }
 

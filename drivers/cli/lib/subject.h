@@ -14,10 +14,11 @@ namespace cli {
 struct Subject {
   guest::Guest guest;
   bool running = false;
+  std::vector<std::string> keeps;  // besides its disks
 };
 
-// By name, UUID or id.  Notes what a backup of it will not hold.  Throws Error when libvirt knows
-// none such, and for one that OpenNebula owns, unless `force`.
+// By name, UUID or id.  Notes which disks a backup of it will not hold.  Throws Error when libvirt
+// knows none such, and for one that OpenNebula owns, unless `force`.
 Subject find_subject(const App& app, const std::string& domain, bool force);
 
 // The disks with their ids, which a disk keeps for ever.  `mode`: increment if one of them can

@@ -149,6 +149,69 @@ setup() {
     [ -z "$stderr" ]
 }
 
+# with_state: the next backup holds TPM and NVRAM, and libvirt's places are below $HOST
+with_state() {
+    export DOCUMENTS='{"what":"TPM state","file":"disk.tpm.0"},{"what":"NVRAM","file":"nvram.fd"}'
+    vmvault backup web
+    HOST=$BATS_TEST_TMPDIR/swtpm
+    export VMVAULT_SWTPM_DIR=$HOST
+    STATE=$HOST/23401b18-2886-42e0-8639-73a62b52342b/tpm2/tpm2-00.permall
+    sed -i "s,</devices>,<tpm model='tpm-crb'><backend type='emulator'/></tpm></devices>,
+        s,</os>,<nvram>/n.fd</nvram></os>," "$FAKE/domain.xml"
+    echo variables >"$FAKE/nvram.fd"
+    mkdir "$BATS_TEST_TMPDIR/tpm"
+    echo state >"$BATS_TEST_TMPDIR/tpm/tpm2-00.permall"
+    tar -C "$BATS_TEST_TMPDIR" -czf "$FAKE/disk.tpm.0" tpm
+}
+
+@test "NVRAM and TPM come back, each to its place" {
+    with_state
+    mkdir "$HOST"
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [ -z "$stderr" ]
+    [ "$(xmllint --xpath 'string(//nvram)' "$TO/domain.xml")" = "$TO/nvram.fd" ]
+    [ "$(<"$TO/nvram.fd")" = variables ]
+    [ "$(<"$STATE")" = state ]
+    [ "$(stat -c %a "$STATE" "$TO/nvram.fd" | xargs)" = '600 600' ]
+    run -0 --separate-stderr vmvault restore 1 --to "$TO.2" --disk 0
+    [ "$(ls "$TO.2")" = disk.0.qcow2 ]
+}
+
+@test "a host without swtpm: the state is left beside the disks, and its place is told" {
+    with_state
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == *"'$TO/tpm2-00.permall' belongs at '$STATE'"* ]]
+    [ "$(<"$TO/tpm2-00.permall")" = state ]
+}
+
+@test "a disk that fails leaves nothing of the machine's other files" {
+    with_state
+    mkdir "$HOST"
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; exit 1' >"$FAKE/downloader"
+    run -1 vmvault restore 1 --to "$TO"
+    [ ! -e "$TO" ]
+    [ -z "$(ls "$HOST")" ]
+}
+
+@test "a domain.xml that cannot be written takes the TPM's state with it" {
+    with_state
+    mkdir "$HOST"
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; cat "$FAKE/disk.qcow2"; mkdir -p "$TO/domain.xml"' >"$FAKE/downloader"
+    export TO
+    run -1 vmvault restore 1 --to "$TO"
+    [ "$(ls "$TO")" = domain.xml ]
+    [ -z "$(ls "$HOST")" ]
+}
+
+@test "a damaged archive of a TPM is an error before any disk is fetched" {
+    with_state
+    head -c 30 "$FAKE/disk.tpm.0" >"$FAKE/cut" && mv "$FAKE/cut" "$FAKE/disk.tpm.0"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 'disk.tpm.0' damaged
+    [ ! -e "$TO" ]
+}
+
 @test "a damaged stored domain is named" {
     echo '<domain>' >"$FAKE/domain.xml"
     run --separate-stderr vmvault restore 1 --to "$TO"

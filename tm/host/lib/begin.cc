@@ -95,6 +95,8 @@ Documents documents_of(const Capture& capture, const std::string& result) {
   Documents out{{"vm.xml", in_lines(base64_encode(capture.request.vm_xml))},
                 {"vmvault.json", result}};
   if (!capture.domain_xml.empty()) out.emplace_back("domain.xml", capture.domain_xml);
+  for (const auto& kept : capture.kept)
+    if (kept.why.empty()) out.emplace_back(kept.name, kept.bytes);
   return out;
 }
 
@@ -156,6 +158,7 @@ Handover prepare(Capture& capture, Hypervisor& hypervisor) {
   Result& result = out.origin->result;
   for (size_t i = 0; i < out.disks.size(); ++i)
     result.disks.push_back(disk_result(capture, out.origin->parts()[i], out.disks[i]));
+  for (const auto& kept : capture.kept) result.documents.push_back(document_result(kept));
   report(result);
   out.documents = documents_of(capture, result.to_json());
   write_file(capture.request.vm_dir / "backup.result", result.to_json());
@@ -194,7 +197,7 @@ void begin(const HostRequest& request) {
   journal.guard = guard.pid();
   enter(request.vm_dir);
   journal.save(request.vm_dir);
-  Capture capture{.request = request, .journal = journal, .guard = guard, .domain_xml = ""};
+  Capture capture{.request = request, .journal = journal, .guard = guard};
   try {
     BackupDir dir{request.backup_dir};
     const Now now = capture_disks(capture, hypervisor, how);

@@ -53,4 +53,12 @@ DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk&
   return out;
 }
 
+DocumentResult document_result(const Kept& kept) {
+  const bool there = kept.why.empty();
+  return {.what = kept.what,
+          .file = there ? kept.name : "",
+          .why = kept.why,
+          .size = kept.bytes.size()};
+}
+
 }  // namespace host

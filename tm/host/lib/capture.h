@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tm/host/lib/copy_disks.h"
+#include "tm/host/lib/documents.h"
 #include "tm/host/lib/guard.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/journal.h"
@@ -22,7 +23,8 @@ struct Capture {
   const HostRequest& request;
   Journal& journal;
   Guard& guard;
-  std::string domain_xml;  // filled where there is a domain
+  std::string domain_xml = {};  // filled where there is a domain
+  std::vector<Kept> kept = {};  // filled at the point in time
 
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }
@@ -47,6 +49,7 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
                                  std::uint64_t size_now);
 
 DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk& copy);
+DocumentResult document_result(const Kept& kept);
 
 // Disks as they were at one point in time, in an NBD server, for as long as this object lives.  The
 // destructor undoes: the guest runs as before, and the chain is as it was, unless commit() was

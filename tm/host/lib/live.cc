@@ -100,6 +100,7 @@ class LiveOrigin : public Origin {
 
   // Freezes, begins, thaws.  The point in time is the begin.
   std::unique_ptr<PullJob> begin() {
+    const MachineFiles files{request_, live_.keeps};
     Journal& journal = capture_.journal;
     journal.was_paused = state_of(domain_).paused();
     journal.job_begun = true;
@@ -109,7 +110,7 @@ class LiveOrigin : public Origin {
     result.time = utc_now();
     checkpoint_.begun();
     auto job = begin_job();
-    settle(quiet.get());
+    settle(quiet.get(), files);
     return job;
   }
 
@@ -150,12 +151,14 @@ class LiveOrigin : public Origin {
   }
 
   // Was the guest quiet until the job had begun?  Then it may go on.
-  void settle(Quiet* quiet) {
+  void settle(Quiet* quiet, const MachineFiles& files) {
+    const bool quiet_at_begin = quiet && quiet->in_force();
+    capture_.kept = files.read();
     if (request_.vm.backup.freeze == Freeze::none) {
       result.consistent = capture_.journal.was_paused;
       if (!result.consistent) result.inconsistent_why = "no freeze was asked for";
     } else if (quiet) {
-      result.consistent = quiet->in_force();
+      result.consistent = quiet_at_begin;
       quiet->end();
       result.freeze_seconds = quiet->seconds();
       if (!result.consistent) {

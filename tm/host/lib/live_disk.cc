@@ -102,6 +102,7 @@ LiveDomain inspect(const Domain& domain, const Vm& vm, const std::vector<int>& d
                      [&](const LiveDisk& disk) { return disk.target == dev; }))
       out.others.push_back(dev);
   }
+  out.keeps = Keeps::of(live.root());
   read_owner(live.root(), out);
   out.domain_xml = definition(domain, out.disks);
   return out;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/one/vm.h"
+#include "tm/host/lib/documents.h"
 #include "tm/host/lib/hypervisor.h"
 
 namespace host {
@@ -22,6 +23,7 @@ struct LiveDomain {
   std::vector<LiveDisk> disks;       // the selected ones, in the order asked for
   std::vector<std::string> others;   // targets of all other disks
   std::string domain_xml;            // for the backup: the definition to restore from
+  Keeps keeps;                       // besides its disks
   int qemu_uid = -1, qemu_gid = -1;  // whom the guest's qemu runs as; -1: as libvirtd itself
 };
 

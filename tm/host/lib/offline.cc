@@ -109,6 +109,11 @@ std::vector<OfflinePart> choose_all(const Capture& capture) {
   return parts;
 }
 
+Keeps keeps(const Capture& capture) {
+  if (capture.domain_xml.empty()) return {};
+  return Keeps::of(Xml{capture.domain_xml}.root());
+}
+
 void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) {
   std::map<int, Mark> marks;
   for (const auto& part : parts)
@@ -131,6 +136,7 @@ class OfflineOrigin : public Origin {
     capture_.journal.save(capture_.request.vm_dir);
     bitmaps_.add();
     serve();
+    capture.kept = MachineFiles{capture.request, keeps(capture)}.read();
     result = capture.new_result();
     result.consistent = true;
     result.time = utc_now();

@@ -22,7 +22,8 @@ std::string Result::to_json() const {
              {"consistent", consistent},
              {"why", inconsistent_why},
              {"seconds", freeze_seconds}}},
-           {"disks", json::array()}};
+           {"disks", json::array()},
+           {"documents", json::array()}};
   for (const auto& disk : disks)
     out["disks"].push_back({{"id", disk.id},
                             {"target", disk.target},
@@ -34,6 +35,9 @@ std::string Result::to_json() const {
                             {"dirty_bytes", disk.dirty_bytes},
                             {"read_bytes", disk.read_bytes},
                             {"file_size", disk.file_size}});
+  for (const auto& one : documents)
+    out["documents"].push_back(
+        {{"what", one.what}, {"file", one.file}, {"why", one.why}, {"size", one.size}});
   return out.dump(1) + "\n";
 }
 

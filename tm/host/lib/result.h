@@ -21,6 +21,14 @@ struct DiskResult {
   std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0, file_size = 0;
 };
 
+// A file of the machine besides its disks (documents.h).
+struct DocumentResult {
+  std::string what;
+  std::string file;  // in the backup; empty: it is not in it
+  std::string why;   // why not
+  std::uint64_t size = 0;
+};
+
 struct Result {
   int vm_id = -1;
   int increment = 0, parent = -1;
@@ -32,6 +40,7 @@ struct Result {
   double freeze_seconds = 0;
   std::string time;  // of the point in time, ISO 8601, UTC
   std::vector<DiskResult> disks;
+  std::vector<DocumentResult> documents;
 
   std::string to_json() const;
 };
