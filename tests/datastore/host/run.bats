@@ -14,7 +14,7 @@ helper() {
     shift
     # The helper takes the end of its stdin for our death.
     { sleep 600 3>&- & echo $! >"$BATS_TEST_TMPDIR/sleep"
-      jq -nc --argjson limits "$LIMITS" '{run: $ARGS.positional, lines: true, group: "backup.7",
+      jq -nc --argjson limits "$LIMITS" --arg group "backup.$$" '{run: $ARGS.positional, lines: true, $group,
           near: "/", limits: $limits}' --args -- "$@" | base64 -w0; echo; wait; } |
         { "${via[@]}" "$BUILD/datastore/host/run"; local status=$?; kill "$(<"$BATS_TEST_TMPDIR/sleep")"; return $status; }
 }
@@ -24,8 +24,8 @@ helper() {
     [ "$output" = "$(($(nice) + 5))
 best-effort: prio 6" ]
     [ -z "$stderr" ]
-    grep -qx 'systemctl --quiet --runtime set-property backup.7.slice CPUQuota=50% MemoryMax=300M IOReadIOPSMax= IOWriteIOPSMax=/ 1000' "$CALLS"
-    grep -q '^systemd-run --quiet --scope --collect --slice=backup.7.slice -- sh -c' "$CALLS"
+    grep -qx "systemctl --quiet --runtime set-property backup.$$.slice CPUQuota=50% MemoryMax=300M IOReadIOPSMax= IOWriteIOPSMax=/ 1000" "$CALLS"
+    grep -q "^systemd-run --quiet --scope --collect --slice=backup.$$.slice -- sh -c" "$CALLS"
 }
 
 @test "the status of the program is the helper's, through systemd too" {
@@ -45,12 +45,12 @@ best-effort: prio 6" ]
     local probe
     probe=$(cgroup_make "test-$$") && rmdir "$probe" || skip 'cgroups may not be made here'
     run -0 --separate-stderr helper without_systemd -- sh -c \
-        'cat /proc/self/cgroup; cat /sys/fs/cgroup/vmvault-backup.7/* /sys/fs/cgroup/*/vmvault-backup.7/*; exit 0'
-    grep -q '^0::/vmvault-backup.7$' <<<"$output"
+        "cat /proc/self/cgroup; cat /sys/fs/cgroup/vmvault-backup.$$/* /sys/fs/cgroup/*/vmvault-backup.$$/*; exit 0"
+    grep -q "^0::/vmvault-backup.$$\$" <<<"$output"
     [ -n "$stderr" ] || grep -qE '^50000( 100000)?$' <<<"$output"
     [ -n "$stderr" ] || grep -qx $((300 << 20)) <<<"$output"
-    run ! compgen -G '/sys/fs/cgroup/*vmvault-backup.7'
-    run ! compgen -G '/sys/fs/cgroup/*/vmvault-backup.7'
+    run ! compgen -G "/sys/fs/cgroup/*vmvault-backup.$$"
+    run ! compgen -G "/sys/fs/cgroup/*/vmvault-backup.$$"
 }
 
 @test "a user who may nothing: the priorities hold, and one line says what does not" {

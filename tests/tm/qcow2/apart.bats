@@ -33,11 +33,11 @@ caged() {
     VIA="cgroup_enter $cage"
 }
 
-# datastore ATTRIBUTES: datastore 100, a restic one
+# datastore ATTRIBUTES: a restic one
 datastore() {
-    DATASTORE=100
-    (umask 077; echo "<DATASTORE><ID>100</ID><DS_MAD>restic</DS_MAD><TEMPLATE>$1</TEMPLATE></DATASTORE>" \
-        >"$VMVAULT_CORE_DIR/datastores/100.xml")
+    DATASTORE=$((100000 + $$))   # others may back up into 100 meanwhile
+    (umask 077; echo "<DATASTORE><ID>$DATASTORE</ID><DS_MAD>restic</DS_MAD><TEMPLATE>$1</TEMPLATE></DATASTORE>" \
+        >"$VMVAULT_CORE_DIR/datastores/$DATASTORE.xml")
 }
 
 warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; }
@@ -73,10 +73,14 @@ warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; 
     local exporter
     exporter=$(journal exporter)
     [ "$(ps -o ni= -p "$exporter")" -eq $(($(nice) + 3)) ]
-    grep -q '^0::/vmvault-backup.100$' "/proc/$exporter/cgroup"
-    grep -qsE '^90000( 100000)?$' /sys/fs/cgroup/{,*/}vmvault-backup.100/cpu.{max,cfs_quota_us}
+    grep -q "^0::/vmvault-backup.$DATASTORE\$" "/proc/$exporter/cgroup"
+    grep -qsE '^90000( 100000)?$' /sys/fs/cgroup/{,*/}vmvault-backup."$DATASTORE"/cpu.{max,cfs_quota_us}
     step postbackup_live -1
-    group_is_gone() { step postbackup_live -1 && ! compgen -G '/sys/fs/cgroup/*vmvault-backup.100' && ! compgen -G '/sys/fs/cgroup/*/vmvault-backup.100'; }
+    group_is_gone() {
+        step postbackup_live -1
+        ! compgen -G "/sys/fs/cgroup/*vmvault-backup.$DATASTORE" &&
+            ! compgen -G "/sys/fs/cgroup/*/vmvault-backup.$DATASTORE"
+    }
     eventually group_is_gone
 }
 
@@ -84,8 +88,8 @@ warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; 
     can_unshare || skip 'no mount namespaces here'
     datastore '<RESTIC_CPU_QUOTA>50</RESTIC_CPU_QUOTA><RESTIC_MAX_RIOPS>200</RESTIC_MAX_RIOPS>'
     VIA=with_systemd VMVAULT_EXPORT=copy run -0 --separate-stderr step prebackup_live -1
-    grep -qx "systemctl --quiet --runtime set-property backup.100.slice CPUQuota=50% MemoryMax= IOReadIOPSMax=$VM_DIR 200 IOWriteIOPSMax=" "$CALLS"
-    grep -qE "^systemd-run --quiet --scope --collect --slice=backup.100.slice -- $BUILD/tm/host/backup_host begin [0-9]+\$" "$CALLS"
+    grep -qx "systemctl --quiet --runtime set-property backup.$DATASTORE.slice CPUQuota=50% MemoryMax= IOReadIOPSMax=$VM_DIR 200 IOWriteIOPSMax=" "$CALLS"
+    grep -qE "^systemd-run --quiet --scope --collect --slice=backup.$DATASTORE.slice -- $BUILD/tm/host/backup_host begin [0-9]+\$" "$CALLS"
     qemu-img compare -U -q "$VM_DIR/backup/disk.0.0" "$VM_DIR/disk.0"
 }
 
@@ -116,6 +120,6 @@ warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; 
 @test "a limit that is no number ends the backup before it begins" {
     datastore '<RESTIC_MAX_WIOPS>many</RESTIC_MAX_WIOPS>'
     run -2 --separate-stderr step prebackup_live -1
-    [ "$stderr" = 'the RESTIC_MAX_WIOPS of datastore 100 is not a number' ]
+    [ "$stderr" = "the RESTIC_MAX_WIOPS of datastore $DATASTORE is not a number" ]
     clean
 }
