@@ -83,7 +83,10 @@ std::string act(const Request& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool guard = argc == 2 && std::string_view{argv[1]} == "guard";
+  const std::string_view verb = argc == 2 ? argv[1] : "";
+  const bool guard = verb == "guard";
+  // Its exporter outlives the caller, who may wait for the end of whatever he has left open.
+  if (verb == "begin") close_range(STDERR_FILENO + 1, ~0U, 0);
   const int status = guard ? host::run_guard() : run_action(contract, argc, argv, act);
   confine::leave();
   return status;

@@ -19,6 +19,7 @@ using nlohmann::json;
 namespace host {
 namespace {
 
+constexpr int guard_lock = STDERR_FILENO + 1;  // the lock's descriptor in the guard
 constexpr std::chrono::seconds getting_ready{30};
 constexpr std::chrono::seconds ending{5};
 
@@ -36,7 +37,12 @@ void start(int socket, int lock, const std::filesystem::path& words) {
     dup2(socket, STDIN_FILENO);
     dup2(null.get(), STDOUT_FILENO);
     dup2(said.get(), STDERR_FILENO);
-    fcntl(lock, F_SETFD, 0);  // stays open over exec, and with it the lock
+    // The lock stays, and nothing else that we came with: others may wait for its end.
+    if (lock == guard_lock)
+      fcntl(lock, F_SETFD, 0);
+    else
+      dup2(lock, guard_lock);
+    close_range(guard_lock + 1, ~0U, 0);
     execl("/proc/self/exe", "backup_host", "guard", static_cast<char*>(nullptr));
     _exit(127);
   }

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the guest itself does in the middle of a backup: its agent sleeps, it reboots, it powers off.
+
+load helper.bash
+source "$ROOT/tests/faults/shim.bash"
+
+setup_file() {
+    hypervisor_start
+    mkdir -p "$VM_DIR"
+    guest_overlay "$VM_DIR/disk.0"
+    guest_define --rate 20 lab "$BATS_FILE_TMPDIR/console" "$VM_DIR/disk.0"
+    guest_start lab
+    step prebackup_live -1
+    step postbackup_live -1
+}
+
+teardown_file() { hypervisor_stop; }
+
+teardown() {
+    shim_end
+    step postbackup_live 0
+}
+
+ping_now() { virsh -q qemu-agent-command lab --timeout 1 '{"execute":"guest-ping"}' >/dev/null 2>&1; }
+sleeps() { ! ping_now; }
+frozen() {
+    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = frozen ]
+}
+
+@test "an agent that falls asleep before the freeze, and obeys when it wakes up: the guest is thawed" {
+    export VMVAULT_AGENT_TIMEOUT=3
+    shim_run backup_host:virDomainFSFreeze:before step prebackup_live 0 AGENT
+    guest_exec lab /bin/sh -c '(pid=$(pidof qemu-ga); sleep 1; kill -STOP $pid; sleep 20; kill -CONT $pid; echo awake >/dev/console) >/dev/null 2>&1 </dev/null &'
+    eventually sleeps
+    shim_go_on
+    if wait "$shim_command"; then false; fi
+    grep -q "freeze the guest" "$BATS_TEST_TMPDIR/shim.out"
+    eventually grep -qa awake "$BATS_FILE_TMPDIR/console"
+    step postbackup_live 0
+    eventually clean
+    ! frozen
+    guest_works "$BATS_FILE_TMPDIR/console"
+    step prebackup_live 0 AGENT
+    [ "$(jq .freeze.consistent "$VM_DIR/backup/vmvault.json")" = true ]
+    step postbackup_live 0
+}
+
+@test "the guest powers off in the middle: the backup fails, and the next one works" {
+    step prebackup_live 0
+    virsh -q shutdown lab --mode agent
+    eventually guest_is lab 'shut off'
+    run -1 cat "$VM_DIR/backup/disk.0.1"
+    step postbackup_live 0
+    [ ! -e "$VM_DIR/backup" ] && [ ! -e "$VM_DIR/tmp" ] && [ ! -e "$VM_DIR/backup.journal" ]
+    step prebackup 0
+    qemu-img check -q "$VM_DIR/backup/disk.0.1"
+    [ "$(jq -r '.disks[0].kind' "$VM_DIR/backup/vmvault.json")" = increment ]
+    step postbackup 0
+    guest_start lab
+}
+
+@test "the guest reboots in the middle: the backup goes on, and so does the next one" {
+    step prebackup_live 0
+    local before
+    before=$(cat "$VM_DIR/backup/disk.0.1" | sha256sum)
+    virsh -q reset lab
+    guest_works "$BATS_FILE_TMPDIR/console"
+    [ "$(cat "$VM_DIR/backup/disk.0.1" | sha256sum)" = "$before" ]
+    step postbackup_live 0
+    clean
+    VMVAULT_FS_FREEZE_FALLBACK=YES step prebackup_live 1 AGENT
+    [ "$(jq -r '.disks[0].kind' "$VM_DIR/backup/vmvault.json")" = increment ]
+    step postbackup_live 1
+    clean
+}
