@@ -38,7 +38,7 @@ frozen() {
     eventually grep -qa awake "$BATS_FILE_TMPDIR/console"
     step postbackup_live 0
     eventually clean
-    ! frozen
+    run -1 frozen
     guest_works "$BATS_FILE_TMPDIR/console"
     step prebackup_live 0 AGENT
     [ "$(jq .freeze.consistent "$VM_DIR/backup/vmvault.json")" = true ]
