@@ -56,7 +56,7 @@ archives = $(foreach a,$1 common/one common,$(call archive,$a))
 all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
-SECTIONS := build $(if $(filter check check-all demo bench,$(MAKECMDGOALS)),run test) \
+SECTIONS := build $(if $(filter check check-all faults demo bench,$(MAKECMDGOALS)),run test) \
             $(if $(filter lint,$(MAKECMDGOALS)),lint)
 packages:
 	@scripts/deps $(if $(filter check check-all demo,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
@@ -101,6 +101,9 @@ check: all $(SHIM) $(BUILD)/unit-tests | packages  ## build everything, run the 
 
 check-all: all $(SHIM) $(BUILD)/unit-tests | packages  ## the same with the slow tests
 	@scripts/run-tests --all $(abspath $(BUILD))
+
+faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hours at most
+	@BUILD=$(abspath $(BUILD)) tests/faults/run
 
 demo: all | packages  ## back up a running guest, destroy it, restore it, prove it
 	@BUILD=$(abspath $(BUILD)) tests/e2e/demo
@@ -165,7 +168,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all demo bench lint man install uninstall deps clean help
+.PHONY: all packages check check-all faults demo bench lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc))

@@ -5,8 +5,8 @@
 //   LD_PRELOAD=shim.so FAULT_FILE=/dir/point FAULT_POINT='PROGRAM:FUNCTION[(PART)]:WHEN[:N]'
 //
 // The first process that arrives there makes FAULT_FILE, which holds its pid then, and stops itself
-// (SIGSTOP); none does so again as long as the file is there.  PROGRAM is a name of an executable,
-// or a name and its first argument ("backup_host end").  FUNCTION is one of those below, or "main"
+// (SIGSTOP); none does so again as long as the file is there.  PROGRAM is the end of an executable's
+// path ("restic/backup"), and may be followed by its first argument ("backup_host end").  FUNCTION is one of those below, or "main"
 // (before: the program begins; after: it exits).  PART: only calls for a path that holds it.  WHEN
 // is "before" or "after" the call.  N: the N-th call of this process (default 1).
 //
@@ -36,11 +36,13 @@ static struct {
 static atomic_int arrivals;
 
 static bool meant(const char* program, int argc, char** argv) {
-  char name[256];
-  const char* verb = strchr(program, ' ');
-  if (!verb) return strcmp(program, program_invocation_short_name) == 0;
-  snprintf(name, sizeof name, "%s %s", program_invocation_short_name, argc > 1 ? argv[1] : "");
-  return strcmp(program, name) == 0;
+  char wanted[256], name[256];
+  snprintf(wanted, sizeof wanted, "/%s", program);
+  const bool verb = strchr(program, ' ') && argc > 1;
+  snprintf(name, sizeof name, "/%s%s%s", program_invocation_name, verb ? " " : "",
+           verb ? argv[1] : "");
+  const size_t all = strlen(name), end = strlen(wanted);
+  return all >= end && strcmp(name + all - end, wanted) == 0;
 }
 
 static void stop_here(void) {

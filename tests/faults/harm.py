@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults: what is done while a process stands still at a point."""
+
+import os
+import signal
+import subprocess
+import time
+
+from table import STEPS
+from world import BUILD, DOMAIN, Wrong, exe_of, fill_up, pids, read_proc, wait_until
+
+
+def kill(found, what):
+    """The processes are dead and collected, whatever they were doing."""
+    if not found:
+        raise Wrong(f'there is no {what} to be killed')
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    for pid in found:
+        wait_until(f'{what} {pid} is dead', lambda pid=pid: not exe_of(pid), 30)
+
+
+def programs(world, path):
+    return [pid for pid in world.ours() if exe_of(pid) == str((BUILD / path).resolve())]
+
+
+def hosts(world):
+    """The backup_host that somebody waits for: exporter and guard have no stdin."""
+    out = []
+    for pid in programs(world, 'tm/host/backup_host'):
+        words = read_proc(pid, 'cmdline').split(b'\0')
+        try:
+            stdin = os.readlink(f'/proc/{pid}/fd/0')
+        except OSError:
+            continue
+        if words[1:2] and words[1] in (b'begin', b'end') and stdin != '/dev/null':
+            out.append(pid)
+    return out
+
+
+def guard(world):
+    return [pid for pid in programs(world, 'tm/host/backup_host')
+            if read_proc(pid, 'cmdline').split(b'\0')[1:2] == [b'guard']]
+
+
+def exporter(world):
+    pid = world.journal().get('exporter', -1)
+    if pid > 0 and exe_of(pid) == str(BUILD / 'tm/host/backup_host'):
+        return [pid]
+    return []
+
+
+def qemu(world):
+    file = world.dir / f'virt/run/qemu/{DOMAIN}.pid'
+    return [int(file.read_text())] if file.exists() else []
+
+
+def parent(pid):
+    stat = read_proc(pid, 'stat').rpartition(b')')[2].split()
+    return int(stat[1]) if len(stat) > 1 else 0
+
+
+def sessions(world):
+    """The processes of our sshd that hold a connection."""
+    family = {world.sshd_pid}
+    every = [pid for pid in pids() if read_proc(pid, 'comm').startswith(b'sshd')]
+    while grown := [pid for pid in every if pid not in family and parent(pid) in family]:
+        family.update(grown)
+    return sorted(family - {world.sshd_pid})
+
+
+def fill_scratch(world, point):
+    fill_up(world.scratch)
+    if 'job' not in point.holds or 'still' in point.holds:
+        return
+    # It writes, and qemu has nowhere to put what it overwrites; unless the job has ended before that.
+    def noticed():
+        job = world.virsh('domjobinfo', DOMAIN)
+        return 'I/O error' in world.state('--reason') or 'None' in job
+    wait_until('qemu has paused the guest, or the job has ended', noticed, 60)
+
+
+def shut_down(world):
+    """Asks until the guest listens: frozen, it does not."""
+    script = 'for i in $(seq 300); do virsh -q shutdown "$1" --mode agent && exit; sleep 0.2; done; exit 1'
+    asking = subprocess.Popen(['bash', '-c', script, '_', DOMAIN], env=world.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        asking.wait(5)
+    except subprocess.TimeoutExpired:
+        pass
+    return asking
+
+
+def do(world, point, fault):
+    """Does it; what has to be waited for later, if anything."""
+    if fault == 'kill-step':
+        kill(programs(world, STEPS[point.step]), point.step)
+    elif fault == 'kill-front':
+        kill(programs(world, 'vmm/kvm/backup') + programs(world, STEPS[point.step]), 'orchestrator')
+    elif fault == 'kill-host':
+        kill(hosts(world), 'backup_host')
+    elif fault == 'kill-guard':
+        kill(guard(world), 'guard')
+    elif fault == 'kill-exporter':
+        kill(exporter(world), 'exporter')
+    elif fault == 'kill-qemu':
+        kill(qemu(world), 'qemu')
+    elif fault == 'full-scratch':
+        fill_scratch(world, point)
+    elif fault == 'full-target':
+        fill_up(world.restored if point.step == 'restore' else world.target)
+    elif fault == 'cut-ssh':
+        kill(sessions(world), 'connection')
+    elif fault == 'shutdown':
+        return shut_down(world)
+    return None
+
+
+def undo(world):
+    """There is space again."""
+    for place in (world.scratch, world.target, world.restored):
+        (place / 'filler').unlink(missing_ok=True)
+
+
+def seconds_since(begun):
+    return round(time.monotonic() - begun)
