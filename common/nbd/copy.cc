@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -38,16 +39,16 @@ class Copier {
     qcow2::write_metadata(plan_, [this](auto bytes) { write(bytes); });
     while (next_ < plan_.file_size() || first_ != last_) {
       send();
-      const bool ready = oldest().completion.done;
-      wait(handles_, ready ? Clock::now() : next_deadline(), options_.stop);
+      wait(handles_, oldest_is_done() ? Clock::now() : next_moment(), options_.stop);
       check_requests();
-      if (oldest().completion.done) drain();
+      if (oldest_is_done()) drain();
     }
     return bytes_read_;
   }
 
  private:
   Slot& oldest() { return ring_[first_ % ring_.size()]; }
+  bool oldest_is_done() { return first_ != last_ && oldest().completion.done; }
 
   // Time does not pass for requests while the sink keeps us from listening.
   Clock::duration now() const { return Clock::now().time_since_epoch() - in_sink_; }
@@ -93,10 +94,19 @@ class Copier {
   void send() {
     while (next_ < plan_.file_size() && last_ - first_ < ring_.size()) {
       const std::size_t connection = idlest();
-      if (connection == handles_.size()) return;
+      if (connection == handles_.size() || !admitted()) return;
       send(ring_[last_ % ring_.size()], connection);
       ++last_;
     }
+  }
+
+  // May the request at next_ be sent already?
+  bool admitted() {
+    if (!options_.limiter) return true;
+    if (!turn_) turn_ = options_.limiter->admit(std::min(plan_.place(next_).length, request_));
+    if (Clock::now() < *turn_) return false;
+    turn_.reset();
+    return true;
   }
 
   void send(Slot& slot, std::size_t connection) {
@@ -117,13 +127,15 @@ class Copier {
     return "read " + display(source_) + " at offset " + std::to_string(slot.guest_offset);
   }
 
-  Clock::time_point next_deadline() const {
+  // When there is something to do, even if no answer comes.
+  Clock::time_point next_moment() const {
     Clock::duration soonest = Clock::duration::max() - in_sink_;
     for (auto i = first_; i != last_; ++i) {
       const Slot& slot = ring_[i % ring_.size()];
       if (!slot.completion.done) soonest = std::min(soonest, slot.until);
     }
-    return Clock::time_point{soonest + in_sink_};
+    const Clock::time_point deadline{soonest + in_sink_};
+    return turn_ ? std::min(deadline, *turn_) : deadline;
   }
 
   // Any failure ends the copy before the sink gets another byte.
@@ -163,6 +175,7 @@ class Copier {
   std::uint64_t first_ = 0;  // number of the oldest request whose bytes are not in the sink
   std::uint64_t last_ = 0;   // number of the next request
   std::uint64_t bytes_read_ = 0;
+  std::optional<Clock::time_point> turn_;  // of the request at next_, once the limiter was asked
   Clock::duration in_sink_{};
   std::vector<Slot> ring_;  // before the handles: they write here
   std::vector<Handle> handles_;

@@ -192,6 +192,27 @@ TEST_F(NbdCopy, ASlowConsumerIsNotAMissedDeadline) {
   EXPECT_EQ(written, full_64m().file_size());
 }
 
+TEST_F(NbdCopy, HoldsItsRates) {
+  const Disk disk{.size = 8 * mib, .extents = {{0, 8 * mib, Content::data}}};
+  qcow2::testing::write_raw(dir.path() / "raw", disk);
+  const Server server = serve(source, dir.path() / "raw", "raw");
+  const auto limiter = std::make_shared<Limiter>(
+      Limiter::Rates{.bytes_per_second = 8 * mib, .requests_per_second = 1000});
+  const auto begin = Limiter::Clock::now();
+  copy_to(dir.path() / "copy", Base::none, {.limiter = limiter});
+  // The last of 8 requests goes 7/8 s after the first, less what was saved up.
+  EXPECT_GE(Limiter::Clock::now() - begin, std::chrono::milliseconds{620});
+  qcow2::testing::expect_same(dir.path() / "copy", "qcow2", dir.path() / "raw", "raw");
+}
+
+TEST_F(NbdCopy, WaitingForTheLimiterIsNotAMissedDeadline) {
+  const Server server = nbdkit(source, {"pattern", "64M"});
+  const auto limiter = std::make_shared<Limiter>(Limiter::Rates{.bytes_per_second = 256 * mib});
+  copy(source, full_64m(), watching(full_64m(), [&] { limiter->admit(1152 * mib); }),
+       {.deadline = seconds{4}, .limiter = limiter});
+  EXPECT_EQ(written, full_64m().file_size());
+}
+
 TEST_F(NbdCopy, TheSinksErrorEndsTheCopy) {
   const Server server = nbdkit(source, {"pattern", "64M"});
   const auto full = [] { throw Error{"no space left"}; };

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "common/nbd/limiter.h"
 #include "common/qcow2/extent.h"
 #include "common/qcow2/plan.h"
 #include "common/qcow2/stream.h"
@@ -43,7 +45,8 @@ struct ReadOptions {
   int connections = 4;                 // more than one only where the server says it is safe
   int in_flight = 4;                   // requests on each connection
   std::uint32_t request = 1 << 20;     // bytes, a multiple of the cluster size
-  std::chrono::seconds deadline{120};  // of each request
+  std::chrono::seconds deadline{120};  // of each request, from when it is sent
+  std::shared_ptr<Limiter> limiter = {};
   // Called with the number of bytes read so far, from one thread at a time.
   std::function<void(std::uint64_t)> progress = {};
   // Another thread says stop: the copy ends with Cancelled.

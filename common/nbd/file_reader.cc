@@ -18,10 +18,18 @@ namespace nbd {
 namespace {
 
 constexpr std::uint64_t block_size = std::uint64_t{1} << 20;
+// Two at a time cost qemu less than one of the double size, and hold up the guest's own less.
+constexpr std::uint64_t request_size = block_size / 2;
+constexpr std::size_t kept = 4;
 
 // A piece of the data area, while it is fetched and as long as somebody may want it again.
 struct Block {
-  std::vector<std::byte> bytes;
+  explicit Block(std::size_t length)
+      : size{length}, buffer{std::make_unique_for_overwrite<std::byte[]>(length)} {}
+  std::span<std::byte> bytes() const { return {buffer.get(), size}; }
+
+  const std::size_t size;
+  const std::unique_ptr<std::byte[]> buffer;
   bool ready = false;
 };
 using BlockPtr = std::shared_ptr<Block>;
@@ -29,44 +37,56 @@ using BlockPtr = std::shared_ptr<Block>;
 // One connection, used by one thread.
 class Fetcher {
  public:
-  Fetcher(const Export& source, const qcow2::Plan& plan, std::chrono::seconds deadline, Stop stop)
-      : source_{source}, plan_{plan}, deadline_{deadline}, stop_{stop} {}
+  Fetcher(const Export& source, const qcow2::Plan& plan, const FileReader::Options& options,
+          Stop stop)
+      : source_{source}, plan_{plan}, options_{options}, stop_{stop} {}
 
-  // The bytes of the file from `offset` on; what lies beyond the end of the disk stays zero.
+  // The bytes of the file from `offset` on; what lies beyond the end of the disk is zero.
   void fetch(std::uint64_t offset, std::span<std::byte> out) {
-    if (!handle_) handle_ = connect(source_, {}, deadline_, stop_);
-    std::deque<Completion> requests;
-    for (std::size_t done = 0; done < out.size();) {
-      const auto place = plan_.place(offset + done);
-      const auto length = std::min<std::uint64_t>(place.length, out.size() - done);
+    if (!handle_) handle_ = connect(source_, {}, options_.deadline, stop_);
+    requests_.clear();
+    while (!out.empty()) {
+      const auto place = plan_.place(offset);
+      const auto length = std::min({place.length, out.size(), request_size});
       const auto wanted = std::min(length, plan_.virtual_size() - place.guest_offset);
-      requests.emplace_back();
-      if (nbd_aio_pread(handle_.get(), out.data() + done, wanted, place.guest_offset,
-                        requests.back().callback(), 0) < 0)
-        throw Error{"cannot read " + display(source_) + ": " + nbd_get_error()};
-      done += length;
+      send(place.guest_offset, out.first(wanted));
+      std::fill(out.begin() + wanted, out.begin() + length, std::byte{0});
+      offset += length;
+      out = out.subspan(length);
     }
-    wait_for(requests);
+    wait_for_answers();
   }
 
  private:
-  void wait_for(const std::deque<Completion>& requests) {
-    const auto until = Clock::now() + deadline_;
+  void send(std::uint64_t guest_offset, std::span<std::byte> out) {
+    if (options_.limiter) {
+      const auto turn = options_.limiter->admit(out.size());
+      while (Clock::now() < turn) wait({&handle_, 1}, turn, stop_);
+    }
+    requests_.emplace_back();
+    if (nbd_aio_pread(handle_.get(), out.data(), out.size(), guest_offset,
+                      requests_.back().callback(), 0) < 0)
+      throw Error{"cannot read " + display(source_) + ": " + nbd_get_error()};
+  }
+
+  void wait_for_answers() {
+    const auto until = Clock::now() + options_.deadline;
     const auto is_done = [](const Completion& one) { return one.done; };
-    while (!std::all_of(requests.begin(), requests.end(), is_done)) {
+    while (!std::all_of(requests_.begin(), requests_.end(), is_done)) {
       if (Clock::now() >= until)
         throw Error{"cannot read " + display(source_) + ": no answer within " +
-                    std::to_string(deadline_.count()) + " s"};
+                    std::to_string(options_.deadline.count()) + " s"};
       wait({&handle_, 1}, until, stop_);
     }
-    for (const auto& one : requests)
+    for (const auto& one : requests_)
       if (one.error != 0) throw system_error("read " + display(source_), one.error);
   }
 
   const Export& source_;
   const qcow2::Plan& plan_;
-  std::chrono::seconds deadline_;
+  const FileReader::Options& options_;
   Stop stop_;
+  std::deque<Completion> requests_;  // before the handle, which writes here
   Handle handle_;
 };
 
@@ -87,6 +107,7 @@ class FileReader::State {
   const qcow2::Plan& plan() const { return plan_; }
 
   std::size_t read(std::uint64_t offset, std::span<std::byte> out) {
+    check();
     if (offset >= plan_.file_size()) return 0;
     out = out.first(std::min<std::uint64_t>(out.size(), plan_.file_size() - offset));
     const std::uint64_t data = plan_.metadata_size();
@@ -103,10 +124,16 @@ class FileReader::State {
     const std::lock_guard lock{mutex_};
     if (!failure_) failure_ = why;
     stop_ = true;
-    changed_.notify_all();
+    wanted_.notify_all();
+    arrived_.notify_all();
   }
 
  private:
+  void check() {
+    const std::lock_guard lock{mutex_};
+    if (failure_) throw Error{*failure_};
+  }
+
   std::uint64_t data_size() const { return plan_.file_size() - plan_.metadata_size(); }
 
   // `at` counts from the begin of the data area.
@@ -115,12 +142,12 @@ class FileReader::State {
     std::unique_lock lock{mutex_};
     const BlockPtr block = want(number, Urgency::now);
     look_ahead(number);
-    changed_.wait(lock, [&] { return block->ready || failure_; });
+    arrived_.wait(lock, [&] { return block->ready || failure_; });
     if (failure_) throw Error{*failure_};
     lock.unlock();  // a block that is ready does not change
-    const std::size_t begin = at % block_size;
-    const std::size_t size = std::min(out.size(), block->bytes.size() - begin);
-    std::memcpy(out.data(), block->bytes.data() + begin, size);
+    const auto there = block->bytes().subspan(at % block_size);
+    const std::size_t size = std::min(out.size(), there.size());
+    std::memcpy(out.data(), there.data(), size);
     return size;
   }
 
@@ -133,14 +160,15 @@ class FileReader::State {
       return found->second;
     }
     make_room();
-    const auto block = std::make_shared<Block>();
+    const auto block =
+        std::make_shared<Block>(std::min(block_size, data_size() - number * block_size));
     blocks_[number] = block;
     recent_.push_back(number);
     if (urgency == Urgency::now)
       queue_.push_front(number);
     else
       queue_.push_back(number);
-    changed_.notify_all();
+    wanted_.notify_one();
     return block;
   }
 
@@ -151,7 +179,7 @@ class FileReader::State {
 
   // Forgets blocks that were not asked for lately.  Who waits for one holds it himself.
   void make_room() {
-    const std::size_t most = static_cast<std::size_t>(options_.ahead) * 2 + 8;
+    const std::size_t most = static_cast<std::size_t>(options_.ahead) + kept;
     for (auto it = recent_.begin(); blocks_.size() >= most && it != recent_.end();) {
       if (!blocks_.at(*it)->ready) {
         ++it;
@@ -172,34 +200,27 @@ class FileReader::State {
   }
 
   void work() {
-    Fetcher fetcher{source_, plan_, options_.deadline, &stop_};
+    Fetcher fetcher{source_, plan_, options_, &stop_};
     try {
-      while (const auto number = next()) {
-        const std::uint64_t at = *number * block_size;
-        std::vector<std::byte> bytes(std::min(block_size, data_size() - at));
-        fetcher.fetch(plan_.metadata_size() + at, bytes);
-        deliver(*number, std::move(bytes));
+      while (const auto job = next()) {
+        const auto& [number, block] = *job;
+        fetcher.fetch(plan_.metadata_size() + number * block_size, block->bytes());
+        const std::lock_guard lock{mutex_};
+        block->ready = true;
+        arrived_.notify_all();
       }
     } catch (const std::exception& e) {
       fail(e.what());
     }
   }
 
-  std::optional<std::uint64_t> next() {
+  std::optional<std::pair<std::uint64_t, BlockPtr>> next() {
     std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return failure_ || !queue_.empty(); });
+    wanted_.wait(lock, [&] { return failure_ || !queue_.empty(); });
     if (failure_) return std::nullopt;
     const auto number = queue_.front();
     queue_.pop_front();
-    return number;
-  }
-
-  void deliver(std::uint64_t number, std::vector<std::byte> bytes) {
-    const std::lock_guard lock{mutex_};
-    const auto& block = blocks_.at(number);  // only ready ones are forgotten
-    block->bytes = std::move(bytes);
-    block->ready = true;
-    changed_.notify_all();
+    return {{number, blocks_.at(number)}};  // only ready ones are forgotten
   }
 
   const Export source_;
@@ -207,7 +228,7 @@ class FileReader::State {
   const Options options_;
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable wanted_, arrived_;
   std::optional<std::string> failure_;
   std::map<std::uint64_t, BlockPtr> blocks_;
   std::deque<std::uint64_t> recent_;        // numbers of blocks_, the one asked for last at the end

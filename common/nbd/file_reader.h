@@ -18,8 +18,11 @@ class FileReader {
  public:
   struct Options {
     int connections = 4;  // one thread each
-    int ahead = 8;        // blocks of 1 MiB fetched before a sequential reader asks for them
-    std::chrono::seconds deadline{120};  // of each request
+    // Blocks of 1 MiB fetched before a sequential reader asks for them.  Besides them and those
+    // that somebody waits for, four are kept.
+    int ahead = 8;
+    std::chrono::seconds deadline{120};  // of each request, from when it is sent
+    std::shared_ptr<Limiter> limiter = {};
   };
 
   // Connects when it is first asked for data.
@@ -31,10 +34,10 @@ class FileReader {
   const qcow2::Plan& plan() const;
 
   // The bytes of the file from `offset` on, as many as `out` holds and the file has; returns how
-  // many.  Throws Error when they cannot be had; from then on every read of data throws the same.
+  // many.  Throws Error when they cannot be had; from then on every read throws the same.
   std::size_t read(std::uint64_t offset, std::span<std::byte> out);
 
-  // Every read of data, also one that waits now, throws an Error of these words.
+  // Every read, also one that waits now, throws an Error of these words.
   void fail(const std::string& why);
 
  private:

@@ -211,6 +211,38 @@ PY
     rm "$BATS_TEST_TMPDIR/fill"
 }
 
+@test "qemu does not answer: a reader gets an error after the deadline, on every disk" {
+    VMVAULT_READ_DEADLINE=2 begin
+    local exporter guard qemu
+    exporter=$(exporter) guard=$(guard) qemu=$(cat "$BATS_FILE_TMPDIR"/virt/run/qemu/lab.pid)
+    kill -STOP "$qemu"
+    run -1 --separate-stderr cat "$VM_DIR/backup/disk.0.0"
+    kill -CONT "$qemu"
+    [[ $stderr == *'Input/output error'* ]]
+    run ! cat "$VM_DIR/backup/disk.1.0"
+    eventually has_no_job
+    grep -q 'no answer within 2 s' "$VM_DIR/backup.log"
+    DISKS='0 1' step postbackup_live -1
+    over "$exporter" "$guard"
+}
+
+@test "READ_BWLIMIT holds for a view and for a copy" {
+    VMVAULT_READ_BWLIMIT=25M begin
+    local before=${EPOCHREALTIME/./}
+    head -c 50M "$VM_DIR/backup/disk.0.0" >/dev/null
+    ((${EPOCHREALTIME/./} - before > 1500000))
+    DISKS='0 1' step postbackup_live -1
+    before=${EPOCHREALTIME/./}
+    VMVAULT_EXPORT=copy VMVAULT_READ_BWLIMIT=75M begin
+    ((${EPOCHREALTIME/./} - before > 1700000))
+}
+
+@test "a limit that is no rate is refused before anything is done" {
+    VMVAULT_MAX_RIOPS=many run -2 --separate-stderr begin
+    [[ $stderr == *"MAX_RIOPS"* ]]
+    clean
+}
+
 @test "qemu dies: a reader gets an error, and postbackup leaves nothing" {
     begin
     local exporter guard

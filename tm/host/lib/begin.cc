@@ -137,7 +137,8 @@ How choose_how(const HostRequest& request) {
 }
 
 void copy(Capture& capture, const Handover& what) {
-  copy_disks(what.disks, what.plans, [&] { capture.guard.check(); });
+  copy_disks(what.disks, what.plans, Reading::of(capture.request, what.disks.size()),
+             [&] { capture.guard.check(); });
   capture.guard.check();
   what.origin->end();
   for (const auto& [name, text] : what.documents)
@@ -188,6 +189,7 @@ void begin(const HostRequest& request) {
       request.vm.backup.increment_mode == IncrementMode::snapshot)
     throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
   const How how = choose_how(request);
+  Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
   if (request.take_over) ask_exporter_to_end(request);
   const FileLock held = lock_vm(request, std::chrono::seconds{request.take_over ? 60 : 10});
   pay_debts(request.vm_dir);

@@ -36,8 +36,12 @@ void check_space(const fs::path& dir, std::uint64_t needed) {
 class Copies {
  public:
   Copies(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
-         std::uint64_t total)
-      : disks_{disks}, plans_{plans}, done_(disks.size()), progress_{"capture", total} {}
+         const Reading& reading, std::uint64_t total)
+      : disks_{disks},
+        plans_{plans},
+        reading_{reading},
+        done_(disks.size()),
+        progress_{"capture", total} {}
 
   void run(const std::function<void()>& still_well) {
     std::vector<std::jthread> threads;
@@ -80,7 +84,9 @@ class Copies {
     const std::string doing = "write '" + disk.target.string() + "'";
     const Fd file = open_file(disk.target, O_WRONLY | O_CREAT | O_EXCL);
     nbd::ReadOptions options;
-    options.connections = std::max(1, static_cast<int>(4 / disks_.size()));
+    options.connections = reading_.connections;
+    options.deadline = reading_.deadline;
+    options.limiter = reading_.limiter;
     options.stop = &stop_;
     options.progress = [this, i](std::uint64_t done) { advance(i, done); };
     const auto sink = [&](std::span<const std::byte> bytes) {
@@ -100,6 +106,7 @@ class Copies {
 
   const std::vector<CopyDisk>& disks_;
   const std::vector<qcow2::Plan>& plans_;
+  const Reading& reading_;
   std::vector<std::uint64_t> done_;
   Progress progress_;
   std::mutex mutex_;
@@ -133,14 +140,14 @@ std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks) {
 }
 
 void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
-                const std::function<void()>& still_well) {
+                const Reading& reading, const std::function<void()>& still_well) {
   std::uint64_t files = 0, data = 0;
   for (const auto& disk : disks) {
     files += disk.file_size;
     data += disk.data_bytes;
   }
   check_space(disks.front().target.parent_path(), files);
-  Copies{disks, plans, data}.run(still_well);
+  Copies{disks, plans, reading, data}.run(still_well);
   for (const auto& disk : disks)
     if (fs::file_size(disk.target) != disk.file_size)
       throw Error{"'" + disk.target.string() + "' has another size than planned"};

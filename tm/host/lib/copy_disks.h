@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/nbd/export.h"
+#include "tm/host/lib/reading.h"
 
 namespace host {
 
@@ -30,7 +31,7 @@ std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks);
 // storage when it returns.  `still_well` is called once a second and throws when the backup should
 // end.  The first error ends all copies.
 void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
-                const std::function<void()>& still_well);
+                const Reading& reading, const std::function<void()>& still_well);
 
 std::uint64_t free_bytes(const std::filesystem::path& dir);  // for this user
 

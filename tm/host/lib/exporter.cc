@@ -4,13 +4,13 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include "common/cancel.h"
 #include "common/file.h"
 #include "common/one/action.h"
+#include "tm/host/lib/reading.h"
 #include "tm/host/lib/recover.h"
 #include "tm/host/lib/view.h"
 
@@ -19,12 +19,15 @@ namespace {
 
 ViewFiles files_of(const Handover& what) {
   ViewFiles out;
-  const int connections = std::max(1, static_cast<int>(4 / what.disks.size()));
+  const auto reading = Reading::of(what.capture.request, what.disks.size());
+  const nbd::FileReader::Options options{.connections = reading.connections,
+                                         .ahead = reading.ahead,
+                                         .deadline = reading.deadline,
+                                         .limiter = reading.limiter};
   for (size_t i = 0; i < what.disks.size(); ++i)
     out.disks.emplace_back(
         what.disks[i].target.filename(),
-        std::make_unique<nbd::FileReader>(what.disks[i].source, what.plans[i],
-                                          nbd::FileReader::Options{.connections = connections}));
+        std::make_unique<nbd::FileReader>(what.disks[i].source, what.plans[i], options));
   out.documents = what.documents;
   return out;
 }
