@@ -49,6 +49,22 @@ std::vector<std::string> confined(const RunRequest& request) {
   return line;
 }
 
+// Beside its temporary files, a program needs memory of its own.
+constexpr std::uint64_t own_memory_mb = 512;
+
+void place_temporary_files(const RunRequest& request, Command& command) {
+  const auto& place = request.temporary;
+  if (!place) return;
+  auto why = place->unfit();
+  const auto limit = request.order ? request.order->limits.memory_mb : std::nullopt;
+  if (why.empty() && limit && static_cast<std::uint64_t>(*limit) < place->needed_mb + own_memory_mb)
+    why = "the limit of memory leaves no room for them";
+  if (why.empty())
+    command.env("TMPDIR", place->path.string());
+  else
+    log(Level::warn, "temporary files are written to the disk: " + why);
+}
+
 int serve() {
   const auto request = RunRequest::decode(read_line());
   cancel::watch(STDIN_FILENO);
@@ -58,6 +74,7 @@ int serve() {
   }
   Command command{confined(request)};
   for (const auto& [name, value] : request.env) command.env(name, value);
+  place_temporary_files(request, command);
   if (request.lines)
     command.out_lines([](std::string_view line) { std::cout << line << std::endl; });
   else

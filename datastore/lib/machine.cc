@@ -35,6 +35,9 @@ RunRequest RunRequest::decode(std::string_view line) try {
     request.order = {.group = document.at("group"),
                      .limits = limits_from(document.at("limits").get<Settings>()),
                      .directory = document.at("near").get<std::string>()};
+  if (document.contains("tmpdir"))
+    request.temporary = {.path = document.at("tmpdir").get<std::string>(),
+                         .needed_mb = document.at("tmpdir_mb")};
   if (request.argv.empty() == request.list.empty())
     throw BadRequest{"the request to run must have one of 'run' and 'list'"};
   return request;
@@ -52,6 +55,10 @@ std::string RunRequest::encode() const {
     document["limits"] = to_settings(order->limits);
     document["group"] = order->group;
     document["near"] = order->directory.string();
+  }
+  if (temporary) {
+    document["tmpdir"] = temporary->path.string();
+    document["tmpdir_mb"] = temporary->needed_mb;
   }
   return base64_encode(to_text(document)) + "\n";
 }
@@ -113,7 +120,7 @@ std::vector<std::string> Machine::helper() const {
 Command Machine::command(const RunRequest& request) const {
   Command command{helper()};
   command.input(request.encode()).hold_input().stop_with(patient);
-  if (request.order)
+  if (request.order || request.temporary)
     command.err_lines([](std::string_view line) {
       constexpr std::string_view from_helper = "WARN: run: ";
       if (line.starts_with(from_helper)) log(Level::warn, line.substr(from_helper.size()));

@@ -16,6 +16,7 @@
 
 #include "common/command.h"
 #include "common/confine.h"
+#include "datastore/lib/memory_dir.h"
 
 // What the helper is asked for; on the wire one line of base64.
 struct RunRequest {
@@ -26,6 +27,7 @@ struct RunRequest {
   // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
   bool lines = false;
   std::optional<confine::Order> order{};  // the program may cost the machine no more than that
+  std::optional<MemoryDir> temporary{};   // its TMPDIR, if that machine finds it fit
 
   static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
   std::string encode() const;                       // with its newline

@@ -40,6 +40,16 @@ TEST(RunRequest, LimitsTravel) {
   EXPECT_EQ(copy->directory, "/vm");
 }
 
+TEST(RunRequest, ThePlaceOfTemporaryFilesTravels) {
+  RunRequest request{.argv = {"/bin/true"}, .env = {}, .list = {}};
+  EXPECT_FALSE(RunRequest::decode(request.encode()).temporary);
+  request.temporary = {.path = "/dev/shm", .needed_mb = 256};
+  const auto copy = RunRequest::decode(request.encode()).temporary;
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(copy->path, "/dev/shm");
+  EXPECT_EQ(copy->needed_mb, 256);
+}
+
 TEST(RunRequest, RefusesWhatIsNoneWithoutQuotingIt) {
   for (const auto* text :
        {"", "secret", "[\"secret\"]", "{}", R"({"run":"secret"})",

@@ -115,12 +115,20 @@ void Repository::use_sftp(const Datastore& datastore) {
       "--option=sftp.command=ssh -o BatchMode=yes -o ServerAliveInterval=15 "
       "-o ServerAliveCountMax=4 -l " +
       sftp_user(datastore) + " -s " + server + " sftp");
-  if (const auto count = datastore.number("RESTIC_CONNECTIONS", 5); count != 5 && count > 0)
-    transfer_options_.push_back("--option=sftp.connections=" + std::to_string(count));
+  const auto count = datastore.number("RESTIC_CONNECTIONS", -1);
+  connections_ = count > 0 ? count : 5;
+  if (connections_ != 5)
+    transfer_options_.push_back("--option=sftp.connections=" + std::to_string(connections_));
+  transfer_options_.push_back("--cleanup-cache");  // of repositories long gone
 }
 
 std::string Repository::display() const {
   return "repository '" + id_ + "' of datastore " + std::to_string(datastore_id_);
+}
+
+// A pack of 16 MiB, and at most one blob of 8 MiB over it, per upload; two are being filled.
+std::uint64_t Repository::pack_files_mb() const {
+  return 32 * static_cast<std::uint64_t>(connections_ + 3);
 }
 
 bool Repository::was_never_made() const {

@@ -37,6 +37,8 @@ class Repository {
   // The options of every command, --repo among them, and those of commands that move data.
   std::vector<std::string> options() const { return options_; }
   std::vector<std::string> transfer_options() const { return transfer_options_; }
+  // The most that lies in restic's temporary files while it stores something.
+  std::uint64_t pack_files_mb() const;
   // The password and the limits of the process; also closes restic's other sources of both.
   std::map<std::string, std::string> environment() const;
 
@@ -52,6 +54,7 @@ class Repository {
   std::string location_;
   std::string password_;
   std::int64_t max_processes_;
+  std::int64_t connections_ = 2;  // restic's own number for a local repository
   std::vector<std::string> options_, transfer_options_;
 };
 

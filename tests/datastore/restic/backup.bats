@@ -160,6 +160,22 @@ SH
     one_line RESTIC_NICE
 }
 
+@test "temporary files are in memory, or it is said why not" {
+    [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || skip 'there is no tmpfs here'
+    with_fakes
+    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
+    TMPDIR=/var/tmp run -0 --separate-stderr backup
+    [[ $stderr != *temporary* ]]
+    grep -A 4 '^argv.* backup ' "$FAKE_RESTIC_LOG" | grep -qx 'tmpdir /dev/shm'
+    rm "$FAKE_RESTIC_LOG"
+    TMPDIR=/var/tmp VMVAULT_RESTIC_TMPDIR=/proc run -0 --separate-stderr backup
+    grep -qx "WARN: backup: temporary files are written to the disk: '/proc' is not in memory (tmpfs)" <<<"$stderr"
+    grep -A 4 '^argv.* backup ' "$FAKE_RESTIC_LOG" | grep -qx 'tmpdir /var/tmp'
+    # In memory they count for the limit of memory, too.
+    EXTRA='<RESTIC_MEMORY_MAX_MB>600</RESTIC_MEMORY_MAX_MB>' run -0 --separate-stderr backup
+    [[ $stderr == *'the limit of memory leaves no room for them'* ]]
+}
+
 @test "a link in the place of a disk file is not followed" {
     ln -s /etc/passwd "$FILES/disk.1.0"
     run -1 --separate-stderr backup
