@@ -120,6 +120,9 @@ class Combination:
         what = 'restore' if restores else 'backup'
         why = job.why()[:150] if status > 0 else 'it was killed'
         self.said.append(f'{what} good' if status == 0 else f'{what} failed ({why})')
+        if self.fault == 'kill-guard' and self.point.step == 'prebackup_live' and 'guard' not in why:
+            if self.point.name != 'handed-over':  # then it is too late to say
+                raise Wrong(f'{self.so_far()}, which does not say that the guard died')
         if status == 255:
             raise Wrong(f'{self.so_far()}: 255 is the status of ssh')
 

@@ -100,6 +100,7 @@ int run_exporter(Handover& what, int ready) noexcept try {
     journal.exporter = getpid();
     journal.save(what.capture.request.vm_dir);
     Exporter exporter{what};
+    what.capture.guard.check();  // a view without a guard would end before anybody reads it
     say(ready, "ready");
     exporter.serve();
   } catch (const std::exception& e) {
