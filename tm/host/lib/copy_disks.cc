@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <exception>
@@ -45,8 +46,8 @@ class Copies {
 
   void run(const std::function<void()>& still_well) {
     std::vector<std::jthread> threads;
-    running_ = disks_.size();
-    for (size_t i = 0; i < disks_.size(); ++i) threads.emplace_back([this, i] { one(i); });
+    running_ = static_cast<size_t>(reading_.parallel);
+    for (int i = 0; i < reading_.parallel; ++i) threads.emplace_back([this] { one_by_one(); });
     try {
       while (!ended_within(std::chrono::seconds{1})) still_well();
     } catch (...) {
@@ -68,9 +69,9 @@ class Copies {
     stop_ = true;
   }
 
-  void one(size_t i) noexcept {
+  void one_by_one() noexcept {
     try {
-      copy(i);
+      for (size_t i = next_++; i < disks_.size() && !stop_; i = next_++) copy(i);
     } catch (...) {
       fail(std::current_exception());
     }
@@ -111,7 +112,8 @@ class Copies {
   Progress progress_;
   std::mutex mutex_;
   std::condition_variable ended_;
-  size_t running_ = 0;
+  std::atomic<size_t> next_ = 0;
+  size_t running_ = 0;  // threads
   std::exception_ptr error_;
   std::atomic<bool> stop_ = false;
 };

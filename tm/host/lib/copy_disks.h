@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All disks of one backup, copied at the same time into sequential qcow2 files.
+// All disks of one backup, copied some at a time into sequential qcow2 files.
 #pragma once
 
 #include <cstdint>

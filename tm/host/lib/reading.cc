@@ -5,12 +5,14 @@
 #include <string>
 
 #include "common/error.h"
+#include "common/number.h"
 
 namespace host {
 namespace {
 
 // Of a backup, as long as it has no more disks.
 constexpr int connections_of_all = 4;
+constexpr int usual_parallel = 4;
 constexpr int ahead_of_all = 16;
 
 // The core's attributes say -1 for no limit.
@@ -21,12 +23,20 @@ std::uint64_t rate(const HostRequest& request, const std::string& name) {
   throw BadRequest{"the setting " + name + " is no rate: '" + one_line(text) + "'"};
 }
 
+int bounded(const HostRequest& request, const std::string& name, int fallback) {
+  constexpr int most = 64;
+  if (const auto number = parse_int(request.setting(name, std::to_string(fallback)), 1, most))
+    return *number;
+  throw BadRequest{"the setting " + name + " is not one of 1 to " + std::to_string(most)};
+}
+
 }  // namespace
 
 Reading Reading::of(const HostRequest& request, std::size_t disks) {
   const int count = static_cast<int>(disks);
   Reading out{};
-  out.connections = std::max(1, connections_of_all / count);
+  out.parallel = std::min(count, bounded(request, "DISKS_PARALLEL", usual_parallel));
+  out.connections = bounded(request, "CONNECTIONS", std::max(1, connections_of_all / out.parallel));
   out.ahead = std::max(2, ahead_of_all / count);
   out.deadline =
       std::chrono::seconds{std::max<std::int64_t>(1, request.number("READ_DEADLINE", 120))};

@@ -12,7 +12,8 @@
 namespace host {
 
 struct Reading {
-  int connections;                        // of each disk
+  int parallel;                           // disks copied at the same time: DISKS_PARALLEL
+  int connections;                        // of each disk: CONNECTIONS
   int ahead;                              // of each disk, see FileReader
   std::chrono::seconds deadline;          // of each request: READ_DEADLINE
   std::shared_ptr<nbd::Limiter> limiter;  // of all disks: READ_BWLIMIT and MAX_RIOPS; may be null
