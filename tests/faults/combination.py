@@ -92,8 +92,10 @@ class Combination:
         later = harm.do(world, self.point, self.fault)
         if harm.exe_of(pid):
             os.kill(pid, signal.SIGCONT)
+        if later:
+            later()
         self.outcome(job, restores)
-        self.alone(later)
+        self.alone()
         harm.undo(world)
         (world.restored / 'cut').unlink(missing_ok=True)
         world.next_backup(may_be_whole=self.fault == 'kill-qemu', boot=self.boot)
@@ -126,12 +128,10 @@ class Combination:
         if status == 255:
             raise Wrong(f'{self.so_far()}: 255 is the status of ssh')
 
-    def alone(self, later):
+    def alone(self):
         """Well again, within a minute, by itself; of what is outside of the guest, the next backup may
         remove a part, which is said."""
         world, begun = self.world, time.monotonic()
-        if later and later.wait(90) != 0:
-            raise Wrong('the guest could not be asked to shut down')
         if self.fault in ('shutdown', 'kill-qemu'):
             wait_until('the guest is off', lambda: world.state() == 'shut off', 90)
             begun = time.monotonic()

@@ -15,7 +15,10 @@ def kill(found, what):
     if not found:
         raise Wrong(f'there is no {what} to be killed')
     for pid in found:
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # with the one before it
+            pass
     for pid in found:
         wait_until(f'{what} {pid} is dead', lambda pid=pid: not exe_of(pid), 30)
 
@@ -70,14 +73,16 @@ def sessions(world):
 
 
 def fill_scratch(world, point):
+    """The guest writes on, and qemu has nowhere to put what it overwrites."""
     fill_up(world.scratch)
     if 'job' not in point.holds or 'still' in point.holds:
-        return
-    # It writes, and qemu has nowhere to put what it overwrites; unless the job has ended before that.
+        return None
+
+    # Not while an exporter stands still: qemu cannot end a job whose client does not read.
     def noticed():
-        job = world.virsh('domjobinfo', DOMAIN)
+        job = world.virsh('domjobinfo', DOMAIN, check=False)
         return 'I/O error' in world.state('--reason') or 'None' in job
-    wait_until('qemu has paused the guest, or the job has ended', noticed, 60)
+    return lambda: wait_until('qemu has paused the guest, or the job has ended', noticed, 60)
 
 
 def shut_down(world):
@@ -89,11 +94,15 @@ def shut_down(world):
         asking.wait(5)
     except subprocess.TimeoutExpired:
         pass
-    return asking
+
+    def accepted():
+        if asking.wait(120) != 0:
+            raise Wrong('the guest could not be asked to shut down')
+    return accepted
 
 
 def do(world, point, fault):
-    """Does it; what has to be waited for later, if anything."""
+    """Does it; what to wait for as soon as everybody goes on, if anything."""
     if fault == 'kill-step':
         kill(programs(world, STEPS[point.step]), point.step)
     elif fault == 'kill-front':
@@ -107,7 +116,7 @@ def do(world, point, fault):
     elif fault == 'kill-qemu':
         kill(qemu(world), 'qemu')
     elif fault == 'full-scratch':
-        fill_scratch(world, point)
+        return fill_scratch(world, point)
     elif fault == 'full-target':
         fill_up(world.restored if point.step == 'restore' else world.target)
     elif fault == 'cut-ssh':

@@ -137,9 +137,12 @@ class World:
 
     # --- programs ---
 
-    def run(self, *argv, check=True, limit=300, **options):
-        done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, env=self.env, timeout=limit, check=False, **options)
+    def run(self, *argv, check=True, limit=300):
+        try:
+            done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, env=self.env, timeout=limit, check=False)
+        except subprocess.TimeoutExpired:
+            raise Wrong(f'no answer within {limit} s: {" ".join(map(str, argv[:4]))}') from None
         out, err = (text.decode(errors='replace') for text in (done.stdout, done.stderr))
         if check and done.returncode != 0:
             raise Wrong(f'{argv[0]} {" ".join(map(str, argv[1:4]))}...: status {done.returncode}: '
@@ -151,7 +154,7 @@ class World:
         return self.run('bash', '-c', f'set -euo pipefail; ROOT={ROOT}; . {FIXTURES}/guest.bash; {text}')
 
     def virsh(self, *words, check=True):
-        return self.run('virsh', '-q', *words, check=check).strip()
+        return self.run('virsh', '-q', *words, check=check, limit=90).strip()
 
     def ours(self):
         """Pids of our programs, and of what they run, in this world."""
