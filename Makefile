@@ -108,7 +108,7 @@ faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hou
 demo: all | packages  ## back up a running guest, destroy it, restore it, prove it
 	@BUILD=$(abspath $(BUILD)) tests/e2e/demo
 
-bench: all | packages  ## measure, and write build/bench.json
+bench: all | packages  ## measure, and write build/bench.json (a part: ONLY=view)
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
 lint: man | packages  ## layers, format, shell, manual, licences, sizes
