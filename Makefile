@@ -143,6 +143,11 @@ COMPLETIONS := $(notdir $(wildcard share/completions/*))
 SYSTEMD     := $(wildcard share/systemd/*)
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
+# make install HOOKS=/etc/libvirt/hooks: the hook of libvirt, too.  A copy: AppArmor lets libvirtd run
+# nothing that lies elsewhere.
+HOOKS ?=
+HOOK   = $(DESTDIR)$(HOOKS)/qemu.d/vmvault
+
 install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
 	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
@@ -151,13 +156,14 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
 	@scripts/install --units $(REMOTES) $(DESTDIR)$(UNITDIR) $(SYSTEMD)
+	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))
 
 uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
-	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD)))
+	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))
 
 deps:  ## install the Debian packages that share/packages lists
 	@scripts/deps --install

@@ -25,6 +25,9 @@ std::optional<std::string> setting(const std::string& name);
 // that variable (contract 3.2), else <vm dir>/backup.
 std::filesystem::path backup_dir(const std::filesystem::path& vm_dir, int vm_id);
 
+// In a backup dir whose disks can no longer be read: why (contract 4.6).
+inline constexpr const char* failure_document = "vmvault.failure";
+
 // LIBVIRT_URI for hypervisors: the environment's LIBVIRT_URI or LIBVIRT_DEFAULT_URI, else kvmrc's,
 // else qemu:///system.
 std::string libvirt_uri();

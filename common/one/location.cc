@@ -63,7 +63,9 @@ bool is_ours(const fs::path& directory) {
          access(directory.c_str(), W_OK) == 0;
 }
 
-fs::path choose_var_dir() {
+}  // namespace
+
+fs::path var_path() {
   if (const auto var = environment("VMVAULT_VAR")) return normal_path(*var);
   if (environment("ONE_LOCATION") || is_ours(core_var())) return core_var() / "vmvault";
   if (geteuid() == 0) return "/var/lib/vmvault";
@@ -71,8 +73,6 @@ fs::path choose_var_dir() {
   if (const auto home = environment("HOME")) return normal_path(*home + "/.local/state/vmvault");
   throw Error{"no directory to keep files in: set VMVAULT_VAR"};
 }
-
-}  // namespace
 
 Location Location::parse(std::string_view text) {
   const auto colon = text.find(":/");
@@ -138,7 +138,7 @@ fs::path remote_root() {
 }
 
 fs::path var_dir() {
-  const fs::path dir = choose_var_dir();
+  const fs::path dir = var_path();
   if (mkdir(dir.c_str(), 0700) == 0) return dir;
   if (errno == ENOENT) {
     std::error_code error;

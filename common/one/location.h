@@ -41,3 +41,5 @@ std::filesystem::path remote_root();
 // else /var/lib/one/vmvault where /var/lib/one is ours to write, else /var/lib/vmvault for root,
 // else $XDG_STATE_HOME/vmvault (~/.local/state/vmvault).  Made with mode 0700 if need be.
 std::filesystem::path var_dir();
+// The same, but not made.
+std::filesystem::path var_path();

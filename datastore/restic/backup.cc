@@ -40,6 +40,18 @@ XmlNode element(const Request& request, const std::string& name) {
   throw BadRequest{"the request has no " + name};
 }
 
+// What the capture says of its own failure; nothing if that is not the cause.
+std::string failure_of_capture(const Machine& machine, const std::filesystem::path& directory) {
+  try {
+    const auto file = (directory / failure_document).string();
+    const auto said =
+        machine.command({.argv = {"cat", "--", file}, .env = {}, .list = {}, .lines = true}).run();
+    return said.ok() ? one_line(said.out) : "";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 std::string backup(const Request& request) {
   const auto location = Location::parse(request["HOST:DIR"]);
   const auto vm_id = static_cast<int>(request.number("VM_ID"));
@@ -57,7 +69,17 @@ std::string backup(const Request& request) {
     restic.insist();
   else
     restic.ensure();
-  const auto snapshot = restic::upload(restic, directory, selection, vm_id);
+  const auto snapshot = [&] {
+    try {
+      return restic::upload(restic, directory, selection, vm_id);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error&) {  // restic only knows that it could not read
+      if (const auto why = failure_of_capture(restic.machine(), directory); !why.empty())
+        throw Error{why};
+      throw;
+    }
+  }();
   return snapshot + " " + std::to_string(selection.mebibytes()) + " " + selection.format;
 }
 

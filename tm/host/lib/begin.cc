@@ -85,6 +85,7 @@ std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
     const auto domain = domain_of(hypervisor, capture.request);
     if (!domain || !is_active(*domain)) throw;
     log(Level::info, "the VM was started (" + std::string{e.what()} + "): it is captured live");
+    capture.journal.at_rest = false;
     return open_running(capture, hypervisor);
   }
 }
@@ -175,9 +176,7 @@ Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
   what.origin->commit(what.disks);
   serve(what);
   return Now::served;
-} catch (const Cancelled&) {
-  throw;
-} catch (const Error&) {
+} catch (const Error&) {  // also a cancellation: it may be the guard's
   capture.guard.check();
   throw;
 }
@@ -197,6 +196,7 @@ void begin(const HostRequest& request) {
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
   Journal journal = new_journal(request, hypervisor);
   journal.guard = guard.pid();
+  journal.at_rest = !request.live;
   enter(request.vm_dir);
   journal.save(request.vm_dir);
   Capture capture{.request = request, .journal = journal, .guard = guard};

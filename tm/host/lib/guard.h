@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -58,6 +59,13 @@ class Guard {
   std::string verdict_;
   bool dead_ = false;
 };
+
+// Tells a guard that its VM is being started: it ends the backup of disks at rest, with this
+// reason.
+inline constexpr int vm_starts = SIGUSR1;
+inline constexpr const char* vm_was_started =
+    "the VM was started, which ends a backup of its disks at rest: the next one takes them as it "
+    "runs";
 
 // What that process does.  Returns its exit status.
 int run_guard();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -31,14 +32,22 @@ constexpr std::chrono::seconds between_attempts{2};  // of an end
 class GuardProcess {
  public:
   explicit GuardProcess(const json& order)
-      : vm_dir_{order.at("vm_dir").get<std::string>()}, hypervisor_{order.at("uri")} {}
+      : vm_dir_{order.at("vm_dir").get<std::string>()}, hypervisor_{order.at("uri")} {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, vm_starts);
+    sigprocmask(SIG_BLOCK, &one, nullptr);
+    starts_.reset(signalfd(-1, &one, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!starts_) throw system_error("watch for signals", errno);
+  }
 
   int run() {
     say(socket, {{"ready", getpid()}});
     while (true) {
-      pollfd one{socket, POLLIN, 0};
-      const int ready = poll(&one, 1, static_cast<int>(wait().count()));
-      if (ready == 1) {
+      pollfd fds[] = {{socket, POLLIN, 0}, {starts_.get(), POLLIN, 0}};
+      poll(fds, std::size(fds), static_cast<int>(wait().count()));
+      if (fds[1].revents != 0) make_way();
+      if (fds[0].revents != 0) {
         const auto words = listen_to(socket);
         if (!words) return end_for_good();
         obey(*words);
@@ -68,6 +77,19 @@ class GuardProcess {
       floor_ = words.at("floor");
       watching_ = true;
     }
+  }
+
+  // Its maker may be waiting for something else than us; the exporter never does.
+  void make_way() {
+    signalfd_siginfo taken;
+    while (read(starts_.get(), &taken, sizeof taken) > 0) {
+    }
+    if (watching_ || !verdict_.empty()) return;
+    verdict_ = vm_was_started;
+    log(Level::error, verdict_);
+    say(socket, {{"verdict", verdict_}});
+    const auto journal = Journal::load(vm_dir_);
+    if (journal && journal->exporter <= 0) kill(journal->pid, SIGTERM);
   }
 
   // An agent that sleeps may obey the freeze much later; so this goes on for long.
@@ -130,6 +152,7 @@ class GuardProcess {
 
   fs::path vm_dir_;
   Hypervisor hypervisor_;
+  Fd starts_;  // readable when the VM is being started
   Freeze how_ = Freeze::none;
   std::string domain_;
   std::optional<Clock::time_point> thaw_at_;

@@ -46,6 +46,7 @@ std::string Journal::to_text() const {
            {"backup_dir", backup_dir.string()},
            {"thaw_owed", ::to_text(thaw_owed)},
            {"job_begun", job_begun},
+           {"at_rest", at_rest},
            {"was_paused", was_paused},
            {"exporter", exporter},
            {"guard", guard},
@@ -71,7 +72,8 @@ Journal Journal::parse(const std::string& text) {
     out.job_begun = in.at("job_begun");
     out.was_paused = in.at("was_paused");
     out.exporter = in.at("exporter");
-    out.guard = in.value("guard", -1);  // newer than version 1
+    out.guard = in.value("guard", -1);  // newer than version 1, as the next
+    out.at_rest = in.value("at_rest", false);
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     insist_on_own_names(out);
     return out;

@@ -29,6 +29,7 @@ struct Journal {
 
   Freeze thaw_owed = Freeze::none;  // agent: thaw; suspend: resume
   bool job_begun = false;           // a libvirt backup job may run
+  bool at_rest = false;             // the disks of a VM that is off: whoever starts it goes first
   bool was_paused = false;          // before us: never resume it
   pid_t exporter = -1;              // serves a view on the backup dir; -1: nobody
   pid_t guard = -1;                 // ends the backup when its maker no longer can

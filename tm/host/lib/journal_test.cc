@@ -31,6 +31,7 @@ TEST(Journal, ReadsWhatItWrote) {
   Journal one = sample(dir);
   one.thaw_owed = Freeze::suspend;
   one.job_begun = true;
+  one.at_rest = true;
   one.save(dir.path());
   const auto read = Journal::load(dir.path());
   ASSERT_TRUE(read);

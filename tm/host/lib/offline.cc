@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memory>
 
+#include "common/cancel.h"
 #include "common/one/action.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/capture.h"
@@ -134,6 +135,7 @@ class OfflineOrigin : public Origin {
         bitmaps_{capture, found_} {
     capture_.journal.scratch = {sockets_.path()};
     capture_.journal.save(capture_.request.vm_dir);
+    cancel::check();  // what follows has to be undone, and somebody may want to start the VM
     bitmaps_.add();
     serve();
     capture.kept = MachineFiles{capture.request, keeps(capture)}.read();

@@ -50,7 +50,8 @@ void strike_out(const fs::path& vm_dir) noexcept try {
 
 std::vector<fs::path> entered() {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::directory_iterator{directory()})
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator{var_path() / "host", none})
     if (entry.is_symlink()) out.push_back(fs::read_symlink(entry.path()));
   return out;
 }

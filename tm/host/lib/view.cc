@@ -18,6 +18,7 @@
 
 #include "common/error.h"
 #include "common/one/action.h"
+#include "common/one/config.h"
 
 namespace fs = std::filesystem;
 
@@ -39,22 +40,25 @@ struct Tree {
     for (const auto& [name, disk] : files.disks) entries.push_back({name, disk.get(), nullptr});
     for (const auto& [name, text] : files.documents) entries.push_back({name, nullptr, &text});
     for (auto& [name, disk] : files.disks) readers.push_back(disk.get());
+    why = {failure_document, nullptr, &failure};
   }
 
   const Entry* find(const char* path) const {
     for (const auto& entry : entries)
       if (path[0] == '/' && entry.name == path + 1) return &entry;
+    if (failed && path[0] == '/' && why.name == path + 1) return &why;
     return nullptr;
   }
 
   void touch() { last = Clock::now().time_since_epoch().count(); }
 
-  void fail(const std::string& why) {
+  void fail(const std::string& text) {
     {
       const std::lock_guard lock{mutex};
-      if (failure.empty()) failure = why;
+      if (failure.empty()) failure = text;
+      failed = true;
     }
-    for (auto* reader : readers) reader->fail(why);
+    for (auto* reader : readers) reader->fail(text);
   }
 
   ViewFiles files;
@@ -63,7 +67,9 @@ struct Tree {
   const std::time_t made = std::time(nullptr);
   std::atomic<Clock::rep> last = Clock::now().time_since_epoch().count();
   mutable std::mutex mutex;
-  std::string failure;
+  std::string failure;  // does not change any more once it says something
+  Entry why;
+  std::atomic<bool> failed = false;
 };
 
 Tree& tree() { return *static_cast<Tree*>(fuse_get_context()->private_data); }
@@ -98,6 +104,7 @@ int read_directory(const char* path, void* buffer, fuse_fill_dir_t fill, off_t, 
   for (const char* name : {".", ".."}) fill(buffer, name, nullptr, 0, fuse_fill_dir_flags{});
   for (const auto& entry : all.entries)
     fill(buffer, entry.name.c_str(), nullptr, 0, fuse_fill_dir_flags{});
+  if (all.failed) fill(buffer, failure_document, nullptr, 0, fuse_fill_dir_flags{});
   return 0;
 }
 

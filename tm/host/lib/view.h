@@ -31,7 +31,8 @@ class View {
   View& operator=(const View&) = delete;
   ~View();
 
-  // From now on every read of a disk fails with EIO, also one that waits now.
+  // From now on every read of a disk fails with EIO, also one that waits now, and the document
+  // failure_document says why.
   void fail(const std::string& why);
   // Empty as long as every read could be served.
   std::string failure() const;
