@@ -27,6 +27,9 @@ ended() { [ ! -e "$VM_DIR/backup.journal" ] && is_gone "$1" && is_gone "$2"; }
 no_mount() { ! grep -qF " $VM_DIR/backup " /proc/self/mountinfo; }
 begin() { DISKS="0 1" step prebackup_live -1; }
 
+# kill_both PID PID: neither sees the end of the other
+kill_both() { kill -STOP "$@" && kill -KILL "$@"; }
+
 # lives_apart PID: in a mount namespace of its own
 lives_apart() { [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
 
@@ -106,7 +109,7 @@ PY
 
 @test "both are killed: the next backup cleans up, and works" {
     begin
-    kill -KILL "$(guard)" "$(exporter)"
+    kill_both "$(guard)" "$(exporter)"
     begin
     qemu-img compare -U -q "$VM_DIR/backup/disk.0.0" "$VM_DIR/disk.0"
     local exporter guard
@@ -121,7 +124,7 @@ PY
     exporter=$(exporter) guard=$(guard)
     "$BUILD/tm/host/backup_host" recover --all
     qemu-img check -q "$VM_DIR/backup/disk.0.0"
-    kill -KILL "$guard" "$exporter"
+    kill_both "$guard" "$exporter"
     eventually is_gone "$exporter"
     "$BUILD/tm/host/backup_host" recover --all
     over "$exporter" "$guard"
@@ -135,7 +138,7 @@ PY
     begin
     local exporter guard
     exporter=$(exporter) guard=$(guard)
-    kill -KILL "$guard" "$exporter"
+    kill_both "$guard" "$exporter"
     eventually is_gone "$exporter"
     sed -i "s/\"boot_id\": \".*\"/\"boot_id\": \"before\"/" "$VM_DIR/backup.journal"
     virsh -q domjobabort lab
@@ -265,7 +268,7 @@ PY
     run ! virsh -q start lab --paused
     local exporter guard
     exporter=$(exporter) guard=$(guard)
-    kill -KILL "$exporter" "$guard"
+    kill_both "$exporter" "$guard"
     eventually virsh -q start lab --paused
     step postbackup -1
     clean
