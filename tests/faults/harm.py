@@ -27,30 +27,31 @@ def programs(world, path):
     return [pid for pid in world.ours() if exe_of(pid) == str((BUILD / path).resolve())]
 
 
-def hosts(world):
-    """The backup_host that somebody waits for: exporter and guard have no stdin."""
+def verbs(world):
+    """(pid, verb, does somebody hold its stdin?) of every backup_host."""
     out = []
     for pid in programs(world, 'tm/host/backup_host'):
         words = read_proc(pid, 'cmdline').split(b'\0')
         try:
-            stdin = os.readlink(f'/proc/{pid}/fd/0')
-        except OSError:
+            held = os.readlink(f'/proc/{pid}/fd/0') != '/dev/null'
+        except OSError:  # it has just ended
             continue
-        if words[1:2] and words[1] in (b'begin', b'end') and stdin != '/dev/null':
-            out.append(pid)
+        out.append((pid, words[1].decode() if len(words) > 1 else '', held))
     return out
 
 
+def hosts(world):
+    """The backup_host that somebody waits for."""
+    return [pid for pid, verb, held in verbs(world) if verb in ('begin', 'end') and held]
+
+
 def guard(world):
-    return [pid for pid in programs(world, 'tm/host/backup_host')
-            if read_proc(pid, 'cmdline').split(b'\0')[1:2] == [b'guard']]
+    return [pid for pid, verb, _ in verbs(world) if verb == 'guard']
 
 
 def exporter(world):
-    pid = world.journal().get('exporter', -1)
-    if pid > 0 and exe_of(pid) == str(BUILD / 'tm/host/backup_host'):
-        return [pid]
-    return []
+    """A fork of begin that nobody waits for."""
+    return [pid for pid, verb, held in verbs(world) if verb == 'begin' and not held]
 
 
 def qemu(world):

@@ -3,7 +3,6 @@
 on this machine, in one directory, and gone with it."""
 
 import base64
-import json
 import os
 import shutil
 import signal
@@ -189,12 +188,6 @@ class World:
 
     def writes(self, records):
         self.shell(f'eventually guest_acknowledges {self.dir}/console {self.acknowledged() + records}')
-
-    def journal(self):
-        try:
-            return json.loads((self.vm_dir / 'backup.journal').read_text())
-        except (OSError, ValueError):
-            return {}
 
     # --- backup and restore ---
 
