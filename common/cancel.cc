@@ -13,7 +13,10 @@
 namespace cancel {
 namespace {
 
-std::atomic<bool> seen = false;
+using Clock = std::chrono::steady_clock;
+
+constexpr Clock::rep never = 0;
+std::atomic<Clock::rep> seen = never;
 std::atomic<int> held_open = -1;
 Fd signals;
 sigset_t original;  // empty until install(): children then get an empty mask
@@ -48,8 +51,17 @@ int watched() { return held_open; }
 
 bool requested() {
   // A pipe says POLLHUP, a socket POLLRDHUP.  Bytes that still lie there are no request.
-  if (!seen && (ready(fd(), POLLIN) || ready(watched(), POLLRDHUP))) seen = true;
-  return seen;
+  if (seen == never && (ready(fd(), POLLIN) || ready(watched(), POLLRDHUP))) {
+    Clock::rep first = never;  // another thread may be faster
+    seen.compare_exchange_strong(first, Clock::now().time_since_epoch().count());
+  }
+  return seen != never;
+}
+
+std::chrono::milliseconds age() {
+  if (!requested()) return {};
+  const Clock::time_point then{Clock::duration{seen.load()}};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - then);
 }
 
 void check() {

@@ -7,6 +7,7 @@
 // fd() to what it waits for.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 
 namespace cancel {
@@ -23,5 +24,7 @@ int fd();                         // readable once a signal has arrived; -1 befo
 int watched();                    // what watch() was given, or -1; to be polled for POLLRDHUP
 bool requested();                 // has somebody asked?  Stays true.
 void check();                     // throws Cancelled if so
+// How long ago that was noticed; zero if nobody has.
+std::chrono::milliseconds age();
 
 }  // namespace cancel

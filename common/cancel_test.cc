@@ -110,6 +110,30 @@ TEST(Cancel, StopsAChild) {
   EXPECT_EQ(read_file(dir.path() / "note"), "stopped\n");
 }
 
+TEST(Cancel, AnAnswerThatCountsIsHeardAllTheSame) {
+  const auto answer = [](const char* last) {
+    return in_a_process([&] {
+      Command child{"sh", "-c", last};
+      child.err_lines([](std::string_view) { raise(SIGTERM); }).answer_counts();
+      return child.run().out == "stored\n" ? 0 : 1;
+    });
+  };
+  EXPECT_EQ(answer("trap 'echo stored; exit 0' TERM; echo x >&2; while :; do sleep 0.05; done"), 0);
+  EXPECT_EQ(answer("trap 'echo stored; exit 3' TERM; echo x >&2; while :; do sleep 0.05; done"),
+            cancelled);
+}
+
+TEST(Cancel, HasAnAge) {
+  EXPECT_EQ(in_a_process([] {
+              if (cancel::age().count() != 0) return 1;
+              raise(SIGTERM);
+              cancel::requested();
+              usleep(20'000);
+              return cancel::age() >= std::chrono::milliseconds{20} ? 0 : 2;
+            }),
+            0);
+}
+
 TEST(Cancel, TheEndOfTheWatchedPipeStopsAChild) {
   EXPECT_EQ(in_a_process([] {
               Pipe pipe;

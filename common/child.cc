@@ -109,6 +109,13 @@ Child::Child(Child&& other) noexcept
 
 Child::~Child() { stop(); }
 
+// A group that was stopped (SIGSTOP) would not obey before somebody continues it.
+void Child::ask(int signal) noexcept {
+  if (pid_ == -1) return;
+  kill(-pid_, signal);
+  kill(-pid_, SIGCONT);
+}
+
 void Child::stop() noexcept {
   if (pid_ == -1) return;
   if (owner_ != getpid()) {  // its number may be another's any time
@@ -116,10 +123,9 @@ void Child::stop() noexcept {
     pid_ = -1;
     return;
   }
-  kill(-pid_, stop_.signal);
+  ask(stop_.signal);
   pollfd ended{fd(), POLLIN, 0};
-  const auto milliseconds = std::chrono::milliseconds{stop_.grace}.count();
-  if (exit_) poll(&ended, 1, static_cast<int>(milliseconds));
+  if (exit_) poll(&ended, 1, static_cast<int>(stop_.grace.count()));
   // Before wait(): until then nobody else can get this number.
   kill(-pid_, SIGKILL);
   wait();

@@ -19,7 +19,7 @@ struct Pipe {
 // How a child is asked to end before it is killed.
 struct Stop {
   int signal = SIGTERM;
-  std::chrono::seconds grace{10};
+  std::chrono::milliseconds grace{10'000};
 };
 
 // A child we have not waited for yet, leader of its own process group.  If we leave
@@ -37,6 +37,8 @@ class Child {
 
   pid_t pid() const { return pid_; }
   int fd() const { return exit_.get(); }  // readable when the child has exited
+  // A signal for the group, also if it is stopped.
+  void ask(int signal) noexcept;
   // Asks the group to end, kills what is left of it, and collects the child.
   void stop() noexcept;
   // Collects the child: its exit status, or 128 + the signal that ended it.

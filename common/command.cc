@@ -17,6 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// For the signal, after a helper has not obeyed the end of its stdin.
+constexpr std::chrono::milliseconds after_held_input{500};
+
 // One output of a child: its text so far, and the line that is not whole yet.
 class Output {
  public:
@@ -119,13 +122,18 @@ Command& Command::err_lines(Line callback) {
   return *this;
 }
 
-Command& Command::deadline(std::chrono::seconds limit) {
+Command& Command::deadline(std::chrono::milliseconds limit) {
   deadline_ = limit;
   return *this;
 }
 
 Command& Command::stop_with(Stop stop) {
   stop_ = stop;
+  return *this;
+}
+
+Command& Command::answer_counts() {
+  answer_counts_ = true;
   return *this;
 }
 
@@ -164,21 +172,26 @@ Finished Command::run() const {
   // Asks the child to end, and goes on listening while it does: whoever writes a word to a pipe
   // that nobody reads any more dies before it can undo.  A helper that we hold ends when its stdin
   // does, wherever it is: a signal would only reach the ssh that leads to it.
-  const auto ask_to_end = [&] {
-    if (hold_input_)
-      in.write.reset();
-    else
-      kill(-child.pid(), stop_.signal);
-    const auto patience = Clock::now() + stop_.grace;
-    for (bool exited = false; !exited && Clock::now() < patience;) {
+  const auto ends_within = [&](std::chrono::milliseconds limit) {
+    const auto patience = Clock::now() + limit;
+    do {
       pollfd fds[] = {
           {child.fd(), POLLIN, 0}, {from_out.fd(), POLLIN, 0}, {from_err.fd(), POLLIN, 0}};
       poll(fds, std::size(fds), milliseconds_until(patience));
-      exited = fds[0].revents != 0;
       from_out.drain();
       from_err.drain();
-      if (!exited && !hold_input_ && Clock::now() >= patience) kill(-child.pid(), SIGKILL);
+      if (fds[0].revents != 0) return true;
+    } while (Clock::now() < patience);
+    return false;
+  };
+  const auto ask_to_end = [&] {
+    if (hold_input_) {
+      in.write.reset();
+      child.ask(SIGCONT);
+      if (ends_within(stop_.grace)) return;
     }
+    child.ask(stop_.signal);
+    if (!ends_within(hold_input_ ? after_held_input : stop_.grace)) kill(-child.pid(), SIGKILL);
   };
 
   for (bool exited = false; !exited;) {
@@ -192,14 +205,15 @@ Finished Command::run() const {
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
     if (!shielded_ && cancel::requested()) {
       ask_to_end();
-      throw Cancelled{};
+      if (!answer_counts_ || child.wait() != 0) throw Cancelled{};
+      break;
     }
     if (ready == -1) continue;
     exited = fds[0].revents != 0;
     if (!exited && end && Clock::now() >= *end) {
       ask_to_end();
-      throw Error{"'" + display() + "' did not end within " + std::to_string(deadline_->count()) +
-                  " s"};
+      const auto limit = std::chrono::ceil<std::chrono::seconds>(*deadline_).count();
+      throw Error{"'" + display() + "' did not end within " + std::to_string(limit) + " s"};
     }
     if (fds[1].revents != 0) feed(in.write, input, hold_input_, fds[1].revents);
     from_out.drain();

@@ -37,14 +37,18 @@ class Command {
   Command& input(std::string text);
   // After input(), keep the child's stdin open until it ends.  A helper on the other side
   // takes the end of its stdin for our death, and undoes: a cancellation or a deadline closes it
-  // first, waits for the helper for the grace of stop_with(), and only then sends the signal.
+  // first, waits for the helper for the grace of stop_with(), and only then sends the signal, which
+  // has half a second to work.
   Command& hold_input();
   Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
   Command& err_lines(Line callback);  // each line of stderr as it comes, besides Finished::err
   // Not done after this long: the child is stopped, and run() throws an Error that says so.
-  Command& deadline(std::chrono::seconds limit);
+  Command& deadline(std::chrono::milliseconds limit);
   Command& stop_with(Stop stop);
+  // If the child ends well although a cancellation has asked it to end, its answer counts, and
+  // run() returns it: for what cannot be undone once it is done.
+  Command& answer_counts();
   // A cancellation does not stop this child: for steps that undo.  Its deadline still does.
   Command& shielded();
 
@@ -70,10 +74,11 @@ class Command {
   std::vector<std::string> env_;
   std::string input_;
   bool hold_input_ = false;
+  bool answer_counts_ = false;
   bool shielded_ = false;
   int stdout_ = -1;
   Line out_line_, err_line_;
-  std::optional<std::chrono::seconds> deadline_;
+  std::optional<std::chrono::milliseconds> deadline_;
   Stop stop_;
 };
 

@@ -231,6 +231,15 @@ TEST(Command, StopsWithTheSignalThatIsAskedFor) {
   EXPECT_EQ(read_file(note), "int\n");
 }
 
+TEST(Command, AStoppedChildObeysToo) {
+  const TempDir dir;
+  const auto note = dir.path() / "note";
+  Command child = shell("trap 'echo term >\"$0\"; exit' TERM; kill -STOP $$; sleep 600");
+  child.arg(note.string()).deadline(seconds{1}).stop_with({SIGTERM, seconds{60}});
+  EXPECT_THROW(child.run(), Error);
+  EXPECT_EQ(read_file(note), "term\n");
+}
+
 TEST(CommandOnHost, GoesThroughSsh) {
   const auto ssh = Command{"ls", "--", "a b", "it's"}.on("root@kvm1");
   EXPECT_EQ(ssh.argv(), (std::vector<std::string>{"ssh", "-o", "BatchMode=yes", "--", "root@kvm1",

@@ -19,16 +19,19 @@ std::chrono::seconds time_limit() {
   throw Error{"the setting CORE_TIMEOUT is not a number of seconds from 1 to 3600"};
 }
 
-Datastore parse(const std::string& text, int id) {
-  Datastore datastore{Xml{text}.root()};
+Xml parse(const std::string& text, int id) {
+  Xml document{text};
+  const Datastore datastore{document.root()};
   if (datastore.id() != id)
     throw Error{"the answer describes datastore " + std::to_string(datastore.id())};
-  return datastore;
+  return document;
 }
 
 }  // namespace
 
-Datastore datastore_from_core(int id) {
+Datastore datastore_from_core(int id) { return Datastore{datastore_document_from_core(id).root()}; }
+
+Xml datastore_document_from_core(int id) {
   const char* directory = getenv("VMVAULT_CORE_DIR");
   const bool service = !directory || !*directory;
   std::string where;

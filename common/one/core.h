@@ -11,3 +11,4 @@
 // 2.10, 2.12), and has the setting CORE_TIMEOUT (90) in seconds to answer.
 // Throws Error, naming the datastore and the core, or Cancelled.
 Datastore datastore_from_core(int id);
+Xml datastore_document_from_core(int id);  // the same as it came
