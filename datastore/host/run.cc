@@ -6,24 +6,29 @@
 // "undo and go".  Its output is ours, and so is its status.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
+#include <thread>
 
 #include "common/cancel.h"
 #include "common/command.h"
 #include "common/confine.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/mount.h"
 #include "common/one/action.h"
 #include "datastore/lib/machine.h"
 
 namespace {
 
 constexpr std::size_t longest_request = std::size_t{1} << 20;
-constexpr Stop interrupt{SIGINT, std::chrono::seconds{30}};
+// A slow store can keep restic from obeying for long, and somebody waits for the end.
+constexpr Stop interrupt{SIGINT, std::chrono::milliseconds{1500}};
 
 // The caller sends nothing after its line, so whole reads lose nothing.
 std::string read_line() {
@@ -65,6 +70,41 @@ void place_temporary_files(const RunRequest& request, Command& command) {
     log(Level::warn, "temporary files are written to the disk: " + why);
 }
 
+// What our own end does to the program: it must not store what nobody hears of.
+std::vector<std::string> with_our_end(std::vector<std::string> argv) {
+  argv.insert(argv.begin(), {"setpriv", "--pdeathsig", "KILL", "--"});
+  return argv;
+}
+
+// Breaks the view at a cancellation, until the object goes.
+class ViewBreaker {
+ public:
+  explicit ViewBreaker(std::string view) {
+    if (!view.empty()) thread_ = std::jthread{[this, at = std::move(view)] { wait_for(at); }};
+  }
+  ~ViewBreaker() { over_.write.reset(); }
+
+ private:
+  static void break_view(const std::string& view) noexcept try {
+    const auto mount = mount_on(view);
+    if (mount && mount->type == "fuse.vmvault") break_fuse(view, *mount);
+  } catch (const std::exception& error) {
+    std::cerr << one_line(error.what()) << '\n';
+  }
+
+  void wait_for(const std::string& view) {
+    pollfd fds[] = {{over_.read.get(), POLLIN, 0},
+                    {cancel::fd(), POLLIN, 0},
+                    {cancel::watched(), POLLRDHUP, 0}};
+    while (poll(fds, std::size(fds), -1) == -1 && errno == EINTR) {
+    }
+    if (fds[0].revents == 0) break_view(view);
+  }
+
+  Pipe over_;
+  std::jthread thread_;
+};
+
 int serve() {
   const auto request = RunRequest::decode(read_line());
   cancel::watch(STDIN_FILENO);
@@ -72,17 +112,21 @@ int serve() {
     write_all(STDOUT_FILENO, to_json(list_directory(request.list)) + "\n", "write the list");
     return 0;
   }
-  Command command{confined(request)};
+  const ViewBreaker breaker{request.view};
+  Command command{with_our_end(confined(request))};
   for (const auto& [name, value] : request.env) command.env(name, value);
   place_temporary_files(request, command);
   if (request.lines)
     command.out_lines([](std::string_view line) { std::cout << line << std::endl; });
   else
     command.write_to(STDOUT_FILENO);
-  return command.err_lines([](std::string_view line) { std::cerr << line << '\n'; })
-      .stop_with(interrupt)
-      .run()
-      .status;
+  const int status = command.err_lines([](std::string_view line) { std::cerr << line << '\n'; })
+                         .stop_with(interrupt)
+                         .run()
+                         .status;
+  // Of setpriv or the like; whoever asked knows this number as our own absence over there.
+  if (status == 127) throw Error{"cannot run '" + request.argv.front() + "'"};
+  return status;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using nlohmann::json;
 namespace {
 
 // Longer than the helper gives the program that it stops.
-constexpr Stop patient{SIGTERM, std::chrono::seconds{45}};
+constexpr Stop patient{SIGTERM, std::chrono::seconds{3}};
 
 std::string to_text(const json& document) {
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -31,6 +31,7 @@ RunRequest RunRequest::decode(std::string_view line) try {
   request.env = document.value("env", request.env);
   request.list = document.value("list", request.list);
   request.lines = document.value("lines", request.lines);
+  request.view = document.value("view", request.view);
   if (document.contains("limits"))
     request.order = {.group = document.at("group"),
                      .limits = limits_from(document.at("limits").get<Settings>()),
@@ -51,6 +52,7 @@ std::string RunRequest::encode() const {
   if (!env.empty()) document["env"] = env;
   if (!list.empty()) document["list"] = list;
   if (lines) document["lines"] = true;
+  if (!view.empty()) document["view"] = view;
   if (order) {
     document["limits"] = to_settings(order->limits);
     document["group"] = order->group;

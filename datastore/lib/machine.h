@@ -26,6 +26,9 @@ struct RunRequest {
   // The program's output is text, and goes through the helper.  Otherwise the program writes to
   // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
   bool lines = false;
+  // If this directory is a view (of backup_host), a cancellation breaks it: whoever waits in a read
+  // of it could not obey.
+  std::string view{};
   std::optional<confine::Order> order{};  // the program may cost the machine no more than that
   std::optional<MemoryDir> temporary{};   // its TMPDIR, if that machine finds it fit
 

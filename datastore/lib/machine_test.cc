@@ -13,13 +13,15 @@ TEST(RunRequest, ComesBackAsItWas) {
   const RunRequest request{.argv = {"restic", "it's", "a b\n"},
                            .env = {{"P", "\"q\"\n$x \xc3\xbc"}},
                            .list = {},
-                           .lines = true};
+                           .lines = true,
+                           .view = "/a/backup"};
   const auto line = request.encode();
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const auto back = RunRequest::decode(line);
   EXPECT_EQ(back.argv, request.argv);
   EXPECT_EQ(back.env, request.env);
   EXPECT_TRUE(back.lines);
+  EXPECT_EQ(back.view, "/a/backup");
 }
 
 TEST(RunRequest, LimitsTravel) {

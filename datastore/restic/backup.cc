@@ -2,13 +2,11 @@
 // Stores what prebackup left in a VM's backup directory as one snapshot of a restic repository.
 
 #include "common/error.h"
-#include "common/number.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
-#include "common/one/location.h"
 #include "common/one/running.h"
-#include "common/one/vm.h"
 #include "datastore/restic/lib/upload.h"
+#include "datastore/restic/lib/vm_request.h"
 
 namespace {
 
@@ -27,18 +25,10 @@ constexpr Contract contract{
         "F<vmvault.json> and F<nvram.fd> if they are there.  Each of DISKS must have its file of "
         "this increment.  JOB_ID is C<-> for none.\n\n"
         "A repository that is not there is made, but not for an increment of an older backup.\n\n"
-        "A backup that fails or is cancelled leaves no snapshot."};
-
-std::optional<int> job_id(const std::string& word) {
-  if (word == "-" || word == "-1" || word.empty()) return std::nullopt;
-  if (const auto id = parse_int(word)) return id;
-  throw BadRequest{"the argument JOB_ID is neither a number nor '-'"};
-}
-
-XmlNode element(const Request& request, const std::string& name) {
-  if (const auto node = request.xml().root().first(name)) return *node;
-  throw BadRequest{"the request has no " + name};
-}
+        "A backup that fails or is cancelled leaves no snapshot.  A cancellation breaks the "
+        "connection of a view in the backup directory, so that nobody is stuck in a read of it.\n\n"
+        "VMVAULT_RUN in the environment (16 hexadecimal digits) is a name by which "
+        "F<datastore/restic/discard> can remove the snapshot afterwards."};
 
 // What the capture says of its own failure; nothing if that is not the cause.
 std::string failure_of_capture(const Machine& machine, const std::filesystem::path& directory) {
@@ -53,16 +43,11 @@ std::string failure_of_capture(const Machine& machine, const std::filesystem::pa
 }
 
 std::string backup(const Request& request) {
-  const auto location = Location::parse(request["HOST:DIR"]);
-  const auto vm_id = static_cast<int>(request.number("VM_ID"));
-  const auto id = restic::repository_id(vm_id, job_id(request["JOB_ID"]));
-  const Datastore datastore{element(request, "DATASTORE")};
-  const auto vm = Vm::parse(element(request, "VM"));
-  const auto& bridge = vm.backup.last_bridge;
-
-  const Running running{vm_id, "backup"};
-  const restic::Restic restic{datastore, id, Machine{bridge.empty() ? location.host : bridge}};
-  const auto directory = backup_dir(location.dir, vm_id);
+  const auto asked = restic::VmRequest::parse(request);
+  const auto& vm = asked.vm;
+  const Running running{asked.vm_id, "backup"};
+  const auto restic = asked.open();
+  const auto directory = backup_dir(asked.location.dir, asked.vm_id);
   const auto selection = restic::select_files(restic.machine().list(directory), directory);
   restic::require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
   if (vm.backup.parent_id() >= 0)
@@ -71,7 +56,7 @@ std::string backup(const Request& request) {
     restic.ensure();
   const auto snapshot = [&] {
     try {
-      return restic::upload(restic, directory, selection, vm_id);
+      return restic::upload(restic, directory, selection, asked.vm_id);
     } catch (const Cancelled&) {
       throw;
     } catch (const Error&) {  // restic only knows that it could not read

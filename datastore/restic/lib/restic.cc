@@ -22,6 +22,8 @@ using std::chrono::seconds;
 
 constexpr seconds longest_pause{15};
 constexpr seconds undo_limit{60};  // per command of an undo: somebody waits for us to end
+constexpr std::chrono::milliseconds cancel_limit{4500};  // of all of them, after a cancellation
+constexpr Stop at_once{SIGTERM, std::chrono::milliseconds{200}};
 
 // The datastore's own word first, then the installation's.
 seconds lock_wait(const Datastore& datastore) {
@@ -41,8 +43,14 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+std::chrono::milliseconds time_to_undo() {
+  if (!cancel::requested()) return undo_limit;
+  return std::max(std::chrono::milliseconds{0}, cancel_limit - cancel::age());
+}
+
 Command with_care(Command call, Care care) {
-  if (care == Care::undo) call.shielded().deadline(undo_limit);
+  if (care == Care::undo) call.shielded().deadline(time_to_undo());
+  if (care == Care::undo && cancel::requested()) call.stop_with(at_once);
   return call;
 }
 
@@ -57,8 +65,9 @@ void pause(seconds length, Care care) {
 LockWait::LockWait(const Restic& restic, Care care)
     : restic_{restic},
       care_{care},
-      end_{Clock::now() +
-           (care == Care::undo ? std::min(restic.lock_wait(), undo_limit) : restic.lock_wait())} {}
+      end_{Clock::now() + (care == Care::undo ? std::min<std::chrono::milliseconds>(
+                                                    restic.lock_wait(), time_to_undo())
+                                              : restic.lock_wait())} {}
 
 bool LockWait::again(const Finished& finished) {
   if (classify(finished.status, finished.err) != Outcome::locked) return false;
@@ -69,7 +78,8 @@ bool LockWait::again(const Finished& finished) {
   const auto& repository = restic_.repository();
   log(Level::info, "waiting for the " + repository.display() + ": " +
                        repository.without_secrets(reason(finished.err)));
-  pause(pause_, care_);
+  const auto left = std::chrono::ceil<seconds>(end_ - Clock::now());
+  pause(std::clamp(left, seconds{0}, pause_), care_);
   pause_ = std::min(pause_ * 2, longest_pause);
   return true;
 }
@@ -129,6 +139,7 @@ Command Restic::command(const std::vector<std::string>& args, Moves moves) const
 Command Restic::backup_command(const std::vector<std::string>& args,
                                const std::filesystem::path& directory) const {
   auto backup = request(args, Moves::in);
+  backup.view = directory;
   backup.temporary = {.path = setting("RESTIC_TMPDIR").value_or("/dev/shm"),
                       .needed_mb = repository_.pack_files_mb()};
   // The directory itself may be a view, which is on no disk.
@@ -222,8 +233,11 @@ std::vector<Snapshot> Restic::find(const std::vector<std::string>& ids) const {
 }
 
 std::vector<Snapshot> Restic::find_tagged(const std::string& tag, Care care) const {
-  return parse_snapshots(
-      output({"snapshots", "--json", "--no-lock", "--tag=" + tag}, "list the snapshots", care));
+  const auto finished =
+      when_unlocked(command({"snapshots", "--json", "--no-lock", "--tag=" + tag}), care);
+  if (finished.ok()) return parse_snapshots(finished.out);
+  if (classify(finished.status, finished.err) == Outcome::no_repository) return {};
+  throw failure("list the snapshots", finished);
 }
 
 std::vector<Snapshot> Restic::find_all_of(const Chain& chain) const {

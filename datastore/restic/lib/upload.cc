@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/restic/lib/upload.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cctype>
 
 #include "common/error.h"
-#include "common/file.h"
-#include "common/one/action.h"
-#include "common/one/location.h"
 #include "common/one/machine_state.h"
 #include "common/one/progress.h"
+#include "datastore/restic/lib/unclaimed.h"
 
 namespace fs = std::filesystem;
 
@@ -33,68 +29,6 @@ bool belongs(const std::string& name) {
 bool is_legacy_rbd(const std::string& name) {
   return name.ends_with(".rbd2") || name.ends_with(".rbdiff");
 }
-
-std::string random_tag() {
-  unsigned char bytes[8];
-  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) throw Error{"no random numbers"};
-  std::string text{"vmvault-run-"};
-  for (const auto byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
-}
-
-// The snapshot that an upload may have written, until it is known to be good.  It is found by a tag
-// that only this run has.  The tag is noted in a file first, so that the next backup of the VM
-// removes what a killed one left.
-class Unclaimed {
- public:
-  Unclaimed(const Restic& restic, int vm_id)
-      : restic_{restic},
-        note_{var_dir() / ("restic-run." + std::to_string(restic.repository().datastore_id()) +
-                           "." + restic.repository().id() + "." + std::to_string(vm_id))} {
-    if (const auto left = read_file_if_any(note_)) discard(*left, Care::cancellable);
-    tag_ = random_tag();
-    write_file(note_, tag_);
-  }
-  Unclaimed(const Unclaimed&) = delete;
-  Unclaimed& operator=(const Unclaimed&) = delete;
-  ~Unclaimed() {
-    try {
-      if (tag_.empty()) return;
-      restic_.clear_stale_locks(Care::undo);  // of a restic that had to be killed
-      discard(tag_, Care::undo);
-      std::error_code ignored;
-      fs::remove(note_, ignored);
-    } catch (const std::exception& error) {
-      // The note stays: the next backup tries again.
-      log(Level::warn, std::string{"a failed backup may have left a snapshot: "} + error.what());
-    }
-  }
-
-  const std::string& tag() const { return tag_; }
-  // From now on it is a backup.  Throws, and it is none, if the note could stay: by it the next
-  // backup would remove the snapshot.
-  void claim() {
-    std::error_code error;
-    fs::remove(note_, error);
-    if (error) throw system_error("remove '" + note_.string() + "'", error.value());
-    sync_directory(note_.parent_path());
-    tag_.clear();
-  }
-
- private:
-  void discard(const std::string& tag, Care care) const {
-    std::vector<std::string> ids;
-    for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
-    if (!ids.empty()) restic_.forget(ids, std::nullopt, care);
-  }
-
-  const Restic& restic_;
-  fs::path note_;
-  std::string tag_;
-};
 
 std::vector<std::string> backup_arguments(const fs::path& directory, const Selection& selection,
                                           int vm_id, const std::string& run_tag) {

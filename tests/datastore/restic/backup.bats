@@ -254,13 +254,14 @@ is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(ls "$BASE/12/
 @test "killed without a chance to undo: restic ends too, and the next one works" {
     start_slow_backup
     kill -9 $PID; wait $PID || true
-    eventually no_lock
+    eventually no_restic
     EXTRA=''
     head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
     backup_ok
     [ "$(snapshots)" = "$ID" ]
+    [ -z "$(ls "$BASE/12/locks")" ]
 }
-no_lock() { [ -z "$(ls "$BASE/12/locks")" ]; }
+no_restic() { ! pgrep -f "restic .*$BASE/12" >/dev/null; }
 
 @test "what a killed backup had stored already is removed by the next one" {
     backup_ok
@@ -268,6 +269,50 @@ no_lock() { [ -z "$(ls "$BASE/12/locks")" ]; }
     printf 'vmvault-run-00' >"$VMVAULT_VAR/restic-run.100.12.12"
     backup_ok
     [ "$(snapshots)" = "$ID" ]
+}
+
+# discard RUN
+discard() {
+    "$BUILD/datastore/restic/discard" "localhost:$VMDIR" "$1" - 12 < <(request "$(datastore)" "$(vm)")
+}
+
+@test "what a run has stored can be removed by its name, and nothing else is" {
+    backup_ok; first=$ID
+    VMVAULT_RUN=00112233445566ff backup_ok
+    [ "$(snapshots | wc -l)" -eq 2 ]
+    run -0 --separate-stderr discard ffffffffffffffff
+    [ "$(snapshots | wc -l)" -eq 2 ]
+    run -0 --separate-stderr discard 00112233445566ff
+    [ -z "$output" ]
+    [ "$(snapshots)" = "$first" ]
+    [ -z "$(find "$VMVAULT_VAR" -name 'restic-run.*')" ]
+    rm -r "$BASE/12"
+    run -0 --separate-stderr discard 00112233445566ff
+    [ ! -e "$BASE/12" ]
+    run -2 --separate-stderr discard '00112233445566f,'
+    one_line 'not the name of a run'
+}
+
+@test "a run that cannot be removed now is removed by the next backup" {
+    VMVAULT_RUN=00112233445566ff backup_ok
+    exclusive_lock
+    EXTRA='<RESTIC_LOCK_WAIT>0</RESTIC_LOCK_WAIT>' run -1 --separate-stderr discard 00112233445566ff
+    one_line "by PID $HOLDER "
+    kill -9 $HOLDER
+    backup_ok
+    [ "$(snapshots)" = "$ID" ]
+}
+
+@test "the helper that runs restic is killed: restic ends, and stores nothing" {
+    start_slow_backup
+    kill -KILL "$(pgrep -P $PID run)"
+    status=0; wait $PID || status=$?
+    [ $status -eq 1 ]
+    eventually no_restic
+    [ -z "$(snapshots)" ]
+    [ -z "$(find "$VMVAULT_VAR" -name 'restic-run.*')" ]
+    head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
+    EXTRA='' backup_ok
 }
 
 @test "the cancel of one VM leaves the backups of others alone" {

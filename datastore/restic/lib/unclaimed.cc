@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/unclaimed.h"
+
+#include <cstdlib>
+#include <future>
+#include <sstream>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "common/one/location.h"
+#include "common/random.h"
+
+namespace fs = std::filesystem;
+
+namespace restic {
+std::string run_tag(const std::string& run) {
+  if (run.size() != 16 || run.find_first_not_of("0123456789abcdef") != run.npos)
+    throw BadRequest{"not the name of a run: '" + one_line(run) + "'"};
+  return "vmvault-run-" + run;
+}
+
+Leftovers::Leftovers(const Restic& restic, int vm_id)
+    : restic_{restic},
+      file_{var_dir() / ("restic-run." + std::to_string(restic.repository().datastore_id()) + "." +
+                         restic.repository().id() + "." + std::to_string(vm_id))} {
+  std::istringstream words{read_file_if_any(file_).value_or("")};
+  for (std::string tag; words >> tag;) tags_.push_back(tag);
+}
+
+void Leftovers::add(const std::string& tag) {
+  std::erase(tags_, tag);
+  tags_.push_back(tag);
+  save();
+}
+
+void Leftovers::drop(const std::string& tag) {
+  std::erase(tags_, tag);
+  save();
+}
+
+void Leftovers::save() const {
+  std::string text;
+  for (const auto& tag : tags_) text += tag + "\n";
+  if (!text.empty()) return write_file(file_, text);
+  std::error_code error;
+  fs::remove(file_, error);
+  if (error) throw system_error("remove '" + file_.string() + "'", error.value());
+  sync_directory(file_.parent_path());
+}
+
+void Leftovers::discard(const std::string& tag, Care care) {
+  std::vector<std::string> ids;
+  for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
+  if (!ids.empty()) restic_.forget(ids, std::nullopt, care);
+  drop(tag);
+}
+
+void Leftovers::discard_all() {
+  for (const auto& tag : std::vector{tags_}) try {
+      discard(tag, Care::cancellable);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      log(Level::warn,
+          "a snapshot of an earlier backup that failed may be left: " + std::string{error.what()});
+    }
+}
+
+Unclaimed::Unclaimed(const Restic& restic, int vm_id) : restic_{restic}, leftovers_{restic, vm_id} {
+  leftovers_.discard_all();
+  const char* run = getenv("VMVAULT_RUN");
+  tag_ = run_tag(run && *run ? run : random_hex(16));
+  leftovers_.add(tag_);
+}
+
+Unclaimed::~Unclaimed() {
+  if (claimed_) return;
+  try {
+    // Of a restic that had to be killed.  Each opens the repository, which takes its time.
+    const auto unlocked =
+        std::async(std::launch::async, [this] { restic_.clear_stale_locks(Care::undo); });
+    const auto found = restic_.find_tagged(tag_, Care::undo);
+    unlocked.wait();
+    if (found.empty())
+      leftovers_.drop(tag_);
+    else
+      leftovers_.discard(tag_, Care::undo);
+  } catch (const std::exception& error) {
+    log(Level::warn, std::string{"a failed backup may have left a snapshot, which the next backup "
+                                 "of this VM removes: "} +
+                         error.what());
+  }
+}
+
+void Unclaimed::claim() {
+  leftovers_.drop(tag_);
+  claimed_ = true;
+}
+
+}  // namespace restic

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshots that may be in a repository and are no backup: nobody has been told of them.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "datastore/restic/lib/restic.h"
+
+namespace restic {
+
+// The tags by which such snapshots of a VM are found, in a file that outlives us:
+// <var dir>/restic-run.<datastore>.<repository>.<vm>.  For one process at a time: see Running.
+class Leftovers {
+ public:
+  Leftovers(const Restic& restic, int vm_id);
+
+  void add(const std::string& tag);   // durable when it returns
+  void drop(const std::string& tag);  // there is none, or it is a backup now; Error if it stays
+  // Removes the snapshots with this tag, and the tag.
+  void discard(const std::string& tag, Care care);
+  // The same for all tags.  What cannot be removed now is logged, and stays for the next time.
+  void discard_all();
+
+ private:
+  void save() const;
+
+  const Restic& restic_;
+  std::filesystem::path file_;
+  std::vector<std::string> tags_;
+};
+
+// The snapshot that this process may write, until it is known to be good.
+class Unclaimed {
+ public:
+  // Its tag is that of the run that the orchestrator has named (VMVAULT_RUN), else a new one.
+  // Removes first what earlier backups of the VM have left.
+  Unclaimed(const Restic& restic, int vm_id);
+  Unclaimed(const Unclaimed&) = delete;
+  Unclaimed& operator=(const Unclaimed&) = delete;
+  // Unclaimed: no snapshot stays, or a line of the log says that one may.  A cancellation gives
+  // this a few seconds: the next backup of the VM goes on with it.
+  ~Unclaimed();
+
+  const std::string& tag() const { return tag_; }
+  // From now on it is a backup.  Throws, and it is none, if the note could stay: by it the next
+  // backup would remove the snapshot.
+  void claim();
+
+ private:
+  const Restic& restic_;
+  Leftovers leftovers_;
+  std::string tag_;
+  bool claimed_ = false;
+};
+
+// The tag of a run; BadRequest unless the name is one: 16 hexadecimal digits.
+std::string run_tag(const std::string& run);
+
+}  // namespace restic
