@@ -24,8 +24,9 @@ constexpr Contract contract{
     .input = Input::none,
     .reply = "C<status>: one JSON document.  Other verbs: nothing.",
     .description =
-        "C<begin> captures, C<end> removes what it left, C<abort> ends a C<begin> that runs, "
-        "C<recover> pays what a dead one owes to its guest, C<status> tells how things are.  "
+        "C<begin> captures, C<end> ends that if it still runs, and removes what it left (C<abort> "
+        "is the same), C<recover> pays what a dead one owes to its guest, C<status> tells how "
+        "things are.  "
         "C<guard> is for C<begin>'s own use.\n\n"
         "C<recover --all> needs no request: it does so for every VM of this host whose backup "
         "has died, and leaves living ones alone.  A timer may call it, as often as it likes.\n\n"
@@ -67,7 +68,7 @@ std::string act(const Request& arguments) {
          return std::string{};
        }},
       {"end", [](const HostRequest& request) { return host::end(request), std::string{}; }},
-      {"abort", [](const HostRequest& request) { return host::abort(request), std::string{}; }},
+      {"abort", [](const HostRequest& request) { return host::end(request), std::string{}; }},
       {"recover", [](const HostRequest& request) { return host::recover(request), std::string{}; }},
       {"status", host::status}};
   const auto found = verbs.find(verb);

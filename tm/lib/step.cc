@@ -113,7 +113,7 @@ std::string prebackup(const Request& request, When when) {
   if (!is_this_machine(step.host)) enter_host(step.request.vm.id, step.host);
   insist(
       step,
-      backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{45}}).run());
+      backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{3}}).run());
   return "";
 }
 

@@ -189,8 +189,9 @@ void begin(const HostRequest& request) {
     throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
   const How how = choose_how(request);
   Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
-  if (request.take_over) ask_exporter_to_end(request);
-  const FileLock held = lock_vm(request, std::chrono::seconds{request.take_over ? 60 : 10});
+  const FileLock held = request.take_over
+                            ? lock_from(From::exporter, request, std::chrono::seconds{60})
+                            : lock_vm(request, std::chrono::seconds{10});
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};

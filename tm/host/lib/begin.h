@@ -12,11 +12,8 @@ namespace host {
 // backup dir is gone and the chain is as it was.
 void begin(const HostRequest& request);
 
-// Removes the backup dir and what an interrupted begin left.
+// Ends a begin that still runs, and removes the backup dir and what an interrupted one left.
 void end(const HostRequest& request);
-
-// Ends a begin that runs (SIGTERM, then waits), and cleans up after it.
-void abort(const HostRequest& request);
 
 // Undoes what the journal in the VM dir says is owed; nothing if there is none.
 void recover(const HostRequest& request);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
@@ -19,22 +18,16 @@ namespace fs = std::filesystem;
 namespace host {
 
 void end(const HostRequest& request) {
-  ask_exporter_to_end(request);
-  const FileLock held = lock_vm(request, std::chrono::seconds{60});
+  // Of a failure or a cancellation somebody waits for the end; and who has the lock then and does
+  // not give it is a guard, which does the same work, or no matter of ours.
+  const std::chrono::seconds limit{request.vm.failed ? 4 : 60};
+  const FileLock held = lock_from(From::anybody, request, limit);
   pay_debts(request.vm_dir);
   unmount_view(request.backup_dir);
   remove_tree(request.backup_dir);
   // <base path>/<vm id>, if that is where it was.
   if (request.backup_dir.parent_path() != request.vm_dir)
     rmdir(request.backup_dir.parent_path().c_str());
-}
-
-void abort(const HostRequest& request) {
-  const auto journal = Journal::load(request.vm_dir);
-  if (!FileLock::try_lock(request.vm_dir / "backup.lock") && journal && journal->exporter <= 0 &&
-      journal->boot_id == boot_id())
-    kill(journal->pid, SIGTERM);  // it holds the lock, so the pid is its own
-  end(request);
 }
 
 void recover(const HostRequest& request) {

@@ -2,28 +2,92 @@
 #include "tm/host/lib/lock.h"
 
 #include <csignal>
+#include <thread>
 
+#include "common/cancel.h"
 #include "common/error.h"
+#include "common/mount.h"
+#include "common/one/action.h"
 #include "tm/host/lib/journal.h"
+#include "tm/host/lib/view.h"
+
+extern "C" {
+#include <sys/pidfd.h>  // glibc 2.36 (Debian 12) forgets to say this itself
+}
 
 namespace fs = std::filesystem;
 
 namespace host {
+namespace {
+
+fs::path lock_file(const HostRequest& request) { return request.vm_dir / "backup.lock"; }
+
+// A process that holds this very lock: a number alone may be anybody's by now.
+class Holder {
+ public:
+  Holder(pid_t pid, const fs::path& file) {
+    if (pid <= 0) return;
+    Fd process{pidfd_open(pid, 0)};
+    std::error_code error;
+    const auto wanted = fs::canonical(file, error);
+    for (fs::directory_iterator at{"/proc/" + std::to_string(pid) + "/fd", error}, end;
+         !error && at != end; at.increment(error))
+      if (fs::read_symlink(at->path(), error) == wanted) process_ = std::move(process);
+  }
+
+  explicit operator bool() const { return static_cast<bool>(process_); }
+  void signal(int number) const {
+    if (process_) pidfd_send_signal(process_.get(), number, nullptr, 0);
+  }
+
+ private:
+  Fd process_;
+};
+
+std::optional<FileLock> lock_within(const fs::path& file, std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    if (auto lock = FileLock::try_lock(file)) return lock;
+    if (std::chrono::steady_clock::now() >= end) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    cancel::check();
+  }
+}
+
+void break_view(const fs::path& at) {
+  const auto mount = mount_on(at);
+  if (mount && is_view(at)) break_fuse(at, *mount);
+}
+
+}  // namespace
 
 FileLock lock_vm(const HostRequest& request, std::chrono::seconds limit) {
   if (!fs::is_directory(request.vm_dir))
     throw Error{"the directory of VM " + std::to_string(request.vm.id) + ", '" +
                 request.vm_dir.string() + "', does not exist on this host"};
-  return FileLock::lock(request.vm_dir / "backup.lock", limit,
+  return FileLock::lock(lock_file(request), limit,
                         "the backup of VM " + std::to_string(request.vm.id));
 }
 
-void ask_exporter_to_end(const HostRequest& request) {
+FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds limit) {
   const auto journal = Journal::load(request.vm_dir);
-  if (!journal || journal->exporter <= 0 || journal->boot_id != boot_id()) return;
-  if (FileLock::try_lock(request.vm_dir / "backup.lock")) return;  // it is dead
-  const auto name = read_file_if_any("/proc/" + std::to_string(journal->exporter) + "/comm");
-  if (name == "backup_host\n") kill(journal->exporter, SIGTERM);
+  if (!journal || journal->boot_id != boot_id()) return lock_vm(request, limit);
+  const auto maker = journal->exporter > 0   ? journal->exporter
+                     : whom == From::anybody ? journal->pid
+                                             : -1;
+  const Holder holder{maker, lock_file(request)}, guard{journal->guard, lock_file(request)};
+  if (!holder) return lock_vm(request, limit);
+  holder.signal(SIGTERM);
+  // Who was stopped does not obey before he is continued.
+  for (const auto* one : {&holder, &guard}) one->signal(SIGCONT);
+  // After a failure somebody waits for the end.
+  const std::chrono::seconds grace{request.vm.failed ? 1 : 5};
+  if (auto lock = lock_within(lock_file(request), grace)) return *std::move(lock);
+  log(Level::warn, "the backup of VM " + std::to_string(request.vm.id) +
+                       " on this host does not end when it is asked to: killing it");
+  break_view(request.backup_dir);
+  holder.signal(SIGKILL);
+  return lock_vm(request, limit);
 }
 
 }  // namespace host

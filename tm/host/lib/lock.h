@@ -12,7 +12,12 @@ namespace host {
 // Waits for it; throws Error that names the VM, Cancelled.
 FileLock lock_vm(const HostRequest& request, std::chrono::seconds limit);
 
-// The exporter of a view has the lock until it is asked to end: asks it.  Does not wait.
-void ask_exporter_to_end(const HostRequest& request);
+// Who may be asked for it: the exporter of a view, or also a begin that still works.
+enum class From { exporter, anybody };
+
+// The same, after whoever has the lock was asked to end.  One who does not within some seconds is
+// killed, and his view broken, so that nobody waits for it in the kernel: his guard then sees to
+// the rest.
+FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds limit);
 
 }  // namespace host

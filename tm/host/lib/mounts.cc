@@ -4,50 +4,19 @@
 
 #include <cerrno>
 #include <cstring>
-#include <sstream>
 
 #include "common/command.h"
 #include "common/error.h"
-#include "common/file.h"
+#include "common/mount.h"
 #include "tm/host/lib/view.h"
 
 namespace fs = std::filesystem;
 
 namespace host {
-namespace {
 
-// The kernel writes blanks and the like as \ooo.
-std::string unescape(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8));
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-}  // namespace
-
-// proc(5): the fifth word is the mount point; the type follows a lone "-".
 bool is_view(const fs::path& at) {
-  // Not canonical(): a dead view cannot be looked into, its parent can.
-  std::error_code error;
-  const fs::path wanted = fs::canonical(at.parent_path(), error) / at.filename();
-  if (error) return false;
-  std::istringstream mounts{read_file("/proc/self/mountinfo")};
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words{line};
-    std::string id, parent, device, root, point, rest;
-    words >> id >> parent >> device >> root >> point;
-    std::getline(words, rest);
-    if (unescape(point) == wanted.string() && rest.find(" - fuse.vmvault ") != rest.npos)
-      return true;
-  }
-  return false;
+  const auto mount = mount_on(at);
+  return mount && mount->type == "fuse.vmvault";
 }
 
 void unmount_view(const fs::path& at) {

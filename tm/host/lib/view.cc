@@ -183,6 +183,7 @@ class View::State {
   }
 
   ~State() {
+    closing_ = true;
     tree_.fail("the backup has ended");
     fuse_exit(fuse_.get());
     try {
@@ -214,13 +215,14 @@ class View::State {
     fuse_loop_cfg_set_max_threads(config, 16);
     fuse_loop_mt(fuse_.get(), config);
     fuse_loop_cfg_destroy(config);
+    if (!closing_) tree_.fail("the view was taken down by somebody else");
     ended_ = true;
   }
 
   fs::path at_;
   Tree tree_;
   std::unique_ptr<fuse, FuseOwner> fuse_;
-  std::atomic<bool> ended_ = false;
+  std::atomic<bool> closing_ = false, ended_ = false;
   std::jthread thread_;
 };
 
