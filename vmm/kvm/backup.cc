@@ -21,13 +21,17 @@ tree are run: F<tm/TM_MAD/prebackup> (or F<prebackup_live> when the VM runs),
 F<datastore/DS_MAD/backup> and F<tm/TM_MAD/postbackup>.  When one of the first two fails,
 F<postbackup> is told so (C<BACKUP_RESULT> is C<FAILURE> in its VM) and undoes.
 
-SIGTERM cancels: the step that runs is stopped, and undone.  Each step has a deadline, in
+SIGTERM cancels: the step that runs is stopped, and undone.  An upload that does not end
+within a second is undone while it still ends, since it may wait for a file of the backup
+directory; one that was stored all the same in that second counts.  Each step has a deadline, in
 seconds, that a setting changes (0: none): C<STEP_DEADLINE_PREBACKUP> (86400),
 C<STEP_DEADLINE_BACKUP> (172800), C<STEP_DEADLINE_POSTBACKUP> (1800).
 
 While a backup runs, F<vmm/VM_ID.json> in the state directory says what it does; no second
 one of the VM can be started.  If it is killed, its step is asked to end, and the next
-backup of the VM undoes what was left.)",
+backup of the VM undoes what was left.  What it had stored then, with nobody told, is removed
+by F<datastore/DS_MAD/discard>, which gets the name under which the upload ran (C<VMVAULT_RUN>
+in its environment); where there is no such program it is named in the log.)",
 };
 
 std::string backup(const Request& request) {

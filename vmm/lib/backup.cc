@@ -9,9 +9,12 @@
 #include "common/number.h"
 #include "common/one/action.h"
 #include "common/one/running.h"
+#include "common/random.h"
+#include "vmm/lib/discard.h"
 #include "vmm/lib/state.h"
 #include "vmm/lib/step.h"
 #include "vmm/lib/takeover.h"
+#include "vmm/lib/undo.h"
 
 using std::chrono::hours;
 using std::chrono::minutes;
@@ -23,40 +26,35 @@ std::string transfer_action(const Job& job, const std::string& action) {
   return job.live ? action + "_live" : action;
 }
 
-// A backup whose last step still has to hear how it ended: FAILURE, unless commit() was called.
-class Undo {
- public:
-  Undo(State& state, const Step& post, std::string failure)
-      : state_{state}, post_{post}, failure_{std::move(failure)} {}
-  Undo(const Undo&) = delete;
-  Undo& operator=(const Undo&) = delete;
-  ~Undo() {
-    if (!armed_) return;
-    try {
-      state_.enter("undo", post_.deadline);
-      post_.input = failure_;
-      run_step(post_);
-    } catch (const std::exception& e) {
-      log(Level::error, "undo: " + std::string{e.what()});  // the first error is the one to tell
-    }
-  }
-  void commit() { armed_ = false; }
-
- private:
-  State& state_;
-  Step post_;
-  std::string failure_;
-  bool armed_ = true;
-};
-
 // "<id> <MiB> <format>", the format being raw where the driver does not say (contract 1.5).
 std::string checked_reply(const Job& job, const std::string& text) {
   std::istringstream stream{text};
   std::string id, size, format, more;
   stream >> id >> size >> format >> more;
   if (!parse_number(size) || size.starts_with('-') || !more.empty())
-    throw Error{"the datastore driver '" + job.ds_mad + "' did not say what it stored"};
+    throw Doubtful{"the datastore driver '" + job.ds_mad + "' did not say what it stored"};
   return id + " " + size + " " + (format.empty() ? "raw" : format);
+}
+
+// Runs the upload: what it says to have stored is a backup now, or it has been undone.
+std::string upload(const Job& job, const XmlNode& message, Step step, State& state, Undo& undo) {
+  const Upload name{.run = random_hex(16), .reply = {}};
+  step.env = {{"VMVAULT_RUN", name.run}};
+  state.uploads(name.run);
+  state.enter("backup", step.deadline);
+  undo.also_beside_a_step();
+  try {
+    const std::string reply = checked_reply(job, run_step(step));
+    state.stored(reply);
+    if (undo.commit()) return reply;
+    // It was cancelled, did not care for long, and is without its host's part now.
+    discard({name.run, reply}, job, job, message);
+    throw Cancelled{};
+  } catch (const Doubtful&) {
+    undo.now();
+    discard(name, job, job, message);
+    throw;
+  }
 }
 
 }  // namespace
@@ -79,16 +77,15 @@ std::string run_backup(const Job& job, const XmlNode& message) {
   const std::string failure = vm_document(message, Result::failure);
 
   const Running running{job.vm_id, "orchestrator"};
-  take_over(job.vm_id, failure, post.deadline);
+  take_over(job, message, failure, post.deadline);
   cancel::check();
   State state{job};
   Undo undo{state, post, failure};
 
   state.enter("prebackup", pre.deadline);
   run_step(pre);
-  state.enter("backup", store.deadline);
-  const std::string reply = checked_reply(job, run_step(store));
-  undo.commit();
+  cancel::check();
+  const std::string reply = upload(job, message, std::move(store), state, undo);
 
   state.enter("postbackup", post.deadline);
   try {
@@ -99,6 +96,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
     log(Level::error,
         "the backup is stored, but tidying up after it failed: " + std::string{e.what()});
   }
+  state.answers();
   return reply;
 }
 

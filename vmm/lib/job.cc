@@ -30,6 +30,11 @@ void expect(bool good, const std::string& verb, const std::string& what) {
   if (!good) throw BadRequest{"Cannot perform " + verb + ": TM_COMMAND has no usable " + what};
 }
 
+XmlNode part(const XmlNode& message, const std::string& name) {
+  if (const auto element = message.first(name)) return *element;
+  throw BadRequest{"the request has no " + name};
+}
+
 // What backup and cancel have in common; `count` words follow the verb and the driver.
 Job read(const XmlNode& message, std::int64_t vm_id, const std::string& verb, std::size_t count) {
   const auto words = split(needed(message, verb, "TM_COMMAND"));
@@ -48,6 +53,12 @@ Job read(const XmlNode& message, std::int64_t vm_id, const std::string& verb, st
     throw BadRequest{"Cannot perform " + verb + ": the request is not about VM " +
                      std::to_string(vm_id)};
   job.vm_id = *id;
+  const auto number = [&](const std::string& path) {
+    return static_cast<int>(message.find_number(path).value_or(-1));
+  };
+  job.datastore_id = number("DATASTORE/ID");
+  job.last_increment_id = number("VM/BACKUPS/BACKUP_CONFIG/LAST_INCREMENT_ID");
+  job.chain_id = number("VM/BACKUPS/BACKUP_CONFIG/INCREMENTAL_BACKUP_ID");
   return job;
 }
 
@@ -83,13 +94,12 @@ std::string vm_document(const XmlNode& message, Result result) {
 }
 
 std::string datastore_document(const XmlNode& message) {
-  const auto part = [&](const char* name) {
-    const auto element = message.first(name);
-    if (!element) throw BadRequest{std::string{"the request has no "} + name};
-    return "  " + element->dump() + "\n";
-  };
-  return "<DS_DRIVER_ACTION_DATA>\n" + part("DATASTORE") + part("VM") +
-         "</DS_DRIVER_ACTION_DATA>\n";
+  return datastore_document(part(message, "DATASTORE"), message);
+}
+
+std::string datastore_document(const XmlNode& datastore, const XmlNode& message) {
+  return "<DS_DRIVER_ACTION_DATA>\n  " + datastore.dump() + "\n  " + part(message, "VM").dump() +
+         "\n</DS_DRIVER_ACTION_DATA>\n";
 }
 
 bool is_driver_name(std::string_view name) {

@@ -15,6 +15,9 @@ struct Job {
   int vm_id = -1;
   std::string tm_mad;  // names of drivers: they become part of a path
   std::string ds_mad;
+  int datastore_id = -1;           // where to; -1: the request does not say
+  int last_increment_id = -1;      // of the chain that this backup continues ...
+  int chain_id = -1;               // ... and the image that holds it, as far as the core says
   bool live = false;               // of a running VM
   Location location;               // where the VM lies
   std::vector<std::string> words;  // of the TM command, as they came: the arguments of every step
@@ -31,6 +34,7 @@ enum class Result { success, failure };
 // What the steps get on stdin (contract 2.6).  A failure is told to the step that undoes (1.7).
 std::string vm_document(const XmlNode& message, Result result);
 std::string datastore_document(const XmlNode& message);
+std::string datastore_document(const XmlNode& datastore, const XmlNode& message);
 
 // A driver's name that is no path and no option.
 bool is_driver_name(std::string_view name);

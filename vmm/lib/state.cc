@@ -40,13 +40,23 @@ std::optional<Leftover> read_leftover(int vm_id) {
   if (!text) return std::nullopt;
   try {
     const auto json = nlohmann::json::parse(*text);
-    Leftover left{.pid = json.at("pid"),
+    Leftover left{.job = {.vm_id = vm_id,
+                          .tm_mad = json.at("tm_mad"),
+                          .ds_mad = json.at("ds_mad"),
+                          .datastore_id = json.value("datastore", -1),
+                          .last_increment_id = json.value("last_increment", -1),
+                          .chain_id = json.value("chain", -1),
+                          .live = json.at("live"),
+                          .location = {},
+                          .words = json.at("words")},
+                  .pid = json.at("pid"),
                   .phase = json.at("phase"),
                   .started = json.at("started"),
-                  .tm_mad = json.at("tm_mad"),
-                  .live = json.at("live"),
-                  .words = json.at("words")};
-    if (!is_driver_name(left.tm_mad) || left.words.size() != 6) return std::nullopt;
+                  .upload = {.run = json.value("run", ""), .reply = json.value("reply", "")},
+                  .answered = json.value("answered", false)};
+    const auto& job = left.job;
+    if (!is_driver_name(job.tm_mad) || !is_driver_name(job.ds_mad) || job.words.size() != 6)
+      return std::nullopt;
     return left;
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
@@ -76,6 +86,30 @@ void State::enter(const std::string& phase, std::chrono::seconds deadline) {
   note();
 }
 
+void State::uploads(const std::string& run) {
+  const std::scoped_lock lock{mutex_};
+  upload_.run = run;
+  note();
+}
+
+void State::stored(const std::string& reply) {
+  const std::scoped_lock lock{mutex_};
+  upload_.reply = reply;
+  note();
+}
+
+// If that cannot be said, there must be no file: the next backup would take back what it says.
+void State::answers() noexcept {
+  const std::scoped_lock lock{mutex_};
+  answered_ = true;
+  try {
+    write();
+  } catch (const std::exception& e) {
+    log(Level::warn, e.what());
+    unlink(path_.c_str());
+  }
+}
+
 // A full disk is no reason to give up a backup, and even less its undo.
 void State::note() noexcept try { write(); } catch (const std::exception& e) {
   log(Level::warn, e.what());
@@ -87,12 +121,25 @@ void State::beat(std::chrono::milliseconds interval) {
 }
 
 void State::write() {
-  nlohmann::ordered_json json{
-      {"version", 1},        {"vm", job_.vm_id},           {"pid", getpid()},
-      {"phase", phase_},     {"started", started_},        {"updated", utc()},
-      {"deadline", nullptr}, {"tm_mad", job_.tm_mad},      {"ds_mad", job_.ds_mad},
-      {"live", job_.live},   {"host", job_.location.host}, {"dir", job_.location.dir.string()},
-      {"words", job_.words}};
+  nlohmann::ordered_json json{{"version", 1},
+                              {"vm", job_.vm_id},
+                              {"pid", getpid()},
+                              {"phase", phase_},
+                              {"started", started_},
+                              {"updated", utc()},
+                              {"deadline", nullptr},
+                              {"tm_mad", job_.tm_mad},
+                              {"ds_mad", job_.ds_mad},
+                              {"live", job_.live},
+                              {"host", job_.location.host},
+                              {"dir", job_.location.dir.string()},
+                              {"words", job_.words},
+                              {"datastore", job_.datastore_id},
+                              {"last_increment", job_.last_increment_id},
+                              {"chain", job_.chain_id},
+                              {"run", upload_.run},
+                              {"reply", upload_.reply},
+                              {"answered", answered_}};
   if (!deadline_.empty()) json["deadline"] = deadline_;
   write_file(path_, json.dump(1) + "\n");
 }

@@ -15,18 +15,19 @@
 #include <thread>
 #include <vector>
 
+#include "vmm/lib/discard.h"
 #include "vmm/lib/job.h"
 
 namespace vmm {
 
-// The part of the file that an undo needs.
+// What the file says of a backup that did not end.
 struct Leftover {
+  Job job;  // all but `location`
   long pid = -1;
   std::string phase;
-  std::string started;  // "2026-11-20T11:00:00Z"
-  std::string tm_mad;
-  bool live = false;
-  std::vector<std::string> words;
+  std::string started;    // "2026-11-20T11:00:00Z"
+  Upload upload;          // see discard()
+  bool answered = false;  // the caller may have been told of it
 };
 
 // What the file of this VM says; nullopt for none, or one that cannot be understood.
@@ -43,6 +44,11 @@ class State {
   // From now on we are in this phase, which ends within `deadline` (0: when it ends).  Does not
   // throw: that the file cannot be written is only logged.
   void enter(const std::string& phase, std::chrono::seconds deadline);
+  // The datastore's driver is about to be run with this name; what it has answered; and, from now
+  // on the caller may know of that.  Durable when they return, but they do not throw either.
+  void uploads(const std::string& run);
+  void stored(const std::string& reply);
+  void answers() noexcept;
 
  private:
   void beat(std::chrono::milliseconds interval);
@@ -54,6 +60,8 @@ class State {
   std::string started_;
   std::string phase_ = "begin";
   std::string deadline_;
+  Upload upload_;
+  bool answered_ = false;
   bool done_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;

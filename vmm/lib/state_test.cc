@@ -2,6 +2,7 @@
 #include "vmm/lib/state.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -32,6 +33,7 @@ class StateTest : public testing::Test {
   const vmm::Job job_{.vm_id = 12,
                       .tm_mad = "qcow2",
                       .ds_mad = "restic",
+                      .datastore_id = 100,
                       .live = true,
                       .location = {"kvm1", "/d"},
                       .words = {"kvm1:/d", "0", "one-12", "-", "12", "0"}};
@@ -48,10 +50,36 @@ TEST_F(StateTest, TellsTheNextBackupWhatAnUndoNeeds) {
   ASSERT_TRUE(left);
   EXPECT_EQ(left->pid, getpid());
   EXPECT_EQ(left->phase, "backup");
-  EXPECT_EQ(left->tm_mad, "qcow2");
-  EXPECT_TRUE(left->live);
-  EXPECT_EQ(left->words, job_.words);
+  EXPECT_EQ(left->job.tm_mad, "qcow2");
+  EXPECT_EQ(left->job.ds_mad, "restic");
+  EXPECT_TRUE(left->job.live);
+  EXPECT_EQ(left->job.words, job_.words);
   EXPECT_FALSE(vmm::read_leftover(1));
+}
+
+TEST_F(StateTest, TellsWhatMayBeStored) {
+  vmm::State state{job_};
+  EXPECT_EQ(vmm::read_leftover(12)->upload.run, "");
+  state.uploads("00112233445566ff");
+  state.stored("aaaa0000 1 raw");
+  auto left = vmm::read_leftover(12);
+  EXPECT_EQ(left->upload.run, "00112233445566ff");
+  EXPECT_EQ(left->upload.reply, "aaaa0000 1 raw");
+  EXPECT_EQ(left->job.datastore_id, 100);
+  EXPECT_FALSE(left->answered);
+  state.answers();
+  EXPECT_TRUE(vmm::read_leftover(12)->answered);
+}
+
+TEST_F(StateTest, IsGoneBeforeAnAnswerThatItCannotTellOf) {
+  vmm::State state{job_};
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  state.answers();
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_FALSE(fs::exists(file()));
 }
 
 TEST_F(StateTest, IsGoneWithItsOwner) {

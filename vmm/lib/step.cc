@@ -76,7 +76,8 @@ Command command(const Step& step, Relay& relay) {
 
   Command command{std::move(argv)};
   command.input(step.input).err_lines([&relay](auto line) { relay.take(line); });
-  command.stop_with({SIGTERM, std::chrono::seconds{60}});
+  command.stop_with({SIGTERM, std::chrono::seconds{20}}).answer_counts();
+  for (const auto& [name, value] : step.env) command.env(name, value);
   if (step.deadline.count() > 0) command.deadline(step.deadline);
   if (step.shield == Shield::undo) command.shielded();
   return command;
@@ -94,6 +95,9 @@ Finished finish(const Step& step, Relay& relay) {
                 std::to_string(step.deadline.count()) + " s, and was stopped"};
   }
 }
+
+// By a signal, but not by ours, which a step takes as a cancellation, and undoes.
+bool is_death(int status) { return status > 128 && status < 160 && status != 128 + SIGTERM; }
 
 std::string outcome(const Step& step, const std::string& how) {
   return how + " execute " + step.driver.kind + " operation: " + step.driver.action + ".";
@@ -121,10 +125,13 @@ std::chrono::seconds step_deadline(const std::string& name, std::chrono::seconds
 std::string run_step(const Step& step) try {
   Relay relay;
   Finished finished = finish(step, relay);
-  if (!finished.ok())
-    throw Error{!relay.plain().empty() ? relay.text()
-                                       : step.driver.action + " failed with status " +
-                                             std::to_string(finished.status)};
+  if (!finished.ok()) {
+    const auto why = !relay.plain().empty() ? relay.text()
+                                            : step.driver.action + " failed with status " +
+                                                  std::to_string(finished.status);
+    if (is_death(finished.status)) throw Doubtful{why};
+    throw Error{why};
+  }
   log(Level::info, outcome(step, "Successfully"));
   for (const auto& line : relay.plain()) log(Level::info, step.driver.action + ": " + line);
   return finished.out;

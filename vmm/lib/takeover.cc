@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/running.h"
+#include "vmm/lib/discard.h"
 #include "vmm/lib/state.h"
 #include "vmm/lib/step.h"
 
@@ -48,24 +49,42 @@ void end_steps(int vm_id, std::chrono::seconds deadline) {
   }
 }
 
+void undo(const Job& job, const std::string& failure, std::chrono::seconds deadline) try {
+  run_step({.driver = transfer_driver(job.tm_mad, job.live ? "postbackup_live" : "postbackup"),
+            .args = job.words,
+            .input = failure,
+            .deadline = deadline,
+            .shield = Shield::undo});
+} catch (const Error& e) {
+  log(Level::warn, "undo of an earlier backup: " + std::string{e.what()});
+}
+
+// The answer was on its way when the orchestrator died.  Whether it came is known only of an
+// increment: the core then counts it (contract 1.5).
+void judge_answer(const Leftover& left, const Job& job, const XmlNode& message) {
+  const Job& then = left.job;
+  const std::string what = "the backup '" + left.upload.reply + "' of VM " +
+                           std::to_string(job.vm_id) + " in datastore " +
+                           std::to_string(then.datastore_id);
+  if (then.last_increment_id < 0 || then.chain_id != job.chain_id ||
+      job.last_increment_id < then.last_increment_id)
+    log(Level::warn, what + " may not be on record: nobody knows whether its answer was heard");
+  else if (job.last_increment_id == then.last_increment_id)
+    discard(left.upload, then, job, message);
+}
+
 }  // namespace
 
-void take_over(int vm_id, const std::string& failure, std::chrono::seconds deadline) {
-  const auto left = read_leftover(vm_id);
+void take_over(const Job& job, const XmlNode& message, const std::string& failure,
+               std::chrono::seconds deadline) {
+  const auto left = read_leftover(job.vm_id);
   if (!left) return;
-  log(Level::warn, "the backup of VM " + std::to_string(vm_id) + " begun at " + left->started +
+  if (left->answered) return judge_answer(*left, job, message);
+  log(Level::warn, "the backup of VM " + std::to_string(job.vm_id) + " begun at " + left->started +
                        " ended without a result, in its " + left->phase + ": undoing it");
-  end_steps(vm_id, deadline);
-  try {
-    run_step(
-        {.driver = transfer_driver(left->tm_mad, left->live ? "postbackup_live" : "postbackup"),
-         .args = left->words,
-         .input = failure,
-         .deadline = deadline,
-         .shield = Shield::undo});
-  } catch (const Error& e) {
-    log(Level::warn, "undo of an earlier backup: " + std::string{e.what()});
-  }
+  end_steps(job.vm_id, deadline);
+  undo(left->job, failure, deadline);
+  discard(left->upload, left->job, job, message);
 }
 
 }  // namespace vmm

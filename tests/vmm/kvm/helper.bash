@@ -10,7 +10,7 @@ WORDS='kvm1:/var/lib/one//datastores/0/12 0:2 one-12 - 12 0'
 setup_drivers() {
     export VMVAULT_REMOTES=$BATS_TEST_TMPDIR/remotes VMVAULT_VAR=$BATS_TEST_TMPDIR/var
     local driver
-    for driver in tm/qcow2/{pre,post}backup{,_live} datastore/restic/backup{,_cancel}; do
+    for driver in tm/qcow2/{pre,post}backup{,_live} datastore/restic/{backup{,_cancel},discard}; do
         install -D "$ROOT/tests/vmm/kvm/driver" "$VMVAULT_REMOTES/$driver"
     done
     driver_does backup 'echo aaaa0000 42 qcow2'
@@ -30,13 +30,14 @@ driver_waits() {
 
 waits() { grep -q "^$1 waits" "$CALLS" 2>/dev/null; }
 
-# message [NAME=VALUE...]: a BACKUP message; NAME is words, tm, ds, lcm, verb or vm
+# message [NAME=VALUE...]: a BACKUP message; NAME is words, tm, ds, lcm, verb, vm, last (increment
+# of the image chain), or store (the datastore's id)
 message() {
-    local words=$WORDS tm=qcow2 ds=restic lcm=69 verb=BACKUP vm=12
+    local words=$WORDS tm=qcow2 ds=restic lcm=69 verb=BACKUP vm=12 last='' chain=7 store=100
     [ $# -eq 0 ] || local "$@"
     cat <<XML
 <VMM_DRIVER_ACTION_DATA><HOST>kvm1</HOST><TM_COMMAND><![CDATA[$verb $tm $words
-]]></TM_COMMAND><VM><ID>$vm</ID><LCM_STATE>$lcm</LCM_STATE></VM><DATASTORE><ID>100</ID>
+]]></TM_COMMAND><VM><ID>$vm</ID><LCM_STATE>$lcm</LCM_STATE>${last:+<BACKUPS><BACKUP_CONFIG><LAST_INCREMENT_ID>$last</LAST_INCREMENT_ID><INCREMENTAL_BACKUP_ID>$chain</INCREMENTAL_BACKUP_ID></BACKUP_CONFIG></BACKUPS>}</VM><DATASTORE><ID>$store</ID>
 <DS_MAD>$ds</DS_MAD><TEMPLATE><RESTIC_PASSWORD>s3cret</RESTIC_PASSWORD></TEMPLATE></DATASTORE>
 </VMM_DRIVER_ACTION_DATA>
 XML
