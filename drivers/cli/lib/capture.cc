@@ -113,8 +113,7 @@ void remove_leftovers(const fs::path& dir) {
 Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& request) {
   const Removed progress{vm_dir(app, attempt.vm) / "backup.progress"};
   const Fd reply = open_file(reply_file(app, attempt), O_WRONLY | O_CREAT | O_EXCL, 0600);
-  ProgressDisplay display{progress.path,
-                          "stopping: the guest will be as it was (this can take two minutes)"};
+  ProgressDisplay display{progress.path};
   auto backup = app.action("vmm/kvm/backup");
   if (request.freeze_is_a_bonus && !setting("FS_FREEZE_FALLBACK"))
     backup.env("VMVAULT_FS_FREEZE_FALLBACK", "YES");

@@ -84,9 +84,8 @@ std::optional<std::string> Meter::line(const ProgressReport& report, Time now) {
   return text + words(report);
 }
 
-ProgressDisplay::ProgressDisplay(std::filesystem::path file, std::string on_cancel)
+ProgressDisplay::ProgressDisplay(std::filesystem::path file)
     : file_{std::move(file)},
-      on_cancel_{std::move(on_cancel)},
       terminal_{isatty(STDERR_FILENO) == 1},
       thread_{[this](const std::stop_token& stop) { watch(stop); }} {}
 
@@ -111,13 +110,11 @@ void ProgressDisplay::watch(const std::stop_token& stop) {
 }
 
 void ProgressDisplay::show() {
-  if (!cancelling_ && cancel::requested()) {
-    if (drawn_) std::fputs("\r\033[K", stderr);
-    drawn_ = false;
-    cancelling_ = true;
-    note(on_cancel_);
+  if (cancel::requested()) {
+    if (terminal_) std::fputs("\rstopping\033[K", stderr);
+    drawn_ = terminal_;
+    return;
   }
-  if (cancelling_) return;
   const auto report = read_progress(file_.string());
   if (!report) return;
   const auto now = std::chrono::steady_clock::now();

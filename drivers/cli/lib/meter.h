@@ -40,11 +40,11 @@ class Meter {
   bool complete_ = false;
 };
 
-// Shows on stderr what the file says, for as long as the object lives.  Also says
-// `on_cancel` when a cancellation is heard, since undoing takes its time.
+// Shows on stderr what the file says, for as long as the object lives; on a terminal also that a
+// cancellation was heard.
 class ProgressDisplay {
  public:
-  ProgressDisplay(std::filesystem::path file, std::string on_cancel);
+  explicit ProgressDisplay(std::filesystem::path file);
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
   ~ProgressDisplay();
@@ -57,10 +57,8 @@ class ProgressDisplay {
   void show();
 
   std::filesystem::path file_;
-  std::string on_cancel_;
   bool terminal_;
   bool drawn_ = false;
-  bool cancelling_ = false;
   Meter meter_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -152,7 +152,7 @@ void fetch(const App& app, const Plan& plan, const state::DiskResult& disk, cons
                      std::to_string(plan.image.id) + " to '" + file.path().string() + "'";
   const TempDir work{app.home().var()};
   const auto finished = [&] {
-    const ProgressDisplay display{work.path() / "progress", "stopping"};
+    const ProgressDisplay display{work.path() / "progress"};
     return downloader(app, plan)
         .arg("--stream")
         .arg(plan.url(disk).text())

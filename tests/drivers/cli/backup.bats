@@ -174,16 +174,42 @@ images() { vmvault list --json | jq length; }
     [ "$(images)" -eq 1 ]
 }
 
-@test "SIGTERM stops the orchestrator, and nothing is recorded" {
+# waiting_backup [PROGRAM...]: begun in the background by that program, as $pid; the orchestrator waits
+# to be told to end
+waiting_backup() {
     echo 'exec 2>/dev/null; trap "touch $FAKE/undone; exit 143" TERM; touch "$FAKE/begun"; while :; do sleep 0.05 || :; done' >"$FAKE/backup"
-    "$BUILD/drivers/cli/vmvault" backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & local pid=$!
+    rm -f "$FAKE/begun" "$FAKE/undone"
+    "$@" "$BUILD/drivers/cli/vmvault" backup web 2>"$BATS_TEST_TMPDIR/said" 3>&- & pid=$!
     eventually [ -e "$FAKE/begun" ]
-    kill -TERM $pid
+}
+
+@test "a signal stops the orchestrator, one line says so, and the next backup works at once" {
+    local signal
+    for signal in TERM INT HUP 'INT INT'; do
+        waiting_backup
+        for one in $signal; do kill -$one $pid; done
+        status=0; wait $pid || status=$?
+        [ "$status" -eq 143 ]
+        [ -e "$FAKE/undone" ]
+        [ "$(cat "$BATS_TEST_TMPDIR/said")" = 'vmvault: cancelled' ]
+        [ "$(images)" -eq 0 ]
+    done
+    rm "$FAKE/backup"
+    vmvault backup web
+}
+
+@test "a terminal that goes away stops the backup" {
+    waiting_backup python3 -c 'import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+while not os.path.exists(os.environ["FAKE"] + "/begun"): os.sched_yield()
+os.close(terminal)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     status=0; wait $pid || status=$?
     [ "$status" -eq 143 ]
     [ -e "$FAKE/undone" ]
-    [ "$(tail -n 1 "$BATS_TEST_TMPDIR/said")" = 'vmvault: cancelled' ]
-    [ "$(images)" -eq 0 ]
+    rm "$FAKE/backup"
+    vmvault backup web
 }
 
 @test "a backup that outlives its vmvault is recorded by the next one" {

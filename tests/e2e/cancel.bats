@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmvault backup is told to stop in the middle of an upload.
+
+load helper.bash
+
+setup_file() {
+    hypervisor_start
+    cd "$BATS_FILE_TMPDIR"
+    vmvault list 2>/dev/null
+    "$FIXTURES/restic_repository" "$VMVAULT_VAR/repo/1000000" "$(cat "$VMVAULT_VAR/restic.password")"
+    "$FIXTURES/restic_repository" "$VMVAULT_VAR/repo/1000001" "$(cat "$VMVAULT_VAR/restic.password")"
+    head -c 60M /dev/urandom >random
+    for name in one two; do
+        qemu-img create -q -f qcow2 $name.qcow2 100M
+        paused_start $name $name.qcow2
+    done
+    disk_write one 0 "write -s $PWD/random 0 60M"
+    disk_write two 0 "write -s $PWD/random 0 12M"
+    limit 3000
+}
+
+teardown_file() { hypervisor_stop; }
+
+setup() { cd "$BATS_FILE_TMPDIR"; }
+
+# limit KIBIBYTES: a second, for what is uploaded from now on
+limit() {
+    sed -i "s|<RESTIC_BWLIMIT>.*</RESTIC_BWLIMIT>||; s|</TEMPLATE>|<RESTIC_BWLIMIT>$1</RESTIC_BWLIMIT></TEMPLATE>|" \
+        "$VMVAULT_VAR/datastores/100.xml"
+}
+
+# start NAME: a backup in the background, as $pid, that has begun to upload
+start() {
+    "$BUILD/drivers/cli/vmvault" backup "$1" >"$1.out" 2>"$1.err" 3>&- &
+    pid=$!
+    eventually uploads "$1"
+}
+uploads() { [ "$(jq -r .step "$VMVAULT_VAR/vms/$(virsh domuuid "$1")/backup.progress" 2>/dev/null)" = upload ]; }
+
+# stopped SIGNAL...: $pid gets them, ends soon, and says so
+stopped() {
+    local begun=${EPOCHREALTIME/./} status=0 signal
+    for signal; do kill "-$signal" "$pid"; done
+    wait "$pid" || status=$?
+    echo "# vmvault, $*: $(((${EPOCHREALTIME/./} - begun) / 1000)) ms" >&3
+    [ "$status" -eq 143 ]
+    [ "$(tail -n 1 one.err)" = 'vmvault: cancelled' ]
+}
+
+@test "one of two backups is stopped: the other goes on" {
+    start two
+    other=$pid
+    start one
+    stopped INT INT
+    wait "$other"
+    untouched one
+    image_of two
+    run ! image_of one
+}
+
+@test "after any signal the next backup works at once" {
+    for signal in TERM HUP; do
+        start one
+        stopped $signal
+        untouched one
+    done
+    limit 0
+    vmvault backup one
+    limit 3000
+    vmvault restore "$(image_of one)" --to "$BATS_TEST_TMPDIR/to"
+    reference ref one.qcow2
+    same_disk ref/one.qcow2 "$BATS_TEST_TMPDIR/to/disk.0.qcow2"
+}
