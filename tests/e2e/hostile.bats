@@ -7,7 +7,7 @@ setup() {
     cd "$BUILD"
     export VMVAULT_VAR=$BATS_TEST_TMPDIR/var LIBVIRT_DEFAULT_URI="qemu:///system?socket=$BATS_TEST_TMPDIR/none"
     mapfile -t actions < <(find datastore tm vmm -mindepth 2 -maxdepth 2 -type f -perm /u+x \
-        ! -name '*.o' ! -name restic | grep -v '/lib/\|^datastore/host\|backup_host')
+        ! -name '*.o' ! -name restic | grep -v '/lib/\|^datastore/host\|^tm/host')
     [ ${#actions[@]} -gt 8 ]
     cd "$BATS_TEST_TMPDIR"
 }

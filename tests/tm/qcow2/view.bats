@@ -246,6 +246,21 @@ PY
     clean
 }
 
+@test "scratch space runs out while the exporter stands still: the backup ends without it" {
+    begin
+    local free exporter guard
+    free=$(df --output=avail -m "$VM_DIR" | tail -1)
+    DISKS='0 1' step postbackup_live -1
+    VMVAULT_SCRATCH_FLOOR_MB=$((free - 200)) VMVAULT_SCRATCH_FLOOR_PERCENT=0 begin
+    exporter=$(exporter) guard=$(guard)
+    cat "$VM_DIR/backup/disk.0.0" >"$BATS_TEST_TMPDIR/all" 2>/dev/null 3>&- &
+    eventually test -s "$BATS_TEST_TMPDIR/all"
+    kill -STOP "$exporter"  # perhaps with answers of qemu that it has not taken
+    fallocate -l 400M "$BATS_TEST_TMPDIR/fill"
+    over "$exporter" "$guard"
+    rm "$BATS_TEST_TMPDIR/fill"
+}
+
 @test "qemu dies: a reader gets an error, and postbackup leaves nothing" {
     begin
     local exporter guard

@@ -49,7 +49,7 @@ class Copies {
     running_ = static_cast<size_t>(reading_.parallel);
     for (int i = 0; i < reading_.parallel; ++i) threads.emplace_back([this] { one_by_one(); });
     try {
-      while (!ended_within(std::chrono::seconds{1})) still_well();
+      while (!ended_within(std::chrono::milliseconds{200})) still_well();
     } catch (...) {
       fail(std::current_exception());
     }
@@ -58,7 +58,7 @@ class Copies {
   }
 
  private:
-  bool ended_within(std::chrono::seconds limit) {
+  bool ended_within(std::chrono::milliseconds limit) {
     std::unique_lock lock{mutex_};
     return ended_.wait_for(lock, limit, [this] { return running_ == 0; });
   }

@@ -28,8 +28,8 @@ struct CopyDisk {
 std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks);
 
 // Checks that the target file system can take the files, and copies.  They are whole and on stable
-// storage when it returns.  `still_well` is called once a second and throws when the backup should
-// end.  The first error ends all copies.
+// storage when it returns.  `still_well` is called several times a second and throws when the
+// backup should end.  The first error ends all copies.
 void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
                 const Reading& reading, const std::function<void()>& still_well);
 

@@ -8,12 +8,12 @@
 #include <thread>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
 #include "tm/host/lib/guard.h"
 #include "tm/host/lib/guard_words.h"
 #include "tm/host/lib/journal.h"
-#include "tm/host/lib/pull_job.h"
 #include "tm/host/lib/recover.h"
 #include "tm/host/lib/scratch.h"
 
@@ -25,9 +25,19 @@ namespace host {
 namespace {
 
 constexpr int socket = STDIN_FILENO;
-constexpr std::chrono::milliseconds tick{500};       // between two looks at a running job
+constexpr std::chrono::milliseconds tick{500};          // between two looks at a running job
+constexpr std::chrono::milliseconds quick{100};         // the same while its maker should end it
+constexpr std::chrono::milliseconds for_stopped{1200};  // what a maker has for that
+constexpr std::chrono::milliseconds for_slow{5000};
 constexpr std::chrono::minutes patience{30};         // with a libvirt or a guest that does not obey
 constexpr std::chrono::seconds between_attempts{2};  // of an end
+
+// By a signal, or a debugger.  The third word of proc(5)'s stat, after a name in parentheses.
+bool is_stopped(pid_t pid) {
+  const auto stat = read_file_if_any("/proc/" + std::to_string(pid) + "/stat").value_or("");
+  const auto name_end = stat.rfind(") ");
+  return name_end != stat.npos && (stat[name_end + 2] == 'T' || stat[name_end + 2] == 't');
+}
 
 class GuardProcess {
  public:
@@ -59,7 +69,7 @@ class GuardProcess {
 
  private:
   std::chrono::milliseconds wait() const {
-    if (watching_) return tick;
+    if (watching_) return danger_at_ ? quick : tick;
     if (!thaw_at_) return std::chrono::milliseconds{-1};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*thaw_at_ - Clock::now());
     return std::max(left, std::chrono::milliseconds{0});
@@ -100,12 +110,29 @@ class GuardProcess {
   }
 
   void look_after_guest() {
+    if (danger_at_) return see_to_the_end();
     const auto why = danger();
     if (why.empty()) return;
-    if (verdict_ != why) log(Level::error, why);
-    verdict_ = why;
-    say(socket, {{"verdict", why}});  // first: so that who reads knows why it fails
-    watching_ = !end_job();
+    log(Level::error, why);
+    danger_at_ = Clock::now();
+    if (verdict_.empty()) verdict_ = why;
+    say(socket, {{"verdict", verdict_}});
+  }
+
+  // Its maker ends the job.  We must not while he lives: where he does not take what qemu has sent
+  // him, qemu waits for him, and the guest for qemu.  When he is dead, we are told.
+  void see_to_the_end() {
+    const auto journal = Journal::load(vm_dir_);
+    if (!journal || !journal->job_begun) {
+      watching_ = false;
+      return;
+    }
+    const pid_t maker = journal->exporter > 0 ? journal->exporter : journal->pid;
+    const auto waited = Clock::now() - *danger_at_;
+    if (waited < for_stopped || (waited < for_slow && !is_stopped(maker))) return;
+    log(Level::error, "the backup does not end by itself: killing it");
+    kill(maker, SIGKILL);
+    danger_at_ = Clock::now();
   }
 
   // Why the job has to end; "" if all is well.
@@ -125,14 +152,6 @@ class GuardProcess {
     return verdict_;
   } catch (const Error& e) {
     return e.what();
-  }
-
-  bool end_job() {
-    const auto journal = Journal::load(vm_dir_);
-    if (!journal) return true;
-    const bool ended = end_jobs_of(*journal, hypervisor_);
-    if (ended) resume_after_io_error(hypervisor_, *journal);
-    return ended;
   }
 
   // Whoever made the backup is gone.  What the journal says is left to do.
@@ -161,6 +180,7 @@ class GuardProcess {
   fs::path scratch_;
   std::uint64_t floor_ = 0;
   std::string verdict_;
+  std::optional<Clock::time_point> danger_at_;  // the job has to end since then
 };
 
 }  // namespace

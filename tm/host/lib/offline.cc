@@ -64,7 +64,6 @@ void choose(const Capture& capture, const Marks& marks, OfflinePart& part) {
 // Keeps the parent's bitmap, whatever its state; removes older ones and what a failed attempt left;
 // then the new one begins to record, before anything is read.
 void renew_bitmaps(const Capture& capture, const OfflinePart& part) {
-  if (!part.bitmaps || !capture.cbt()) return;
   for (const auto& bitmap : part.found) {
     const auto increment = checkpoint_increment(capture.request.vm.id, bitmap.name);
     if (increment && *increment != capture.parent()) remove_bitmap(part.image, bitmap.name);
@@ -79,23 +78,27 @@ class NewBitmaps {
       : capture_{capture}, parts_{parts} {}
   NewBitmaps(const NewBitmaps&) = delete;
   ~NewBitmaps() {
-    if (kept_ || !capture_.cbt()) return;
-    for (const auto& part : parts_) try {
-        if (part.bitmaps)
-          remove_bitmap(part.image, checkpoint_name(capture_.request.vm.id, capture_.own()));
+    if (kept_) return;
+    for (const auto& image : added_) try {
+        remove_bitmap(image, checkpoint_name(capture_.request.vm.id, capture_.own()));
       } catch (const Error& e) {
         log(Level::warn, e.what());
       }
   }
   // Apart from the constructor: what the first disk got must go when the second one fails.
   void add() {
-    for (const auto& part : parts_) renew_bitmaps(capture_, part);
+    for (const auto& part : parts_) {
+      if (!part.bitmaps || !capture_.cbt()) continue;
+      renew_bitmaps(capture_, part);
+      added_.push_back(part.image);
+    }
   }
   void commit() { kept_ = true; }
 
  private:
   const Capture& capture_;
   const std::vector<OfflinePart>& parts_;
+  std::vector<fs::path> added_;
   bool kept_ = false;
 };
 
