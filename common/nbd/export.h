@@ -22,6 +22,9 @@ struct Export {
   std::filesystem::path socket;
   std::string name;                        // of the export
   std::optional<std::string> bitmap = {};  // exported as "qemu:dirty-bitmap:<bitmap>"
+  // Of a disk in layers: so many, from the topmost one down, have what changed (qemu-nbd
+  // --allocation-depth).  0: what the layers are does not matter.
+  std::uint32_t layers = 0;
 };
 
 // Who reads what is absent from the result?
@@ -32,13 +35,13 @@ enum class Base {
 
 struct Map {
   std::uint64_t size = 0;         // of the disk, bytes
-  std::uint64_t dirty_bytes = 0;  // as the bitmap counts them; `size` without a bitmap
+  std::uint64_t dirty_bytes = 0;  // as bitmap or layers count them; `size` without either
   qcow2::Extents extents;         // ready for a Plan
 };
 
-// Asks for the block status of the whole disk.  With a bitmap: what is clean is absent, what is
-// dirty is data or (a hole, reads as zeros) zero.  Without: data, and holes as `base` says. Throws
-// Error naming the export; Cancelled.  Each request has a deadline.
+// Asks for the block status of the whole disk.  With a bitmap or layers: what is clean is absent,
+// what is dirty is data or (a hole, reads as zeros) zero.  Without: data, and holes as `base` says.
+// Throws Error naming the export; Cancelled.  Each request has a deadline.
 Map map(const Export& source, Base base, std::chrono::seconds deadline = std::chrono::seconds{120});
 
 struct ReadOptions {

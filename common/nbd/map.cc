@@ -18,6 +18,23 @@ using Answers = std::vector<Runs>;
 constexpr std::uint64_t step = std::uint64_t{1} << 31;  // a request must be below 4 GiB
 constexpr std::uint32_t dirty_flag = 1;                 // of a qemu:dirty-bitmap
 
+struct Question {
+  std::string context;
+  Runs::Counts counts;
+};
+
+// First what reads as zeros, then what is dirty.  qemu:allocation-depth says in which layer the
+// data are: 1 is the topmost one, 0 is none of them.
+std::vector<Question> questions(const Export& source) {
+  std::vector<Question> out{{LIBNBD_CONTEXT_BASE_ALLOCATION, flag(LIBNBD_STATE_ZERO)}};
+  if (source.bitmap) out.push_back({"qemu:dirty-bitmap:" + *source.bitmap, flag(dirty_flag)});
+  if (source.layers > 0)
+    out.push_back({"qemu:allocation-depth", [most = source.layers](std::uint32_t depth) {
+                     return depth >= 1 && depth <= most;
+                   }});
+  return out;
+}
+
 int take(void* data, const char* context, std::uint64_t offset, std::uint32_t* entries,
          std::size_t count, int* error) {
   try {
@@ -66,19 +83,19 @@ void ask(const Export& source, const Handle& handle, Reply& reply, std::chrono::
 }  // namespace
 
 Map map(const Export& source, Base base, std::chrono::seconds deadline) {
-  std::vector<std::string> contexts{LIBNBD_CONTEXT_BASE_ALLOCATION};
-  if (source.bitmap) contexts.push_back("qemu:dirty-bitmap:" + *source.bitmap);
+  const std::vector<Question> asked = questions(source);
+  std::vector<std::string> contexts;
+  for (const auto& one : asked) contexts.push_back(one.context);
   Reply reply;
   const Handle handle = connect(source, contexts, deadline, nullptr);
   const std::int64_t size = nbd_get_size(handle.get());
   if (size < 0) throw Error{"cannot know the size of " + display(source) + ": " + nbd_get_error()};
 
   const auto disk = static_cast<std::uint64_t>(size);
-  for (const auto& context : contexts) {
+  for (const auto& [context, counts] : asked) {
     if (nbd_can_meta_context(handle.get(), context.c_str()) != 1)
       throw Error{display(source) + " does not offer '" + context + "'"};
-    const bool allocation = reply.answers.empty();
-    reply.answers.emplace_back(context, allocation ? LIBNBD_STATE_ZERO : dirty_flag, disk);
+    reply.answers.emplace_back(context, counts, disk);
   }
   while (known(reply.answers) < disk) ask(source, handle, reply, deadline);
   return combine(reply.answers, base);

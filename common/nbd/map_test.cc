@@ -81,6 +81,34 @@ TEST_F(NbdMap, AnIncrementHoldsWhatIsDirty) {
   }
 }
 
+// A base and three layers on it; each has what was written (or became zero) after the one below.
+TEST_F(NbdMap, TheTopmostLayersHoldWhatChanged) {
+  const auto layer = [&](int number) { return dir.path() / std::to_string(number); };
+  for (int i = 0; i < 4; ++i) {
+    image = layer(i);
+    Command create{"qemu-img", "create", "-q", "-f", "qcow2"};
+    if (i > 0) create.arg("-b").arg(layer(i - 1).string()).arg("-F").arg("qcow2");
+    create.arg(image.string()).arg("64M").output();
+    if (i == 0) io({"write 0 16M"});
+    if (i == 1) io({"write 1M 2M", "write 20M 1M"});
+    if (i == 2) io({"write 2M 2M", "write -z 8M 1M", "discard 20M 64k"});
+    if (i == 3) io({"write 8M 64k", "write 63M 1M"});
+  }
+  source.layers = 2;
+  const Server server = serve(source, layer(3), "qcow2");
+  const Extents two{{2 * mib, 2 * mib, Content::data},
+                    {8 * mib, 64 << 10, Content::data},
+                    {8 * mib + (64 << 10), mib - (64 << 10), Content::zero},
+                    {20 * mib, 64 << 10, Content::zero},
+                    {63 * mib, mib, Content::data}};
+  const Map found = map(source, Base::parent);
+  EXPECT_EQ(found.extents, two);
+  EXPECT_EQ(found.dirty_bytes, 4 * mib + (64 << 10));
+  source.layers = 1;
+  const Extents one{{8 * mib, 64 << 10, Content::data}, {63 * mib, mib, Content::data}};
+  EXPECT_EQ(map(source, Base::parent).extents, one);
+}
+
 TEST_F(NbdMap, LargeDisksTakeManyRequests) {
   Command{"qemu-img", "create", "-q", "-f", "qcow2", image.string(), "16T"}.output();
   io({"write 0 64k", "write 4294901760 128k", "write 17592186043904 512"});
@@ -116,6 +144,9 @@ TEST_F(NbdMap, SaysWhatIsMissing) {
   other.bitmap = "gone";
   EXPECT_NE(error(other).find("'disk'"), std::string::npos);
   EXPECT_NE(error(other).find("'qemu:dirty-bitmap:gone'"), std::string::npos);
+  other = source;
+  other.layers = 1;
+  EXPECT_NE(error(other).find("'qemu:allocation-depth'"), std::string::npos);
   other = source;
   other.name = "other";
   EXPECT_NE(error(other).find("'other'"), std::string::npos);
@@ -160,7 +191,7 @@ void add(Runs& runs, std::uint64_t offset, const std::vector<std::uint32_t>& pai
 }
 
 TEST(NbdRuns, AnswersMayRepeatAndExceed) {
-  Runs runs{"c", zero, 10000};
+  Runs runs{"c", flag(zero), 10000};
   add(runs, 0, {1000, 0, 1000, zero | hole});
   add(runs, 1500, {1500, zero, 512, 0});  // begins in what is known
   add(runs, 500, {100, 0});               // says nothing new
@@ -176,7 +207,7 @@ TEST(NbdRuns, AnswersMayRepeatAndExceed) {
 }
 
 TEST(NbdRuns, CombineWhereverTheyDiffer) {
-  std::vector<Runs> both{{"a", zero, 1000}, {"b", dirty, 1000}};
+  std::vector<Runs> both{{"a", flag(zero), 1000}, {"b", flag(dirty), 1000}};
   add(both[0], 0, {300, 0, 300, zero, 400, hole});
   add(both[1], 0, {100, 0, 400, dirty, 200, 0, 300, dirty});
   const Map found = combine(both, Base::parent);

@@ -10,7 +10,7 @@ void Runs::add(std::uint64_t offset, std::span<const std::uint32_t> pairs) {
     if (offset > end()) return;
     offset += pairs[i];
     const std::uint64_t stop = std::min(offset, size_);
-    const bool set = (pairs[i + 1] & flag_) != 0;
+    const bool set = counts_(pairs[i + 1]);
     if (stop <= end()) continue;
     if (!runs_.empty() && runs_.back().set == set)
       runs_.back().end = stop;

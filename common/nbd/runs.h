@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,9 +15,10 @@ namespace nbd {
 // One context's answers, as runs from the front of the disk without a gap.
 class Runs {
  public:
-  // Of the flags of `context`, `flag` is what counts.
-  Runs(std::string context, std::uint32_t flag, std::uint64_t size)
-      : context_{std::move(context)}, flag_{flag}, size_{size} {}
+  // Of what `context` says about a range (flags, or a number), `counts` finds what matters.
+  using Counts = std::function<bool(std::uint32_t)>;
+  Runs(std::string context, Counts counts, std::uint64_t size)
+      : context_{std::move(context)}, counts_{std::move(counts)}, size_{size} {}
 
   struct Run {
     std::uint64_t end;
@@ -28,18 +30,23 @@ class Runs {
   std::uint64_t end() const { return runs_.empty() ? 0 : runs_.back().end; }  // known up to here
   const std::vector<Run>& get() const { return runs_; }
 
-  // libnbd gives pairs of length and flags.  They may repeat what is known, and exceed the disk;
-  // what lies behind a gap is ignored.
+  // libnbd gives pairs of a length and what is said of it.  They may repeat what is known, and
+  // exceed the disk; what lies behind a gap is ignored.
   void add(std::uint64_t offset, std::span<const std::uint32_t> pairs);
 
  private:
   std::string context_;
-  std::uint32_t flag_;
+  Counts counts_;
   std::uint64_t size_;
   std::vector<Run> runs_;
 };
 
-// First what reads as zeros, then what is dirty, if there is a bitmap.  All known to the end.
+// What counts where a bit of it is set.
+inline Runs::Counts flag(std::uint32_t bit) {
+  return [bit](std::uint32_t flags) { return (flags & bit) != 0; };
+}
+
+// First what reads as zeros, then what is dirty, if that matters.  All known to the end.
 Map combine(std::span<const Runs> answers, Base base);
 
 }  // namespace nbd

@@ -69,6 +69,7 @@ inline Server serve(const Export& source, const std::filesystem::path& file,
       "qemu-nbd", "-r",   "-t", "-e",       std::to_string(clients), "-k", source.socket.string(),
       "-f",       format, "-x", source.name};
   if (source.bitmap) argv.insert(argv.end(), {"-B", *source.bitmap});
+  if (source.layers > 0) argv.push_back("-A");
   argv.push_back(file.string());
   return Server{source.socket, std::move(argv)};
 }
