@@ -62,3 +62,26 @@ hypervisor_start() {
 hypervisor_stop() {
     "$FIXTURES/libvirtd" stop "$BATS_FILE_TMPDIR/virt"
 }
+
+# disk_write NAME N COMMAND: let qemu itself do a qemu-io command on the N-th disk, e.g. "write -P 7 1M 64k"
+disk_write() {
+    local device=/machine/peripheral/virtio-disk$2/virtio-backend said
+    said=$(virsh -q qemu-monitor-command "$1" --hmp "qemu-io -d $device \"$3\"" &&
+        virsh -q qemu-monitor-command "$1" --hmp "qemu-io -d $device flush") || return
+    [[ $said != *rror* && $said != *ailed* ]] || { echo "disk_write $*: $said" >&2; return 1; }
+}
+
+# same_disk A B: the same bytes, and the same size
+same_disk() {
+    [ "$(virtual_size "$1")" -eq "$(virtual_size "$2")" ] && qemu-img compare -q "$1" "$2"
+}
+virtual_size() { qemu-img info -U --output=json "$1" | jq '."virtual-size"'; }
+
+# reference DIR DISK...: what the disks of a paused or powered-off domain hold now
+reference() {
+    local dir=$1 disk
+    mkdir -p "$dir"
+    for disk in "${@:2}"; do
+        qemu-img convert -U -O qcow2 "$disk" "$dir/$(basename "$disk")"
+    done
+}

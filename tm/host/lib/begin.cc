@@ -67,6 +67,7 @@ std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
   if (!is_active(domain))
     throw Error{"the domain '" + request.vm.deploy_id + "' does not run any more"};
   capture.journal.domain = uuid_of(domain);
+  if (capture.layered()) return open_layered_live(capture, hypervisor, domain);
   return open_live(capture, hypervisor, std::move(domain));
 }
 
@@ -78,6 +79,7 @@ std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
       capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
                                 "read a domain's definition");
     }
+    if (capture.layered()) return open_layered_offline(capture, hypervisor);
     return open_offline(capture);
   } catch (const Cancelled&) {
     throw;
@@ -98,18 +100,6 @@ Documents documents_of(const Capture& capture, const std::string& result) {
   if (!capture.domain_xml.empty()) out.emplace_back("domain.xml", capture.domain_xml);
   for (const auto& kept : capture.kept)
     if (kept.why.empty()) out.emplace_back(kept.name, kept.bytes);
-  return out;
-}
-
-Journal new_journal(const HostRequest& request, Hypervisor& hypervisor) {
-  Journal out;
-  out.run = random_hex(8);
-  out.host_uuid = hypervisor.host_uuid();
-  out.boot_id = boot_id();
-  out.pid = getpid();
-  out.vm_id = request.vm.id;
-  out.libvirt_uri = request.libvirt_uri;
-  out.backup_dir = request.backup_dir;
   return out;
 }
 
@@ -148,6 +138,7 @@ void copy(Capture& capture, const Handover& what) {
 }
 
 Handover prepare(Capture& capture, Hypervisor& hypervisor) {
+  if (capture.cbt()) look_after_layers(capture.request, hypervisor);
   Handover out{.capture = capture,
                .hypervisor = hypervisor,
                .origin = capture.request.live ? open_running(capture, hypervisor)
@@ -184,9 +175,6 @@ Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
 }  // namespace
 
 void begin(const HostRequest& request) {
-  if (request.vm.backup.mode == Mode::increment &&
-      request.vm.backup.increment_mode == IncrementMode::snapshot)
-    throw Error{"INCREMENT_MODE=SNAPSHOT is not supported: use CBT"};
   const How how = choose_how(request);
   Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
   const FileLock held = request.take_over

@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/capture.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
+#include "tm/host/lib/layer_book.h"
+
 namespace host {
+
+Journal new_journal(const HostRequest& request, Hypervisor& hypervisor) {
+  Journal out;
+  out.run = random_hex(8);
+  out.host_uuid = hypervisor.host_uuid();
+  out.boot_id = boot_id();
+  out.pid = getpid();
+  out.vm_id = request.vm.id;
+  out.libvirt_uri = request.libvirt_uri;
+  out.backup_dir = request.backup_dir;
+  return out;
+}
 
 std::filesystem::path Capture::file_of(int disk) const {
   return request.backup_dir / ("disk." + std::to_string(disk) + "." + std::to_string(own()));
@@ -19,6 +35,11 @@ Result Capture::new_result() const {
   return out;
 }
 
+Keeps Capture::keeps() const {
+  if (domain_xml.empty()) return {};
+  return Keeps::of(Xml{domain_xml}.root());
+}
+
 std::optional<std::string> unfit(const Capture& capture, const Marks& marks, const Part& part,
                                  std::uint64_t size_now) {
   if (part.format == "raw") return "raw disks have no dirty bitmap";
@@ -26,6 +47,8 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
   const std::string parent = "increment " + std::to_string(capture.parent());
   const auto mark = marks.find(capture.parent(), part.id);
   if (!mark) {
+    if (LayerBook{capture.request.vm_dir}.since(capture.parent(), part.id))
+      return parent + " was taken with INCREMENT_MODE=SNAPSHOT";
     // A chain whose full another driver took may have a hole between its snapshot and its
     // checkpoint (design.md 3.1), and nothing tells which one it was.
     if (capture.request.setting("STOCK_PARENT", "") == "trust") return std::nullopt;

@@ -19,6 +19,9 @@
 
 namespace host {
 
+// What this process is about to do to the VM: nothing yet.
+Journal new_journal(const HostRequest& request, Hypervisor& hypervisor);
+
 struct Capture {
   const HostRequest& request;
   Journal& journal;
@@ -29,8 +32,12 @@ struct Capture {
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }
   bool cbt() const { return request.vm.backup.mode == Mode::increment; }
+  bool layered() const {
+    return cbt() && request.vm.backup.increment_mode == IncrementMode::snapshot;
+  }
   std::filesystem::path file_of(int disk) const;  // in the backup dir
   Result new_result() const;
+  Keeps keeps() const;  // of the domain_xml
 };
 
 // One disk of a capture, and what it is going to be.
@@ -70,6 +77,15 @@ class Origin {
 
 // A running guest.  One libvirt transaction starts backup and checkpoint.
 std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Domain domain);
+
+// The same with INCREMENT_MODE=SNAPSHOT: new layers for its disks.
+std::unique_ptr<Origin> open_layered_live(Capture& capture, Hypervisor& hypervisor,
+                                          const Domain& domain);
+std::unique_ptr<Origin> open_layered_offline(Capture& capture, Hypervisor& hypervisor);
+
+// Merges what earlier increments with INCREMENT_MODE=SNAPSHOT have left, as far as the core has
+// them now; nothing if there were none.
+void look_after_layers(const HostRequest& request, Hypervisor& hypervisor);
 
 // A VM that is off: nobody can start it meanwhile.  Throws Error when somebody has an image open.
 std::unique_ptr<Origin> open_offline(Capture& capture);

@@ -14,6 +14,7 @@
 #include "tm/host/lib/guard.h"
 #include "tm/host/lib/guard_words.h"
 #include "tm/host/lib/journal.h"
+#include "tm/host/lib/layer_switch.h"
 #include "tm/host/lib/recover.h"
 #include "tm/host/lib/scratch.h"
 
@@ -105,8 +106,16 @@ class GuardProcess {
   // An agent that sleeps may obey the freeze much later; so this goes on for long.
   void set_free_now() {
     log(Level::error, "the guest stood still for too long: setting it free");
+    finish_layers();
     set_free(hypervisor_, domain_, how_, patience);
     thaw_at_.reset();
+  }
+
+  // A guest whose processors stand still for new layers cannot be thawed.
+  void finish_layers() try {
+    if (const auto journal = Journal::load(vm_dir_)) finish_switch(*journal, hypervisor_, vm_dir_);
+  } catch (const Error& e) {
+    log(Level::error, e.what());
   }
 
   void look_after_guest() {

@@ -48,10 +48,14 @@ std::string Journal::to_text() const {
            {"job_begun", job_begun},
            {"at_rest", at_rest},
            {"was_paused", was_paused},
+           {"resume_owed", resume_owed},
+           {"switches", json::array()},
            {"exporter", exporter},
            {"guard", guard},
            {"scratch", json::array()}};
   for (const auto& file : scratch) out["scratch"].push_back(file.string());
+  for (const auto& one : switches)
+    out["switches"].push_back({{"disk", one.disk}, {"target", one.target}});
   return out.dump(1) + "\n";
 }
 
@@ -74,6 +78,9 @@ Journal Journal::parse(const std::string& text) {
     out.exporter = in.at("exporter");
     out.guard = in.value("guard", -1);  // newer than version 1, as the next
     out.at_rest = in.value("at_rest", false);
+    out.resume_owed = in.value("resume_owed", false);
+    for (const auto& one : in.value("switches", json::array()))
+      out.switches.push_back({one.at("disk"), one.at("target")});
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     insist_on_own_names(out);
     return out;

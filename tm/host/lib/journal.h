@@ -31,8 +31,17 @@ struct Journal {
   bool job_begun = false;           // a libvirt backup job may run
   bool at_rest = false;             // the disks of a VM that is off: whoever starts it goes first
   bool was_paused = false;          // before us: never resume it
-  pid_t exporter = -1;              // serves a view on the backup dir; -1: nobody
-  pid_t guard = -1;                 // ends the backup when its maker no longer can
+  // These disks may have a new layer that their links do not say (INCREMENT_MODE=SNAPSHOT), and the
+  // processors are to go on when they do.
+  struct Switch {
+    int disk = -1;
+    std::string target;
+  };
+  std::vector<Switch> switches;
+  bool resume_owed = false;
+
+  pid_t exporter = -1;  // serves a view on the backup dir; -1: nobody
+  pid_t guard = -1;     // ends the backup when its maker no longer can
 
   std::string to_text() const;
   static Journal parse(const std::string& text);  // Error for anything that we did not write

@@ -8,8 +8,8 @@
 #include "tm/host/lib/checkpoints.h"
 #include "tm/host/lib/live_disk.h"
 #include "tm/host/lib/pull_job.h"
-#include "tm/host/lib/quiet.h"
 #include "tm/host/lib/scratch.h"
+#include "tm/host/lib/standstill.h"
 #include "tm/host/lib/tracking.h"
 
 namespace host {
@@ -106,12 +106,19 @@ class LiveOrigin : public Origin {
     journal.job_begun = true;
     journal.save(request_.vm_dir);  // now, since nothing should be slow while the guest is frozen
     capture_.guard.watch(scratch_->dir(), scratch_->floor());
-    const auto quiet = freeze();
+    auto still = freeze();
     result.time = utc_now();
     checkpoint_.begun();
     auto job = begin_job();
-    settle(quiet.get(), files);
+    still->end(files);
     return job;
+  }
+
+  std::unique_ptr<Standstill> freeze() try {
+    return std::make_unique<Standstill>(capture_, hypervisor_, domain_, result);
+  } catch (...) {
+    capture_.journal.job_begun = false;
+    throw;
   }
 
   std::unique_ptr<PullJob> begin_job() {
@@ -127,48 +134,6 @@ class LiveOrigin : public Origin {
     }
     return begin();
   }
-
-  std::unique_ptr<Quiet> freeze() {
-    QuietOptions options{
-        .how = request_.vm.backup.freeze,
-        .agent_timeout = std::chrono::seconds{request_.number("AGENT_TIMEOUT", 10)},
-        .deadline = std::chrono::seconds{request_.number("FREEZE_DEADLINE", -1)}};
-    if (options.deadline.count() < 0)
-      options.deadline = usual_freeze_deadline(
-          domain_, options.how, std::min(options.agent_timeout, std::chrono::seconds{5}));
-    try {
-      return std::make_unique<Quiet>(hypervisor_, domain_, capture_.journal, request_.vm_dir,
-                                     capture_.guard, options);
-    } catch (const Error& e) {
-      if (!may_fall_back() || e.exit() == Exit::cancelled) {
-        capture_.journal.job_begun = false;
-        throw;
-      }
-      result.inconsistent_why = e.what();
-      log(Level::warn, std::string{e.what()} + "; the backup goes on without (FS_FREEZE_FALLBACK)");
-      return nullptr;
-    }
-  }
-
-  // Was the guest quiet until the job had begun?  Then it may go on.
-  void settle(Quiet* quiet, const MachineFiles& files) {
-    const bool quiet_at_begin = quiet && quiet->in_force();
-    capture_.kept = files.read();
-    if (request_.vm.backup.freeze == Freeze::none) {
-      result.consistent = capture_.journal.was_paused;
-      if (!result.consistent) result.inconsistent_why = "no freeze was asked for";
-    } else if (quiet) {
-      result.consistent = quiet_at_begin;
-      quiet->end();
-      result.freeze_seconds = quiet->seconds();
-      if (!result.consistent) {
-        result.inconsistent_why = "the freeze ended before the backup had begun";
-        if (!may_fall_back()) throw Error{result.inconsistent_why};
-      }
-    }
-  }
-
-  bool may_fall_back() const { return request_.setting("FS_FREEZE_FALLBACK", "NO") == "YES"; }
 
   Capture& capture_;
   const HostRequest& request_;

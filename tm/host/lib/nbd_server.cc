@@ -23,6 +23,7 @@ Child start(const NbdServer::Order& order, const fs::path& socket) {
                                 "--socket",   socket,          "--format",
                                 order.format, "--export-name", order.export_name};
   if (order.bitmap) argv.insert(argv.end(), {"--bitmap", *order.bitmap});
+  if (order.layers) argv.push_back("--allocation-depth");
   argv.insert(argv.end(), {"--", order.image});
   const Fd null = open_file("/dev/null", O_RDWR);
   const Fd words = open_file(log_of(socket), O_WRONLY | O_CREAT | O_TRUNC);

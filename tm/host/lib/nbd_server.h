@@ -21,6 +21,7 @@ class NbdServer {
     std::string format;
     std::string export_name;
     std::optional<std::string> bitmap;
+    bool layers = false;  // say which layer has what
   };
 
   // Waits until it serves.  Throws Error with qemu-nbd's own words when it does not, for example

@@ -113,11 +113,6 @@ std::vector<OfflinePart> choose_all(const Capture& capture) {
   return parts;
 }
 
-Keeps keeps(const Capture& capture) {
-  if (capture.domain_xml.empty()) return {};
-  return Keeps::of(Xml{capture.domain_xml}.root());
-}
-
 void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) {
   std::map<int, Mark> marks;
   for (const auto& part : parts)
@@ -141,7 +136,7 @@ class OfflineOrigin : public Origin {
     cancel::check();  // what follows has to be undone, and somebody may want to start the VM
     bitmaps_.add();
     serve();
-    capture.kept = MachineFiles{capture.request, keeps(capture)}.read();
+    capture.kept = MachineFiles{capture.request, capture.keeps()}.read();
     result = capture.new_result();
     result.consistent = true;
     result.time = utc_now();

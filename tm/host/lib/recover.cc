@@ -8,14 +8,17 @@
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
 #include "tm/host/lib/hypervisor.h"
+#include "tm/host/lib/layer_switch.h"
 #include "tm/host/lib/pull_job.h"
 #include "tm/host/lib/view.h"
 
 namespace host {
 namespace {
 
-void set_guest_right(const Journal& journal, Hypervisor& hypervisor) {
+void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
+                     const std::filesystem::path& vm_dir) {
   const std::string who = "VM " + std::to_string(journal.vm_id);
+  finish_switch(journal, hypervisor, vm_dir);
   if (!end_jobs_of(journal, hypervisor))
     throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
   if (journal.thaw_owed != Freeze::none &&
@@ -37,7 +40,9 @@ void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
 
 }  // namespace
 
-bool owes(const Journal& journal) { return journal.thaw_owed != Freeze::none || journal.job_begun; }
+bool owes(const Journal& journal) {
+  return journal.thaw_owed != Freeze::none || journal.job_begun || !journal.switches.empty();
+}
 
 bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
   for (const auto& path : journal.scratch)
@@ -62,7 +67,7 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
     if (journal.host_uuid != hypervisor.host_uuid())
       insist_on_absence(journal, hypervisor, vm_dir);
     else if (journal.boot_id == boot_id())
-      set_guest_right(journal, hypervisor);
+      set_guest_right(journal, hypervisor, vm_dir);
   }
   if (!journal.backup_dir.empty()) unmount_view(journal.backup_dir);
   for (const auto& path : journal.scratch) remove_tree(path);

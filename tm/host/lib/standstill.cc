@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/standstill.h"
+
+#include <algorithm>
+
+#include "common/one/action.h"
+#include "tm/host/lib/agent.h"
+
+namespace host {
+
+Standstill::Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& domain,
+                       Result& result)
+    : capture_{capture}, result_{result} {
+  const HostRequest& request = capture.request;
+  QuietOptions options{.how = request.vm.backup.freeze,
+                       .agent_timeout = std::chrono::seconds{request.number("AGENT_TIMEOUT", 10)},
+                       .deadline = std::chrono::seconds{request.number("FREEZE_DEADLINE", -1)}};
+  if (options.deadline.count() < 0)
+    options.deadline = usual_freeze_deadline(
+        domain, options.how, std::min(options.agent_timeout, std::chrono::seconds{5}));
+  try {
+    quiet_ = std::make_unique<Quiet>(hypervisor, domain, capture.journal, request.vm_dir,
+                                     capture.guard, options);
+  } catch (const Error& e) {
+    if (!may_fall_back() || e.exit() == Exit::cancelled) throw;
+    result_.inconsistent_why = e.what();
+    log(Level::warn, std::string{e.what()} + "; the backup goes on without (FS_FREEZE_FALLBACK)");
+  }
+}
+
+void Standstill::end(const MachineFiles& files) {
+  const bool quiet_at_begin = quiet_ && quiet_->in_force();
+  capture_.kept = files.read();
+  if (capture_.request.vm.backup.freeze == Freeze::none) {
+    result_.consistent = capture_.journal.was_paused;
+    if (!result_.consistent) result_.inconsistent_why = "no freeze was asked for";
+  } else if (quiet_) {
+    result_.consistent = quiet_at_begin;
+    quiet_->end();
+    result_.freeze_seconds = quiet_->seconds();
+    if (!result_.consistent) {
+      result_.inconsistent_why = "the freeze ended before the backup had begun";
+      if (!may_fall_back()) throw Error{result_.inconsistent_why};
+    }
+  }
+}
+
+bool Standstill::may_fall_back() const {
+  return capture_.request.setting("FS_FREEZE_FALLBACK", "NO") == "YES";
+}
+
+}  // namespace host
