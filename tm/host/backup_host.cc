@@ -29,7 +29,10 @@ constexpr Contract contract{
         "things are.  "
         "C<guard> is for C<begin>'s own use.\n\n"
         "C<recover --all> needs no request: it does so for every VM of this host whose backup "
-        "has died, and leaves living ones alone.  A timer may call it, as often as it likes.\n\n"
+        "has died, and leaves living ones alone.  A timer may call it, as often as it likes.  "
+        "C<recover --foreign> also puts right what another tool's backup left with the VM, "
+        "C<recover --for-stock> leaves the layers of INCREMENT_MODE=SNAPSHOT as OpenNebula's own "
+        "driver expects them.\n\n"
         "C<begin> leaves the cgroup, unit or session of its caller.  For that it may have to be "
         "executed again: with an OPTION then, the descriptor that holds the request.\n\n"
         "The request is the first line of stdin: a BACKUP_HOST document, encoded in base64.  "
@@ -58,7 +61,9 @@ std::string act(const Request& arguments) {
   const std::string& option = arguments["OPTION"];
   if (verb == "recover" && option == "--all") return host::recover_all(), "";
   const bool moved = verb == "begin" && !option.empty();
-  if (!moved && !option.empty()) throw BadRequest{"unknown option '" + option + "' of " + verb};
+  const bool more = verb == "recover" && (option == "--foreign" || option == "--for-stock");
+  if (!moved && !more && !option.empty())
+    throw BadRequest{"unknown option '" + option + "' of " + verb};
   using Verb = std::string (*)(const HostRequest&);
   static const std::map<std::string, Verb> verbs{
       {"begin",
@@ -78,6 +83,8 @@ std::string act(const Request& arguments) {
                                           settings_of_this_host());
   passed_on.reset();
   if (verb == "begin" && !moved) host::move_apart(request);
+  if (option == "--foreign") return host::recover_foreign(request), "";
+  if (option == "--for-stock") return host::recover_for_stock(request), "";
   return found->second(request);
 }
 

@@ -120,12 +120,12 @@ refused() {
 @test "a layer that another tool left in the VM's tmp is not touched" {
     mkdir "$VM_DIR/tmp"
     virsh -q snapshot-create-as lab other --disk-only --atomic --no-metadata \
-        --diskspec "vda,file=$VM_DIR/tmp/overlay_0.qcow2"
+        --diskspec "vda,file=$VM_DIR/tmp/other.qcow2"
     run -1 --separate-stderr step prebackup_live -1
-    [[ $stderr == *overlay_0.qcow2* ]]
+    [[ $stderr == *other.qcow2* ]]
     step postbackup_live -1
-    [ -e "$VM_DIR/tmp/overlay_0.qcow2" ]
+    [ -e "$VM_DIR/tmp/other.qcow2" ]
     virsh -q blockcommit lab vda --active --pivot --wait
-    rm "$VM_DIR/tmp/overlay_0.qcow2"
+    rm "$VM_DIR/tmp/other.qcow2"
     rmdir "$VM_DIR/tmp"
 }

@@ -9,6 +9,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/capture.h"
+#include "tm/host/lib/foreign.h"
 #include "tm/host/lib/lock.h"
 #include "tm/host/lib/recover.h"
 #include "tm/host/lib/register.h"
@@ -138,6 +139,7 @@ void copy(Capture& capture, const Handover& what) {
 }
 
 Handover prepare(Capture& capture, Hypervisor& hypervisor) {
+  repair_foreign(capture.request, hypervisor);
   if (capture.cbt()) look_after_layers(capture.request, hypervisor);
   Handover out{.capture = capture,
                .hypervisor = hypervisor,

@@ -21,6 +21,12 @@ void recover(const HostRequest& request);
 // Error when something could not be undone; the others are.
 void recover_all();
 
+// The same, and puts right what another tool's backup left with the VM (foreign.h).
+void recover_foreign(const HostRequest& request);
+
+// The same, and leaves the VM's layers as OpenNebula's own driver expects them (for_stock.h).
+void recover_for_stock(const HostRequest& request);
+
 // One JSON document: is somebody at work, and what does the journal say?
 std::string status(const HostRequest& request);
 

@@ -7,6 +7,8 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/begin.h"
+#include "tm/host/lib/for_stock.h"
+#include "tm/host/lib/foreign.h"
 #include "tm/host/lib/journal.h"
 #include "tm/host/lib/lock.h"
 #include "tm/host/lib/recover.h"
@@ -33,6 +35,27 @@ void end(const HostRequest& request) {
 void recover(const HostRequest& request) {
   const FileLock held = lock_vm(request, std::chrono::seconds{10});
   pay_debts(request.vm_dir);
+}
+
+void recover_foreign(const HostRequest& request) {
+  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  pay_debts(request.vm_dir);
+  Hypervisor hypervisor{request.libvirt_uri};
+  repair_foreign(request, hypervisor);
+}
+
+void recover_for_stock(const HostRequest& request) {
+  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  pay_debts(request.vm_dir);
+  Hypervisor hypervisor{request.libvirt_uri};
+  Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
+  Journal journal = new_journal(request, hypervisor);
+  journal.guard = guard.pid();
+  enter(request.vm_dir);
+  journal.save(request.vm_dir);
+  Capture capture{.request = request, .journal = journal, .guard = guard};
+  leave_to_stock(capture, hypervisor);
+  settle(journal, request.vm_dir);
 }
 
 void recover_all() {
