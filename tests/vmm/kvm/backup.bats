@@ -403,10 +403,11 @@ answered() {
 }
 
 @test "an upload that a cancellation does not end is undone beside, and ends then" {
-    driver_does backup 'trap "" TERM; kill -TERM $PPID; until [ -e "$CALLS.undone" ]; do sleep 0.05; done; exit 1'
+    driver_does backup 'trap "" TERM; kill -TERM $PPID; until [ -e "$CALLS.undone" ]; do sleep 0.05; done; touch "$CALLS.free"; exit 1'
     driver_does postbackup_live 'touch "$CALLS.undone"'
     run --separate-stderr backup < <(message)
     [ "$status" -eq 143 ]
+    [ -e "$CALLS.free" ]
     [ "$(grep -c postbackup_live "$CALLS")" -eq 1 ]
     stdin_of 3 | grep -q FAILURE
 }

@@ -22,6 +22,15 @@ cancel_when() {
     as_before
 }
 
+# hang PID...: they do nothing any more, until $hanging is killed
+hang() {
+    [ $# -gt 0 ]
+    kill -STOP "$@"   # the tracer is not that quick
+    "$FIXTURES/hang" "$@" >"$BATS_TEST_TMPDIR/hang" 3>&- &
+    hanging=$!
+    eventually grep -q hang "$BATS_TEST_TMPDIR/hang"
+}
+
 # hangs WHAT CONDITION WHO [WORD]: at that moment they hang: the exporter, the maker of the backup, or
 # the processes of that name that have the word among their arguments
 hangs() {
@@ -36,11 +45,7 @@ hangs() {
     # shellcheck disable=SC2086
     [ -z "${4-}" ] || pids=$(with_word "$4" $pids)
     # shellcheck disable=SC2086
-    kill -STOP $pids   # the tracer is not that quick
-    # shellcheck disable=SC2086
-    "$FIXTURES/hang" $pids >"$BATS_TEST_TMPDIR/hang" 3>&- &
-    hanging=$!
-    eventually grep -q hang "$BATS_TEST_TMPDIR/hang"
+    hang $pids
     cancelled "$VMVAULT_EXPORT ${HOST-here}: $1"
     kill -KILL "$hanging" 2>/dev/null || true
     wait "$hanging" || true

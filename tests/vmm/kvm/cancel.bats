@@ -81,6 +81,27 @@ host_works() { [ -n "$(ours backup_host)" ]; }
     next_works
 }
 
+@test "the steps of another orchestrator: the upload ends although the exporter hangs" {
+    local part words=("$(place)" 0:1 lab - "$VM_ID" 0) status=0
+    export SLOW=2000
+    dirty
+    for part in VM DATASTORE; do
+        message BACKUP "${words[*]}" | xmllint --xpath "//$part" - >"$BATS_TEST_TMPDIR/$part"
+    done
+    "$BUILD/tm/qcow2/prebackup_live" "${words[@]}" <"$BATS_TEST_TMPDIR/VM"
+    echo "<DS_DRIVER_ACTION_DATA>$(cat "$BATS_TEST_TMPDIR"/{DATASTORE,VM})</DS_DRIVER_ACTION_DATA>" >"$BATS_TEST_TMPDIR/request"
+    "$BUILD/datastore/restic/backup" "${words[@]}" <"$BATS_TEST_TMPDIR/request" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    backup=$!
+    soon is_uploading
+    hang "$(journal exporter)"
+    "$BUILD/datastore/restic/backup_cancel" "$(place)" lab <"$BATS_TEST_TMPDIR/VM"
+    wait "$backup" || status=$?
+    [ "$status" -eq 143 ]
+    sed 's|</VM>|<BACKUP_RESULT>FAILURE</BACKUP_RESULT></VM>|' "$BATS_TEST_TMPDIR/VM" |
+        "$BUILD/tm/qcow2/postbackup_live" "${words[@]}"
+    as_before
+}
+
 @test "what hangs, over ssh" {
     export SLOW=2000 HOST=kvm1 STORE=SFTP
     dirty
