@@ -57,6 +57,8 @@ void Leftovers::discard(const std::string& tag, Care care) {
 }
 
 void Leftovers::discard_all() {
+  if (tags_.empty()) return;
+  restic_.clear_stale_locks(Care::cancellable);  // nobody was left to do it
   for (const auto& tag : std::vector{tags_}) try {
       discard(tag, Care::cancellable);
     } catch (const Cancelled&) {
