@@ -18,16 +18,15 @@ teardown_file() { hypervisor_stop; }
 
 # dies: a backup of the domain whose processes are killed when its job has begun
 dies() {
-    local dir guard step
+    local dir guard steps
     disk_write left 0 'write -P 4 100M 200M'
     shim_run backup_host:virDomainBackupBegin:after "$BUILD/drivers/cli/vmvault" backup left
     dir=$VMVAULT_VAR/vms/$(virsh domuuid left | xargs)
     guard=$(jq .guard "$dir/backup.journal")
-    kill -STOP "$guard"  # nobody is to see to what another one left
-    for step in "$VMVAULT_VAR"/running/*.orchestrator "$VMVAULT_VAR"/running/*.prebackup; do
-        kill -KILL "$(cut -d' ' -f1 "$step")" || true
-    done
-    kill -KILL "$shim_command" "$guard" "$shim_pid" || true  # one may have gone with its parent
+    mapfile -t steps < <(cut -d' ' -f1 "$VMVAULT_VAR"/running/*.orchestrator "$VMVAULT_VAR"/running/*.prebackup)
+    # From below, and nobody acts in between: a stopped process whose parent dies is woken up.
+    kill -STOP "$guard" "${steps[@]}"
+    kill -KILL "$guard" "$shim_pid" "${steps[@]}" "$shim_command"
     eventually is_gone "$shim_pid"
     [[ $(virsh -q domjobinfo left) != *None* ]]
 }
