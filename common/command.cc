@@ -184,6 +184,7 @@ Finished Command::run() const {
     } while (Clock::now() < patience);
     return false;
   };
+  bool killed = false;
   const auto ask_to_end = [&] {
     if (hold_input_) {
       in.write.reset();
@@ -191,7 +192,8 @@ Finished Command::run() const {
       if (ends_within(stop_.grace)) return;
     }
     child.ask(stop_.signal);
-    if (!ends_within(hold_input_ ? after_held_input : stop_.grace)) kill(-child.pid(), SIGKILL);
+    if (!ends_within(hold_input_ ? after_held_input : stop_.grace))
+      killed = kill(-child.pid(), SIGKILL) == 0;
   };
 
   for (bool exited = false; !exited;) {
@@ -205,7 +207,7 @@ Finished Command::run() const {
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
     if (!shielded_ && cancel::requested()) {
       ask_to_end();
-      if (!answer_counts_ || child.wait() != 0) throw Cancelled{};
+      if (!answer_counts_ || child.wait() != 0) throw Cancelled{killed};
       break;
     }
     if (ready == -1) continue;

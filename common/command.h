@@ -25,6 +25,8 @@ struct Finished {
   bool ok() const { return status == 0; }
 };
 
+constexpr int ssh_failed = 255;  // the status of an ssh that did not reach the host, or lost it
+
 class Command {
  public:
   using Line = std::function<void(std::string_view)>;  // without its newline

@@ -36,7 +36,9 @@ struct BadRequest : Error {
 };
 
 struct Cancelled : Error {
-  Cancelled() : Error{"cancelled", Exit::cancelled} {}
+  explicit Cancelled(bool had_to_kill = false)
+      : Error{"cancelled", Exit::cancelled}, killed{had_to_kill} {}
+  bool killed;  // a child did not end when asked: what it began elsewhere may go on
 };
 
 // An Error built from errno: "cannot open '/a/b': No such file or directory".

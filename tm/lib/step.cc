@@ -94,7 +94,7 @@ std::string plain_line(const std::string& err) {
 void insist(const Step& step, const Finished& finished) {
   if (finished.ok()) return;
   const std::string why = plain_line(finished.err);
-  if (!why.empty() && finished.status != 255)
+  if (!why.empty() && finished.status != ssh_failed)
     throw Error{why, finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request
                                                                             : Exit::failed};
   throw Error{"backup_host on " + step.host + " ended with status " +
@@ -118,7 +118,8 @@ std::string prebackup(const Request& request, When when) {
 }
 
 std::string recover(const Request& request) {
-  const Step step = read(request, When::live);
+  Step step = read(request, When::live);
+  step.request.take_over = workers(step.request.vm.id).empty();
   insist(step,
          backup_host(step, "recover", request["OPTION"]).deadline(std::chrono::hours{4}).run());
   return "";

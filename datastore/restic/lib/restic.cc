@@ -104,7 +104,7 @@ void Restic::check_version() const {
                              std::to_string(oldest.minor) + " or newer there";
   const auto finished =
       machine_.command({.argv = {"restic", "version"}, .env = {}, .list = {}, .lines = true}).run();
-  if (finished.status == 255)
+  if (finished.status == ssh_failed)
     throw Error{"cannot reach " + machine_.name() + ": " + last_line(finished.err)};
   if (finished.status == 127)
     throw Error{"vmvault is not installed on " + machine_.name() + " (" +

@@ -84,10 +84,15 @@ Unclaimed::~Unclaimed() {
         std::async(std::launch::async, [this] { restic_.clear_stale_locks(Care::undo); });
     const auto found = restic_.find_tagged(tag_, Care::undo);
     unlocked.wait();
-    if (found.empty())
+    if (!found.empty()) leftovers_.discard(tag_, Care::undo);
+    if (ended_) {
       leftovers_.drop(tag_);
-    else
-      leftovers_.discard(tag_, Care::undo);
+    } else {
+      leftovers_.add(tag_);
+      log(Level::warn,
+          "whether the upload has ended is not known: it may leave a snapshot or a lock, which the "
+          "next backup of this VM removes");
+    }
   } catch (const std::exception& error) {
     log(Level::warn, std::string{"a failed backup may have left a snapshot, which the next backup "
                                  "of this VM removes: "} +

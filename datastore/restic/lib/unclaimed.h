@@ -44,6 +44,8 @@ class Unclaimed {
   ~Unclaimed();
 
   const std::string& tag() const { return tag_; }
+  // Its restic has ended, and writes no more.  Until this is said the next backup looks again.
+  void ended() { ended_ = true; }
   // From now on it is a backup.  Throws, and it is none, if the note could stay: by it the next
   // backup would remove the snapshot.
   void claim();
@@ -52,6 +54,7 @@ class Unclaimed {
   const Restic& restic_;
   Leftovers leftovers_;
   std::string tag_;
+  bool ended_ = false;
   bool claimed_ = false;
 };
 

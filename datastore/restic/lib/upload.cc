@@ -42,6 +42,16 @@ std::vector<std::string> backup_arguments(const fs::path& directory, const Selec
   return args;
 }
 
+// A restic elsewhere whose ssh is gone may go on for a while, and even succeed.
+Finished run(const Restic& restic, const Command& call, Unclaimed& snapshot) try {
+  auto finished = restic.when_unlocked(call);
+  if (finished.status != ssh_failed) snapshot.ended();
+  return finished;
+} catch (const Cancelled& cancelled) {
+  if (!cancelled.killed) snapshot.ended();
+  throw;
+}
+
 }  // namespace
 
 std::uint64_t Selection::mebibytes() const {
@@ -99,7 +109,7 @@ std::string upload(const Restic& restic, const fs::path& directory, const Select
     if (const auto status = parse_status(line)) progress.at(status->bytes_done);
     if (auto found = parse_summary(line)) summary = std::move(found);
   });
-  const auto finished = restic.when_unlocked(call);
+  const auto finished = run(restic, call, snapshot);
   if (!finished.ok()) throw restic.failure("store '" + directory.string() + "'", finished);
   if (!summary)
     throw Error{"restic ended without a summary: '" + directory.string() + "' is not stored"};

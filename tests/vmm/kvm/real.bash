@@ -103,7 +103,7 @@ frozen() { meets 'thaw_owed == "AGENT"'; }
 # with_word WORD PID...: those that have it among their arguments
 with_word() {
     local pid
-    for pid in "${@:2}"; do ! tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qx -- "$1" || echo "$pid"; done
+    for pid in "${@:2}"; do ! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qx -- "$1" || echo "$pid"; done
 }
 
 # soon COMMAND...: as eventually, but without a pause: for what does not last
