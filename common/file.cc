@@ -100,14 +100,19 @@ std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
   throw system_error("lock '" + path.string() + "'", errno);
 }
 
-FileLock FileLock::lock(const fs::path& path, std::chrono::seconds limit, std::string_view what) {
+std::optional<FileLock> FileLock::try_lock_for(const fs::path& path,
+                                               std::chrono::milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    if (auto lock = try_lock(path)) return *std::move(lock);
+    if (auto lock = try_lock(path)) return lock;
     cancel::check();
-    if (std::chrono::steady_clock::now() >= end)
-      throw Error{std::string{what} + " is in use by another process ('" + path.string() +
-                  "' is locked)"};
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    if (std::chrono::steady_clock::now() >= end) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
+}
+
+FileLock FileLock::lock(const fs::path& path, std::chrono::seconds limit, std::string_view what) {
+  if (auto lock = try_lock_for(path, limit)) return *std::move(lock);
+  throw Error{std::string{what} + " is in use by another process ('" + path.string() +
+              "' is locked)"};
 }

@@ -52,7 +52,10 @@ class FileLock {
  public:
   // nullopt: somebody else holds it.
   static std::optional<FileLock> try_lock(const std::filesystem::path& path);
-  // Waits, and gives up with an Error that says `what` is in use, or Cancelled.
+  // Waits; nullopt: somebody else still holds it when the limit is over.  Or Cancelled.
+  static std::optional<FileLock> try_lock_for(const std::filesystem::path& path,
+                                              std::chrono::milliseconds limit);
+  // The same, and gives up with an Error that says `what` is in use.
   static FileLock lock(const std::filesystem::path& path, std::chrono::seconds limit,
                        std::string_view what);
   int fd() const { return fd_.get(); }

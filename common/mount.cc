@@ -7,8 +7,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <sstream>
 
+#include "common/command.h"
+#include "common/error.h"
 #include "common/file.h"
 
 namespace fs = std::filesystem;
@@ -51,6 +54,34 @@ std::optional<Mount> mount_on(const fs::path& path) {
     if (std::sscanf(device.c_str(), "%*u:%u", &mount.minor) == 1) found = mount;
   }
   return found;
+}
+
+std::string no_fuse_because() {
+  if (access("/dev/fuse", R_OK | W_OK) != 0)
+    return std::string{"/dev/fuse cannot be used: "} + std::strerror(errno);
+  if (geteuid() == 0) return "";
+  try {
+    Command{"fusermount3", "--version"}.output();
+    return "";
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+void unmount_fuse(const fs::path& path, std::string_view type) {
+  const auto there = [&] {
+    const auto mount = mount_on(path);
+    return mount && mount->type == type;
+  };
+  for (int tries = 0; tries < 8 && there(); ++tries) {
+    if (geteuid() == 0)
+      umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+    else
+      Command{"fusermount3", "-u", "-z", "--", path.string()}.shielded().run();
+  }
+  if (there()) throw Error{"cannot unmount '" + path.string() + "'"};
 }
 
 bool break_fuse(const fs::path& path, const Mount& mount) noexcept {

@@ -51,6 +51,23 @@ works_again() {
     works_again
 }
 
+@test "vmvault recover DOMAIN, when only those in front have died: nobody reads the view any more" {
+    [ -w /dev/fuse ] || skip 'no /dev/fuse'
+    local dir exporter steps
+    disk_write left 0 'write -P 5 100M 1M'
+    shim_run restic/backup:main:before "$BUILD/drivers/cli/vmvault" backup left
+    dir=$VMVAULT_VAR/vms/$(virsh domuuid left | xargs)
+    exporter=$(jq -e '.exporter | select(. > 0)' "$dir/backup.journal")
+    mapfile -t steps < <(cut -d' ' -f1 "$VMVAULT_VAR"/running/*.{orchestrator,backup})
+    kill -STOP "${steps[@]}"
+    kill -KILL "${steps[@]}" "$shim_command"
+    eventually is_gone "$shim_pid"
+    run ! is_gone "$exporter"
+    vmvault recover left
+    run -0 is_gone "$exporter"
+    works_again
+}
+
 @test "the monitor of a datastore" {
     dies
     run -0 --separate-stderr action datastore/restic/monitor 100 <<XML

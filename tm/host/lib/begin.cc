@@ -7,6 +7,7 @@
 #include "common/base64.h"
 #include "common/cancel.h"
 #include "common/file.h"
+#include "common/mount.h"
 #include "common/one/action.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/foreign.h"
@@ -120,7 +121,7 @@ How choose_how(const HostRequest& request) {
   if (wish == "copy") return How::copy;
   if (wish != "view")
     throw BadRequest{"the setting EXPORT is neither view nor copy: '" + wish + "'"};
-  std::string why = no_view_because();
+  std::string why = no_fuse_because();
   if (!request.vm.backup.last_bridge.empty())
     why = "another host, " + request.vm.backup.last_bridge + ", has to read them";
   if (why.empty()) return How::view;
@@ -179,9 +180,7 @@ Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
 void begin(const HostRequest& request) {
   const How how = choose_how(request);
   Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
-  const FileLock held = request.take_over
-                            ? lock_from(From::exporter, request, std::chrono::seconds{60})
-                            : lock_vm(request, std::chrono::seconds{10});
+  const FileLock held = lock_unless_used(request);
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};

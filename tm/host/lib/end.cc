@@ -33,19 +33,19 @@ void end(const HostRequest& request) {
 }
 
 void recover(const HostRequest& request) {
-  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  const FileLock held = lock_unless_used(request);
   pay_debts(request.vm_dir);
 }
 
 void recover_foreign(const HostRequest& request) {
-  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  const FileLock held = lock_unless_used(request);
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   repair_foreign(request, hypervisor);
 }
 
 void recover_for_stock(const HostRequest& request) {
-  const FileLock held = lock_vm(request, std::chrono::seconds{10});
+  const FileLock held = lock_unless_used(request);
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};

@@ -2,9 +2,7 @@
 #include "tm/host/lib/lock.h"
 
 #include <csignal>
-#include <thread>
 
-#include "common/cancel.h"
 #include "common/error.h"
 #include "common/mount.h"
 #include "common/one/action.h"
@@ -44,16 +42,6 @@ class Holder {
   Fd process_;
 };
 
-std::optional<FileLock> lock_within(const fs::path& file, std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  for (;;) {
-    if (auto lock = FileLock::try_lock(file)) return lock;
-    if (std::chrono::steady_clock::now() >= end) return std::nullopt;
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
-    cancel::check();
-  }
-}
-
 void break_view(const fs::path& at) {
   const auto mount = mount_on(at);
   if (mount && is_view(at)) break_fuse(at, *mount);
@@ -82,12 +70,17 @@ FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds l
   for (const auto* one : {&holder, &guard}) one->signal(SIGCONT);
   // After a failure somebody waits for the end.
   const std::chrono::seconds grace{request.vm.failed ? 1 : 5};
-  if (auto lock = lock_within(lock_file(request), grace)) return *std::move(lock);
+  if (auto lock = FileLock::try_lock_for(lock_file(request), grace)) return *std::move(lock);
   log(Level::warn, "the backup of VM " + std::to_string(request.vm.id) +
                        " on this host does not end when it is asked to: killing it");
   break_view(request.backup_dir);
   holder.signal(SIGKILL);
   return lock_vm(request, limit);
+}
+
+FileLock lock_unless_used(const HostRequest& request) {
+  return request.take_over ? lock_from(From::exporter, request, std::chrono::seconds{60})
+                           : lock_vm(request, std::chrono::seconds{10});
 }
 
 }  // namespace host

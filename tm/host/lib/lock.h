@@ -20,4 +20,7 @@ enum class From { exporter, anybody };
 // the rest.
 FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds limit);
 
+// The VM's lock for new work: taken from an exporter if the request says that nobody uploads.
+FileLock lock_unless_used(const HostRequest& request);
+
 }  // namespace host

@@ -19,9 +19,6 @@ struct ViewFiles {
   std::vector<std::pair<std::string, std::string>> documents;  // by name: their content
 };
 
-// Why no view can be made on this machine by this user; "" if it can.
-std::string no_view_because();
-
 class View {
  public:
   // Mounts on the empty directory `at`, and serves in threads of its own until the destructor
