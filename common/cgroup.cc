@@ -55,20 +55,17 @@ std::vector<Knob> knobs(const confine::Order& order) {
        "memory",
        {{"memory.limit_in_bytes", product(memory, mebibyte, "-1")}}}};
   const auto disk = disk_of(order.directory).value_or("");
-  out.push_back({"MAX_RIOPS",
-                 reads,
-                 "io",
-                 "io.max",
-                 disk + " riops=" + product(reads, 1, "max"),
-                 "blkio",
-                 {{"blkio.throttle.read_iops_device", disk + " " + product(reads, 1, "0")}}});
-  out.push_back({"MAX_WIOPS",
-                 writes,
-                 "io",
-                 "io.max",
-                 disk + " wiops=" + product(writes, 1, "max"),
-                 "blkio",
-                 {{"blkio.throttle.write_iops_device", disk + " " + product(writes, 1, "0")}}});
+  const auto throttle = [&](const char* name, auto limit, const char* key, const char* old_file) {
+    out.push_back({name,
+                   limit,
+                   "io",
+                   "io.max",
+                   disk + " " + key + "=" + product(limit, 1, "max"),
+                   "blkio",
+                   {{old_file, disk + " " + product(limit, 1, "0")}}});
+  };
+  throttle("MAX_RIOPS", reads, "riops", "blkio.throttle.read_iops_device");
+  throttle("MAX_WIOPS", writes, "wiops", "blkio.throttle.write_iops_device");
   return out;
 }
 

@@ -30,6 +30,16 @@ step() {
     vm_xml "$@" | ${VIA-} "$BUILD/tm/qcow2/$name" "localhost:$VM_DIR" "${ids// /:}" lab - $VM_ID 0
 }
 
+# paused_lab SIZE DATA: for setup_file: the domain "lab" on a disk of that size and with so much data
+paused_lab() {
+    hypervisor_start
+    mkdir -p "$VM_DIR"
+    qemu-img create -q -f qcow2 "$VM_DIR/disk.0" "$1"
+    qemu-io -c "write -P 3 0 $2" "$VM_DIR/disk.0" >/dev/null
+    guest_define --no-agent lab "$BATS_FILE_TMPDIR/console" "$VM_DIR/disk.0"
+    virsh -q start lab --paused
+}
+
 journal() { jq -r ".$1" "$VM_DIR/backup.journal" 2>/dev/null; }
 has_job() { [[ $(virsh -q domjobinfo lab) != *None* ]]; }
 has_no_job() { ! has_job; }

@@ -13,6 +13,27 @@ linked_define() {
         virsh -q define /dev/stdin
 }
 
+# layers_start: for setup_file
+layers_start() {
+    hypervisor_start
+    qemu-img create -q -f qcow2 "$BATS_FILE_TMPDIR/image" 64M
+    qemu-io -c 'write -P 1 0 8M' "$BATS_FILE_TMPDIR/image" >/dev/null
+}
+
+# lab_made SIZE: it runs; disk 0 is a link to a layer on an image (contract 4.4), disk 1 a plain file
+lab_made() {
+    mkdir -p "$VM_DIR/disk.0.snap" "$STORE"
+    qemu-img create -q -f qcow2 -b "$BATS_FILE_TMPDIR/image" -F qcow2 "$VM_DIR/disk.0.snap/0"
+    ln -s disk.0.snap/0 "$VM_DIR/disk.0"
+    qemu-img create -q -f qcow2 "$VM_DIR/disk.1" "$1"
+    lab_on
+}
+
+lab_gone() {
+    ! virsh -q domstate lab >/dev/null 2>&1 || lab_off
+    rm -rf "$VM_DIR" "$STORE"
+}
+
 # lab_off, lab_on: OpenNebula defines a domain only while it runs
 lab_off() {
     virsh -q destroy lab

@@ -5,26 +5,13 @@ load layers.bash
 
 setup_file() {
     export INCREMENT_MODE=SNAPSHOT
-    hypervisor_start
-    qemu-img create -q -f qcow2 "$BATS_FILE_TMPDIR/image" 64M
-    qemu-io -c 'write -P 1 0 8M' "$BATS_FILE_TMPDIR/image" >/dev/null
+    layers_start
 }
 
 teardown_file() { hypervisor_stop; }
 
-# Disk 0 is a link to a layer on an image (contract 4.4), disk 1 a plain file.
-setup() {
-    mkdir -p "$VM_DIR/disk.0.snap" "$STORE"
-    qemu-img create -q -f qcow2 -b "$BATS_FILE_TMPDIR/image" -F qcow2 "$VM_DIR/disk.0.snap/0"
-    ln -s disk.0.snap/0 "$VM_DIR/disk.0"
-    qemu-img create -q -f qcow2 "$VM_DIR/disk.1" $((32 * 1048576 + 512))
-    lab_on
-}
-
-teardown() {
-    ! virsh -q domstate lab >/dev/null 2>&1 || lab_off
-    rm -rf "$VM_DIR" "$STORE"
-}
+setup() { lab_made $((32 * 1048576 + 512)); }
+teardown() { lab_gone; }
 
 # changes N: something that only the N-th increment has
 changes() {

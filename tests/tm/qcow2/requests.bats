@@ -3,14 +3,7 @@
 
 load helper.bash
 
-setup_file() {
-    hypervisor_start
-    mkdir -p "$VM_DIR"
-    qemu-img create -q -f qcow2 "$VM_DIR/disk.0" 64M
-    qemu-io -c 'write -P 1 0 1M' "$VM_DIR/disk.0" >/dev/null
-    guest_define --no-agent lab "$BATS_FILE_TMPDIR/console" "$VM_DIR/disk.0"
-    virsh -q start lab --paused
-}
+setup_file() { paused_lab 64M 1M; }
 
 teardown_file() { hypervisor_stop; }
 

@@ -3,27 +3,16 @@
 
 load layers.bash
 
-setup_file() {
-    hypervisor_start
-    qemu-img create -q -f qcow2 "$BATS_FILE_TMPDIR/image" 64M
-    qemu-io -c 'write -P 1 0 8M' "$BATS_FILE_TMPDIR/image" >/dev/null
-}
+setup_file() { layers_start; }
 
 teardown_file() { hypervisor_stop; }
 
 setup() {
     INCREMENT_MODE=CBT
-    mkdir -p "$VM_DIR/disk.0.snap" "$STORE"
-    qemu-img create -q -f qcow2 -b "$BATS_FILE_TMPDIR/image" -F qcow2 "$VM_DIR/disk.0.snap/0"
-    ln -s disk.0.snap/0 "$VM_DIR/disk.0"
-    qemu-img create -q -f qcow2 "$VM_DIR/disk.1" $((32 * 1048576))
-    lab_on
+    lab_made 32M
 }
 
-teardown() {
-    ! virsh -q domstate lab >/dev/null 2>&1 || lab_off
-    rm -rf "$VM_DIR" "$STORE"
-}
+teardown() { lab_gone; }
 
 # changes N: something that only the N-th increment has
 changes() {

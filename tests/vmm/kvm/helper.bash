@@ -43,6 +43,12 @@ message() {
 XML
 }
 
+# backup < message: of VM 12
+backup() { base64 -w 0 | timeout 90 "$BUILD/vmm/kvm/backup" 12; }
+
+# steps: the drivers that were called, in their order
+steps() { cut -d' ' -f1 "$CALLS" | paste -sd' '; }
+
 # start_backup: of VM 12, in the background, as $backup; its output in $BATS_TEST_TMPDIR/{out,err}
 start_backup() {
     message | base64 -w 0 >"$BATS_TEST_TMPDIR/request"

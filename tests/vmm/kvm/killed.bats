@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmm/kvm/backup: what a killed one leaves, and an upload of which nobody was told.
+
+load helper
+
+setup() { setup_drivers; }
+teardown() { stop_everything; }
+
+@test "a killed orchestrator takes its step with it, and the next backup undoes first" {
+    driver_waits prebackup_live
+    start_backup
+    eventually waits prebackup_live
+    kill -KILL "$backup"
+    wait "$backup" || true
+    eventually grep -qx 'prebackup_live stopped' "$CALLS"
+    [ "$(steps)" = 'tm/qcow2/prebackup_live prebackup_live prebackup_live' ]
+
+    driver_does prebackup_live ''
+    rm "$CALLS"
+    run -0 --separate-stderr backup < <(message)
+    [ "$output" = 'aaaa0000 42 qcow2' ]
+    [[ $stderr == *'WARN: '*'in its prebackup: undoing it'* ]]
+    [ "$(steps)" = 'tm/qcow2/postbackup_live tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+    stdin_of 1 | grep -q '<BACKUP_RESULT>FAILURE</BACKUP_RESULT>'
+    run ! grep -q BACKUP_RESULT <(stdin_of 2)
+}
+
+@test "what a killed orchestrator left is undone where that backup was" {
+    driver_waits prebackup_live
+    start_backup
+    eventually waits prebackup_live
+    kill -KILL "$backup"
+    wait "$backup" || true
+    eventually grep -qx 'prebackup_live stopped' "$CALLS"
+    rm "$CALLS"
+    # The VM has moved, and was powered off, in the meantime.
+    run -0 --separate-stderr backup < <(message lcm=70 'words=kvm2:/other/0/12 0 one-12 - 12 0')
+    [ "$(sed -n 1p "$CALLS")" = "tm/qcow2/postbackup_live $WORDS" ]
+    [ "$(sed -n 2p "$CALLS")" = 'tm/qcow2/prebackup kvm2:/other/0/12 0 one-12 - 12 0' ]
+}
+
+# killed_in ACTION [NAME=VALUE...]: a backup of that message whose orchestrator is killed then
+killed_in() {
+    rm -f "$CALLS"
+    driver_does "$1" 'kill -KILL $PPID; echo aaaa0000 42 qcow2'
+    run backup < <(message "${@:2}")
+    driver_does "$1" 'echo aaaa0000 42 qcow2'
+    rm -f "$CALLS"
+}
+
+# asked_to_discard RUN: that was the second thing that the last backup did
+asked_to_discard() {
+    [ "$(sed -n 2p "$CALLS")" = "datastore/restic/discard ${WORDS%% *} $1 - 12" ]
+    stdin_of 2 | grep -q '<DS_MAD>restic</DS_MAD>'
+    [ "$(steps)" = 'tm/qcow2/postbackup_live datastore/restic/discard tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+}
+run_of() { jq -er .run "$VMVAULT_VAR/vmm/12.json"; }
+
+@test "what a killed orchestrator had stored, or perhaps has, is removed by the next backup" {
+    local action name
+    for action in backup postbackup_live; do
+        killed_in $action
+        name=$(run_of)
+        [[ $name =~ ^[0-9a-f]{16}$ ]]
+        run -0 --separate-stderr backup < <(message)
+        [ "$output" = 'aaaa0000 42 qcow2' ]
+        asked_to_discard "$name"
+    done
+    [ ! -e "$VMVAULT_VAR/vmm/12.json" ]
+}
+
+@test "the datastore's driver gets the name by which that is found" {
+    driver_does backup 'jq -r .run "$VMVAULT_VAR/vmm/12.json" >"$CALLS.file"; echo "$VMVAULT_RUN" >"$CALLS.run"; echo aaaa0000 42 qcow2'
+    run -0 --separate-stderr backup < <(message)
+    [ -s "$CALLS.run" ]
+    diff "$CALLS.run" "$CALLS.file"
+}
+
+@test "an orchestrator that is killed before the upload has stored nothing" {
+    killed_in prebackup_live
+    run -0 --separate-stderr backup < <(message)
+    run ! grep -q discard "$CALLS"
+}
+
+@test "what cannot be removed is named, and the next backup works" {
+    killed_in postbackup_live
+    driver_does discard 'echo "the repository is gone" >&2; exit 1'
+    run -0 --separate-stderr backup < <(message)
+    [[ $stderr == *"WARN: "*"'aaaa0000'"*"datastore 100"*"the repository is gone"* ]]
+    rm "$VMVAULT_REMOTES/datastore/restic/discard"
+    killed_in postbackup_live
+    run -0 --separate-stderr backup < <(message)
+    [[ $stderr == *"WARN: "*"'aaaa0000'"* ]]
+}
+
+@test "what was stored in another datastore is removed there" {
+    killed_in postbackup_live
+    local name
+    name=$(run_of)
+    export VMVAULT_CORE_DIR=$BATS_TEST_TMPDIR/core
+    mkdir -p "$VMVAULT_CORE_DIR/datastores"
+    echo '<DATASTORE><ID>100</ID><DS_MAD>restic</DS_MAD><MARK>old</MARK></DATASTORE>' >"$VMVAULT_CORE_DIR/datastores/100.xml"
+    run -0 --separate-stderr backup < <(message store=101)
+    asked_to_discard "$name"
+    stdin_of 2 | grep -q '<MARK>old</MARK>'
+}
+
+# answered [NAME=VALUE...]: a backup of that message whose orchestrator dies as it answers
+answered() {
+    driver_does postbackup_live 'cp "$VMVAULT_VAR/vmm/12.json" "$CALLS.state"'
+    run -0 backup < <(message "$@")
+    driver_does postbackup_live ''
+    jq '.answered = true' "$CALLS.state" >"$VMVAULT_VAR/vmm/12.json"
+    rm "$CALLS"
+}
+
+@test "an answer that the core has heard is not taken back; one that it has not is" {
+    answered last=3
+    run -0 --separate-stderr backup < <(message last=4)
+    run ! grep -q discard "$CALLS"
+    run ! grep WARN <<<"$stderr"
+    answered last=3
+    run -0 --separate-stderr backup < <(message last=3)
+    grep -q discard "$CALLS"
+}
+
+@test "an answer of which nobody knows whether it was heard is not taken back, but named" {
+    local next
+    for next in last=-1 'last=3 chain=8'; do
+        answered last=3
+        # shellcheck disable=SC2086
+        run -0 --separate-stderr backup < <(message $next)
+        run ! grep -q discard "$CALLS"
+        [[ $stderr == *"WARN: "*"'aaaa0000 42 qcow2'"* ]]
+    done
+    answered last=-1
+    run -0 --separate-stderr backup < <(message last=-1)
+    run ! grep -q discard "$CALLS"
+    [[ $stderr == *"WARN: "*"'aaaa0000 42 qcow2'"* ]]
+}
+
+@test "a driver that is killed, or does not say what it stored, may have stored something" {
+    local text
+    for text in 'kill -KILL $$' 'echo nonsense'; do
+        rm -f "$CALLS"
+        driver_does backup "$text"
+        run -1 --separate-stderr backup < <(message)
+        [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live datastore/restic/discard' ]
+    done
+}
+
+@test "a cancellation that comes too late for the upload does not count" {
+    driver_does backup 'trap "echo aaaa0000 42 qcow2; exit 0" TERM; kill -TERM $PPID; while :; do sleep 0.05; done'
+    run -0 --separate-stderr backup < <(message)
+    [ "$output" = 'aaaa0000 42 qcow2' ]
+    run ! grep -q FAILURE <(stdin_of 3)
+}
+
+@test "an upload that a cancellation does not end is undone beside, and ends then" {
+    driver_does backup 'trap "" TERM; kill -TERM $PPID; until [ -e "$CALLS.undone" ]; do sleep 0.05; done; touch "$CALLS.free"; exit 1'
+    driver_does postbackup_live 'touch "$CALLS.undone"'
+    run --separate-stderr backup < <(message)
+    [ "$status" -eq 143 ]
+    [ -e "$CALLS.free" ]
+    [ "$(grep -c postbackup_live "$CALLS")" -eq 1 ]
+    stdin_of 3 | grep -q FAILURE
+}
+
+@test "an upload that succeeds after it has been undone is removed, and was cancelled" {
+    driver_does backup 'trap "" TERM; kill -TERM $PPID; until [ -e "$CALLS.undone" ]; do sleep 0.05; done; echo aaaa0000 42 qcow2'
+    driver_does postbackup_live 'touch "$CALLS.undone"'
+    run --separate-stderr backup < <(message)
+    [ "$status" -eq 143 ]
+    [ -z "$output" ]
+    grep -q '^datastore/restic/discard' "$CALLS"
+}
+
+@test "the undo goes on when its orchestrator is killed" {
+    driver_does prebackup_live 'exit 1'
+    mkfifo "$BATS_TEST_TMPDIR/go"
+    driver_does postbackup_live "echo undoing >>\"\$CALLS\"; read -r _ <$BATS_TEST_TMPDIR/go; echo undone >>\"\$CALLS\""
+    start_backup
+    eventually grep -qsx undoing "$CALLS"
+    kill -KILL "$backup"
+    wait "$backup" || true
+    echo >"$BATS_TEST_TMPDIR/go"
+    eventually grep -qx undone "$CALLS"
+}
+
+@test "a state file that cannot be read does not stop the next backup" {
+    mkdir -p "$VMVAULT_VAR/vmm"
+    for text in '' '{' '[]' '{"pid":1,"phase":"x","started":"","tm_mad":"../x","live":true,"words":["a","b","c","d","e","f"]}'; do
+        rm -f "$CALLS"
+        echo "$text" >"$VMVAULT_VAR/vmm/12.json"
+        run -0 --separate-stderr backup < <(message)
+        [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+    done
+}
