@@ -70,6 +70,10 @@ bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how
     try {
       const auto domain = hypervisor.find(domain_uuid);
       if (!domain || !is_active(*domain)) return true;
+      if (how == Freeze::agent && state_of(*domain).paused_by_io_error()) {
+        why = "qemu has paused it for an I/O error";
+        break;
+      }
       try_once(*domain, how);
       if (is_free(*domain, how)) return true;
       why = "it is still " + std::string{how == Freeze::suspend ? "paused" : "frozen"};

@@ -23,8 +23,9 @@ std::chrono::seconds usual_freeze_deadline(const Domain& domain, Freeze how,
                                            std::chrono::seconds limit) noexcept;
 
 // Thaw (agent) or resume (suspend), and look whether it helped; again and again until it did, or
-// `limit` has passed.  A freeze that an agent obeys late is thawed too, since only the status
-// counts. True when the guest is known to run free, or to be gone.
+// `limit` has passed, or qemu has paused it for an I/O error: then its job must end first.  A
+// freeze that an agent obeys late is thawed too, since only the status counts. True when the guest
+// is known to run free, or to be gone.
 bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how,
               std::chrono::seconds limit) noexcept;
 

@@ -31,6 +31,7 @@ constexpr std::chrono::milliseconds quick{100};         // the same while its ma
 constexpr std::chrono::milliseconds for_stopped{1200};  // what a maker has for that
 constexpr std::chrono::milliseconds for_slow{5000};
 constexpr std::chrono::minutes patience{30};         // with a libvirt or a guest that does not obey
+constexpr std::chrono::seconds attempt{3};           // to set a guest free
 constexpr std::chrono::seconds between_attempts{2};  // of an end
 
 // By a signal, or a debugger.  The third word of proc(5)'s stat, after a name in parentheses.
@@ -81,6 +82,7 @@ class GuardProcess {
       how_ = parse_freeze(words.at("freeze").get<std::string>());
       domain_ = words.at("domain");
       thaw_at_ = Clock::now() + std::chrono::seconds{words.at("seconds").get<long>()};
+      trying_until_.reset();
     } else if (words.contains("freed")) {
       thaw_at_.reset();
     } else if (words.contains("scratch")) {
@@ -103,12 +105,17 @@ class GuardProcess {
     if (journal && journal->exporter <= 0) kill(journal->pid, SIGTERM);
   }
 
-  // An agent that sleeps may obey the freeze much later; so this goes on for long.
+  // An agent that sleeps may obey the freeze much later; so this goes on for long, and between the
+  // attempts we look after the rest.
   void set_free_now() {
-    log(Level::error, "the guest stood still for too long: setting it free");
+    if (!trying_until_) {
+      log(Level::error, "the guest stood still for too long: setting it free");
+      trying_until_ = Clock::now() + patience;
+    }
     finish_layers();
-    set_free(hypervisor_, domain_, how_, patience);
-    thaw_at_.reset();
+    const bool free = set_free(hypervisor_, domain_, how_, attempt);
+    thaw_at_ = Clock::now() + attempt;
+    if (free || Clock::now() >= *trying_until_) thaw_at_.reset();
   }
 
   // A guest whose processors stand still for new layers cannot be thawed.
@@ -183,7 +190,7 @@ class GuardProcess {
   Fd starts_;  // readable when the VM is being started
   Freeze how_ = Freeze::none;
   std::string domain_;
-  std::optional<Clock::time_point> thaw_at_;
+  std::optional<Clock::time_point> thaw_at_, trying_until_;
   bool watching_ = false;
   bool silent_ = false;  // libvirt's silence has been reported
   fs::path scratch_;

@@ -21,10 +21,11 @@ void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
   finish_switch(journal, hypervisor, vm_dir);
   if (!end_jobs_of(journal, hypervisor))
     throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
+  // Before the thaw: the agent of a guest that is paused does not answer.
+  resume_after_io_error(hypervisor, journal);
   if (journal.thaw_owed != Freeze::none &&
       !set_free(hypervisor, journal.domain, journal.thaw_owed, std::chrono::seconds{30}))
     throw Error{"the guest of " + who + " that an earlier backup stopped could not be set free"};
-  resume_after_io_error(hypervisor, journal);
 }
 
 // The journal of another host is not ours to carry out.  But a guest that runs here does not run
