@@ -58,18 +58,34 @@ Merge::~Merge() = default;
 
 const Plan& Merge::plan() const { return state_->plan; }
 
-void Merge::write(const Sink& sink) {
+void Merge::read(std::uint64_t offset, std::span<std::byte> out) {
   const Plan& plan = state_->plan;
-  write_metadata(plan, sink);
+  while (!out.empty()) {
+    std::span<std::byte> part;
+    if (offset < plan.metadata_size()) {
+      part = out.first(std::min<std::uint64_t>(out.size(), plan.metadata_size() - offset));
+      plan.read_metadata(offset, part);
+    } else {
+      const auto place = plan.place(offset);
+      part = out.first(std::min<std::uint64_t>(out.size(), place.length));
+      state_->read(place.guest_offset, part);
+    }
+    offset += part.size();
+    out = out.subspan(part.size());
+  }
+  if (offset == plan.file_size())
+    for (StreamReader& file : state_->files) file.finish();
+}
+
+void Merge::write(const Sink& sink) {
   std::vector<std::byte> buffer(1 << 20);
-  for (std::uint64_t at = plan.metadata_size(); at < plan.file_size();) {
-    const auto place = plan.place(at);
-    const auto part = std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), place.length));
-    state_->read(place.guest_offset, part);
+  for (std::uint64_t at = 0; at < plan().file_size();) {
+    const auto part =
+        std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), plan().file_size() - at));
+    read(at, part);
     sink(part);
     at += part.size();
   }
-  for (StreamReader& file : state_->files) file.finish();
 }
 
 }  // namespace qcow2

@@ -49,6 +49,39 @@ void expect_as_qemu(const Chain& chain) {
   expect_same(ours, "qcow2", theirs, "raw");
 }
 
+TEST(Merge, IsReadInAnyPieces) {
+  Random random{5};
+  const Chain chain{{.size = 4 * mib, .extents = random_extents(random, 4 * mib), .seed = 1},
+                    {.size = 4 * mib, .extents = random_extents(random, 4 * mib), .seed = 2}};
+  std::vector<std::byte> whole;
+  merge(chain).write([&](auto bytes) { whole.insert(whole.end(), bytes.begin(), bytes.end()); });
+  Merge merged = merge(chain);
+  ASSERT_EQ(whole.size(), merged.plan().file_size());
+  for (std::uint64_t at = 0; at < whole.size();) {
+    at += between(random, 0, 3) == 0 ? between(random, 0, 9999) : 0;  // some are left out
+    if (at >= whole.size()) break;
+    std::vector<std::byte> part(std::min(between(random, 1, 200000), whole.size() - at));
+    merged.read(at, part);
+    ASSERT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + static_cast<long>(at))) << at;
+    at += part.size();
+  }
+}
+
+TEST(Merge, KnowsAtTheLastByteThatAStreamGoesOn) {
+  const Disk disk{.size = mib, .extents = {{0, mib, Content::data}}};
+  std::vector<StreamReader> files;
+  files.emplace_back(
+      [source = from_disk(disk), ended = false](std::span<std::byte> out) mutable -> std::size_t {
+        if (const auto count = source(out)) return count;
+        return std::exchange(ended, true) ? 0 : 1;
+      },
+      "too long");
+  Merge merged{std::move(files)};
+  std::vector<std::byte> part(merged.plan().file_size() - 1);
+  merged.read(0, part);
+  EXPECT_THROW(merged.read(part.size(), std::span{part}.first(1)), Error);
+}
+
 TEST(Merge, IsWhatAReaderOfTheChainSees) {
   Random random{3};
   for (int i = 0; i < scaled(15); ++i) {

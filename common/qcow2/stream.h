@@ -58,7 +58,11 @@ class Merge {
   ~Merge();
 
   const Plan& plan() const;  // of the merged file: sequential, without backing file
-  // Writes the whole merged file, then finish()es every stream.  Throws Error.
+  // The bytes [offset, offset + out.size()) of the merged file, at or after what was asked for last
+  // (what lies between is skipped).  Whoever has read the last byte knows that every stream has
+  // ended well.  Throws Error.
+  void read(std::uint64_t offset, std::span<std::byte> out);
+  // The whole file.
   void write(const Sink& sink);
 
  private:
