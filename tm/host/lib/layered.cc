@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/nbd/server.h"
 #include "common/one/action.h"
 #include "common/one/xml.h"
 #include "tm/host/lib/bitmaps.h"
@@ -14,7 +15,6 @@
 #include "tm/host/lib/layer_switch.h"
 #include "tm/host/lib/live_chain.h"
 #include "tm/host/lib/live_disk.h"
-#include "tm/host/lib/nbd_server.h"
 #include "tm/host/lib/standstill.h"
 
 namespace fs = std::filesystem;
@@ -213,13 +213,13 @@ class LayeredOrigin : public Origin {
 
   void serve() {
     for (const auto& part : found_) {
-      const NbdServer::Order order{.image = part.layers.active(),
-                                   .format = part.format,
-                                   .export_name = part.target,
-                                   .bitmap = {},
-                                   .layers = part.since_parent};
+      const nbd::Server::Order order{.image = part.layers.active(),
+                                     .format = part.format,
+                                     .export_name = part.target,
+                                     .bitmap = {},
+                                     .layers = part.since_parent};
       const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
-      servers_.push_back(std::make_unique<NbdServer>(order, socket));
+      servers_.push_back(std::make_unique<nbd::Server>(order, socket));
     }
   }
 
@@ -228,7 +228,7 @@ class LayeredOrigin : public Origin {
   std::vector<LayeredPart> found_;
   std::vector<Part> parts_;
   TempDir sockets_;
-  std::vector<std::unique_ptr<NbdServer>> servers_;
+  std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 
 // A domain that is defined while it is off must be started on the link, or it would not see the new

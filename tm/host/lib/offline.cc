@@ -2,11 +2,11 @@
 #include <memory>
 
 #include "common/cancel.h"
+#include "common/nbd/server.h"
 #include "common/one/action.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/live_disk.h"
-#include "tm/host/lib/nbd_server.h"
 
 namespace fs = std::filesystem;
 
@@ -171,11 +171,11 @@ class OfflineOrigin : public Origin {
 
   void serve() {
     for (const auto& part : parts_) {
-      NbdServer::Order order{
+      nbd::Server::Order order{
           .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
       if (part.since_parent) order.bitmap = parent_name();
       const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
-      servers_.push_back(std::make_unique<NbdServer>(order, socket));
+      servers_.push_back(std::make_unique<nbd::Server>(order, socket));
     }
   }
 
@@ -184,7 +184,7 @@ class OfflineOrigin : public Origin {
   std::vector<Part> parts_;
   NewBitmaps bitmaps_;  // go after the servers have ended
   TempDir sockets_;
-  std::vector<std::unique_ptr<NbdServer>> servers_;
+  std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A powered-off VM's image, served read-only by a qemu-nbd that cannot outlive us.
+// An image, with its backing files, served read-only by a qemu-nbd that cannot outlive us.
 #pragma once
 
 #include <libnbd.h>
@@ -12,9 +12,9 @@
 #include "common/file.h"
 #include "common/handle.h"
 
-namespace host {
+namespace nbd {
 
-class NbdServer {
+class Server {
  public:
   struct Order {
     std::filesystem::path image;
@@ -26,7 +26,7 @@ class NbdServer {
 
   // Waits until it serves.  Throws Error with qemu-nbd's own words when it does not, for example
   // because a VM has the image open.  While it serves, no VM can be started on the image.
-  NbdServer(const Order& order, const std::filesystem::path& socket);
+  Server(const Order& order, const std::filesystem::path& socket);
 
   const std::filesystem::path& socket() const { return socket_; }
 
@@ -40,4 +40,4 @@ class NbdServer {
   Owned<nbd_handle, nbd_close> leash_;
 };
 
-}  // namespace host
+}  // namespace nbd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tm/host/lib/nbd_server.h"
+#include "common/nbd/server.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,12 +13,12 @@
 
 namespace fs = std::filesystem;
 
-namespace host {
+namespace nbd {
 namespace {
 
 fs::path log_of(const fs::path& socket) { return socket.string() + ".log"; }
 
-Child start(const NbdServer::Order& order, const fs::path& socket) {
+Child start(const Server::Order& order, const fs::path& socket) {
   std::vector<std::string> argv{"qemu-nbd",   "--read-only",   "--shared=16",
                                 "--socket",   socket,          "--format",
                                 order.format, "--export-name", order.export_name};
@@ -32,7 +32,7 @@ Child start(const NbdServer::Order& order, const fs::path& socket) {
 
 }  // namespace
 
-NbdServer::NbdServer(const Order& order, const fs::path& socket)
+Server::Server(const Order& order, const fs::path& socket)
     : socket_{socket}, child_{start(order, socket)} {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
   while (!connect(order.export_name)) {
@@ -46,10 +46,10 @@ NbdServer::NbdServer(const Order& order, const fs::path& socket)
   }
 }
 
-bool NbdServer::connect(const std::string& export_name) {
+bool Server::connect(const std::string& export_name) {
   leash_.reset(nbd_create());
   return leash_ && nbd_set_export_name(leash_.get(), export_name.c_str()) == 0 &&
          nbd_connect_unix(leash_.get(), socket_.c_str()) == 0;
 }
 
-}  // namespace host
+}  // namespace nbd
