@@ -2,6 +2,8 @@
 #include "common/one/core.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -19,6 +21,44 @@ std::chrono::seconds time_limit() {
   throw Error{"the setting CORE_TIMEOUT is not a number of seconds from 1 to 3600"};
 }
 
+std::optional<std::filesystem::path> directory_instead_of_service() {
+  const char* directory = getenv("VMVAULT_CORE_DIR");
+  if (!directory || !*directory) return std::nullopt;
+  return normal_path(directory);
+}
+
+// The images of an IMAGE_POOL that hold the backups of a datastore.
+class Page {
+ public:
+  Page(const std::string& text, int datastore_id) {
+    constexpr int backup = 6;
+    const Xml pool{text};
+    for (const auto& image : pool.root().find_all("IMAGE")) {
+      ++images_;
+      if (image.number_at("DATASTORE_ID") != datastore_id || image.number_at("TYPE") != backup)
+        continue;
+      mb_ += image.number_at("SIZE");
+    }
+  }
+  int images() const { return images_; }
+  std::int64_t mb() const { return mb_; }
+
+ private:
+  int images_ = 0;
+  std::int64_t mb_ = 0;
+};
+
+std::int64_t sum_of_pages(const Core& core, int datastore_id) {
+  constexpr int page_size = 500, most_pages = 10'000;  // of a core that knows no pages
+  std::int64_t mb = 0;
+  for (int n = 0; n < most_pages; ++n) {
+    const Page page{core.images(n * page_size, page_size, time_limit()), datastore_id};
+    mb += page.mb();
+    if (page.images() != page_size) return mb;
+  }
+  throw Error{"it never ends"};
+}
+
 Xml parse(const std::string& text, int id) {
   Xml document{text};
   const Datastore datastore{document.root()};
@@ -32,12 +72,10 @@ Xml parse(const std::string& text, int id) {
 Datastore datastore_from_core(int id) { return Datastore{datastore_document_from_core(id).root()}; }
 
 Xml datastore_document_from_core(int id) {
-  const char* directory = getenv("VMVAULT_CORE_DIR");
-  const bool service = !directory || !*directory;
   std::string where;
   try {
-    if (!service) {
-      const auto path = normal_path(directory) / "datastores" / (std::to_string(id) + ".xml");
+    if (const auto directory = directory_instead_of_service()) {
+      const auto path = *directory / "datastores" / (std::to_string(id) + ".xml");
       where = path;
       return parse(read_file(path), id);
     }
@@ -50,4 +88,17 @@ Xml datastore_document_from_core(int id) {
     throw Error{"cannot read datastore " + std::to_string(id) +
                 (where.empty() ? "" : " from '" + where + "'") + ": " + e.what()};
   }
+}
+
+std::int64_t backup_mb_from_core(int datastore_id) try {
+  if (const auto directory = directory_instead_of_service()) {
+    const auto pool = read_file_if_any(*directory / "imagepool.xml");
+    return pool ? Page{*pool, datastore_id}.mb() : 0;
+  }
+  return sum_of_pages(Core::from_environment(), datastore_id);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  throw Error{"cannot read the images of datastore " + std::to_string(datastore_id) + ": " +
+              e.what()};
 }

@@ -2,6 +2,8 @@
 // What a program without a request on its stdin asks the core for.
 #pragma once
 
+#include <cstdint>
+
 #include "common/one/datastore.h"
 
 // The datastore with this id, with its secrets in clear.
@@ -12,3 +14,7 @@
 // Throws Error, naming the datastore and the core, or Cancelled.
 Datastore datastore_from_core(int id);
 Xml datastore_document_from_core(int id);  // the same as it came
+
+// MiB of all backup images in the datastore, as the core accounts them.  Where VMVAULT_CORE_DIR is
+// set, those of <that directory>/imagepool.xml, if there is one.  Throws as above.
+std::int64_t backup_mb_from_core(int datastore_id);

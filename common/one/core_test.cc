@@ -157,6 +157,27 @@ TEST(CoreService, IsAskedForADecryptedDatastore) {
   EXPECT_EQ(call.at("/methodCall/params/param[3]/value/boolean"), "1");
 }
 
+TEST(CoreService, SaysWhatTheBackupsOfADatastoreHave) {
+  const auto image = [](int datastore_id, int type, int mb) {
+    return "<IMAGE><TYPE>" + std::to_string(type) + "</TYPE><SIZE>" + std::to_string(mb) +
+           "</SIZE><DATASTORE_ID>" + std::to_string(datastore_id) + "</DATASTORE_ID></IMAGE>";
+  };
+  FakeCore core{answer(true, "<IMAGE_POOL>" + image(100, 6, 3000) + image(101, 6, 7) +
+                                 image(100, 0, 9) + image(100, 6, 83) + "</IMAGE_POOL>")};
+  const Client client{core.url()};
+  EXPECT_EQ(backup_mb_from_core(100), 3083);
+  const auto request = core.request();
+  const Xml call{request.substr(request.find("<?xml"))};
+  EXPECT_EQ(call.at("/methodCall/methodName"), "one.imagepool.info");
+  EXPECT_EQ(call.at("/methodCall/params/param[2]/value"), "-2");
+}
+
+TEST(CoreService, ThatDoesNotListTheImagesIsAnError) {
+  const FakeCore core{answer(false, "not authorized")};
+  const Client client{core.url()};
+  EXPECT_THROW(backup_mb_from_core(100), Error);
+}
+
 TEST(CoreService, ThatRefusesIsQuotedWithoutTheSession) {
   const FakeCore core{answer(false, "no such user:\n oneadmin:hunter2 (hunter2)")};
   const Client client{core.url()};

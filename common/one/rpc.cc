@@ -157,6 +157,30 @@ std::string unpack(xmlrpc_value* answer) {
   return text;
 }
 
+// method(session, arguments), which are as `format` says.
+template <class... Arguments>
+std::string call(const Core& core, const std::string& method, std::chrono::seconds limit,
+                 const char* format, Arguments... arguments) try {
+  const Client client = make_client(limit);
+  const Interrupt interrupt{client.get()};
+  Env env;
+  xmlrpc_value* answer = nullptr;
+  xmlrpc_client_call2f(&env, client.get(), core.endpoint.c_str(), method.c_str(), &answer, format,
+                       core.session.c_str(), arguments...);
+  cancel::check();
+  env.check();
+  return unpack(Value{answer}.get());
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  // Neither curl nor the core is trusted not to repeat what it was given.
+  std::string why = e.what();
+  blot_out(why, core.endpoint);
+  blot_out(why, core.session);
+  blot_out(why, core.session.substr(core.session.find(':') + 1));
+  throw Error{one_line(why)};
+}
+
 }  // namespace
 
 Core Core::from_environment() { return {find_endpoint(), find_session()}; }
@@ -169,23 +193,11 @@ std::string Core::name() const {
                                           : endpoint.substr(0, host) + endpoint.substr(at + 1);
 }
 
-std::string Core::info(const std::string& method, int id, std::chrono::seconds limit) const try {
-  const Client client = make_client(limit);
-  const Interrupt interrupt{client.get()};
-  Env env;
-  xmlrpc_value* answer = nullptr;
-  xmlrpc_client_call2f(&env, client.get(), endpoint.c_str(), method.c_str(), &answer, "(sib)",
-                       session.c_str(), id, 1);
-  cancel::check();
-  env.check();
-  return unpack(Value{answer}.get());
-} catch (const Cancelled&) {
-  throw;
-} catch (const Error& e) {
-  // Neither curl nor the core is trusted not to repeat what it was given.
-  std::string why = e.what();
-  blot_out(why, endpoint);
-  blot_out(why, session);
-  blot_out(why, session.substr(session.find(':') + 1));
-  throw Error{one_line(why)};
+std::string Core::info(const std::string& method, int id, std::chrono::seconds limit) const {
+  return call(*this, method, limit, "(sib)", id, 1);
+}
+
+std::string Core::images(int offset, int count, std::chrono::seconds limit) const {
+  constexpr int of_all_users = -2;
+  return call(*this, "one.imagepool.info", limit, "(siii)", of_all_users, offset, -count);
 }
