@@ -14,6 +14,7 @@
 
 #include "common/base64.h"
 #include "common/cancel.h"
+#include "common/core_dump.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/number.h"
@@ -148,6 +149,7 @@ int run_action(const Contract& contract, int argc, char** argv, const Action& ac
   auto status = Exit::ok;
   try {
     occupy_standard_descriptors();
+    forbid_core_dumps();
     cancel::install();
     write_all(STDOUT_FILENO, run(contract, {argv + 1, argv + argc}, action), "write the reply");
   } catch (const Error& e) {

@@ -18,6 +18,7 @@
 #include "common/cancel.h"
 #include "common/command.h"
 #include "common/confine.h"
+#include "common/core_dump.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/mount.h"
@@ -134,6 +135,7 @@ int serve() {
 int main() {
   try {
     cancel::install();
+    forbid_core_dumps();
     const int status = serve();
     confine::leave();
     return status;
