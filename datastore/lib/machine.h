@@ -58,6 +58,7 @@ class Machine {
   explicit Machine(const std::string& host);
 
   bool here() const { return host_.empty(); }
+  const std::string& host() const { return host_; }  // as ssh knows it; empty: here
   std::string name() const { return here() ? "this machine" : "'" + host_ + "'"; }
 
   // The request's program, looked up by tool_path() over there, ready to run.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Removes a backup: all snapshots of its chain, and the data that only they used.
 
-#include <algorithm>
-
 #include "common/error.h"
 #include "common/one/action.h"
 #include "datastore/restic/lib/image.h"
@@ -19,23 +17,21 @@ constexpr Contract contract{
     .description =
         "Snapshots that do not exist any more are no error, nor is a repository that does not "
         "exist below a BASE_PATH of this machine that does.  While others use the repository it "
-        "waits, for at most RESTIC_LOCK_WAIT seconds (300)."};
+        "waits, for at most RESTIC_LOCK_WAIT seconds (300).\n\n"
+        "It succeeds when the snapshots are gone.  Their data is removed when RESTIC_PRUNE says: "
+        "C<now> at once, C<window> at once in that part of the day, else by the F<monitor> of that "
+        "time, C<never> only by F<datastore/restic/prune>.  What cannot be removed then is logged "
+        "and goes with the next prune."};
 
 std::string rm(const Request& request) {
   const restic::BackupImage image{request.xml()};
   if (!image.has_chain()) return "";  // nothing of it was ever stored
-  const auto prune = restic::prune_options(image.datastore());
+  const restic::PrunePolicy policy{image.datastore()};
   const auto restic = image.open();
   if (restic.repository().was_never_made()) return "";
   std::vector<std::string> ids;
   for (const auto& increment : image.chain().increments()) ids.push_back(increment.source);
-  std::vector<std::string> found;
-  for (const auto& snapshot : restic.find(ids)) found.push_back(restic::short_id(snapshot.id));
-  // A call before this one may have been killed when it had forgotten them and not yet pruned.
-  if (found.empty())
-    restic.prune(prune);
-  else
-    restic.forget(found, prune);
+  restic::remove_snapshots(restic, ids, policy);
   return "";
 }
 

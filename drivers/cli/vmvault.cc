@@ -5,11 +5,13 @@
 #include <iostream>
 
 #include "common/cancel.h"
+#include "common/core_dump.h"
 #include "common/error.h"
 #include "common/one/config.h"
 #include "drivers/cli/lib/backup.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/list.h"
+#include "drivers/cli/lib/prune.h"
 #include "drivers/cli/lib/recover.h"
 #include "drivers/cli/lib/remove.h"
 #include "drivers/cli/lib/restore.h"
@@ -27,6 +29,7 @@ constexpr const char* examples =
     "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
+    "  vmvault datastore prune                    give back the space of deleted backups\n"
     "  vmvault recover                            clean up after backups that died\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 wrong use, 143 cancelled (^C or SIGTERM).  See vmvault(1).";
@@ -39,6 +42,7 @@ struct Words {
   bool json = false;
   cli::RestoreOptions restore;
   cli::RecoverOptions recover;
+  cli::PruneOptions prune;
   std::function<void(cli::App&)> command;
 };
 
@@ -81,6 +85,16 @@ void add_recover(CLI::App& root, Words& words) {
       [&words] { words.command = [&words](cli::App& app) { cli::recover(app, words.recover); }; });
 }
 
+void add_datastore(CLI::App& root, Words& words) {
+  auto* datastore = root.add_subcommand("datastore", "Upkeep of where the backups are");
+  datastore->require_subcommand(1);
+  auto* sub = datastore->add_subcommand("prune", "Give back the space of deleted backups");
+  sub->add_option("ID", words.prune.datastore, "The datastore (default: 100)");
+  sub->add_flag("--all", words.prune.all, "Every repository, also if nothing was deleted");
+  sub->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::prune(app, words.prune); }; });
+}
+
 void add_image_commands(CLI::App& root, Words& words) {
   auto* list = root.add_subcommand("list", "The backup images");
   auto* show = root.add_subcommand("show", "One image: its increments and disks");
@@ -112,6 +126,7 @@ int run(int argc, char** argv) {
   add_image_commands(root, words);
   add_restore(root, words);
   add_recover(root, words);
+  add_datastore(root, words);
   try {
     root.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -128,6 +143,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   cancel::install();
+  forbid_core_dumps();
   const int status = run(argc, argv);
   if (std::fflush(stdout) != 0) throw system_error("write the answer", errno);
   return status;

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "common/error.h"
 #include "common/number.h"
 #include "common/one/action.h"
+#include "common/one/location.h"
 
 namespace fs = std::filesystem;
 
@@ -37,6 +39,23 @@ std::string sftp_user(const Datastore& datastore) {
 
 std::string sftp_server(const Datastore& datastore) {
   return checked("RESTIC_SFTP_SERVER", datastore.required("RESTIC_SFTP_SERVER"), "._-:");
+}
+
+// "s3:<endpoint>/<bucket>": the endpoint may have a scheme, a port, and the prefix already.
+std::string s3_bucket(const Datastore& datastore) {
+  constexpr const char* attribute = "RESTIC_S3_ENDPOINT";
+  auto endpoint = datastore.attribute(attribute, "s3.amazonaws.com");
+  endpoint.erase(endpoint.find_last_not_of('/') + 1);
+  const auto bucket = checked("RESTIC_S3_BUCKET", datastore.required("RESTIC_S3_BUCKET"), "._-");
+  const std::string prefix = endpoint.starts_with("s3:") ? "" : "s3:";
+  return prefix + checked(attribute, endpoint, "._-:/[]") + "/" + bucket;
+}
+
+void blot_out(std::string& text, std::string_view secret) {
+  constexpr std::string_view blot = "***";
+  if (secret.empty()) return;
+  for (std::size_t at = 0; (at = text.find(secret, at)) != text.npos; at += blot.size())
+    text.replace(at, secret.size(), blot);
 }
 
 // Any other word means "auto", as it always did for this attribute.
@@ -72,8 +91,9 @@ Backend parse_backend(const Datastore& datastore) {
   const auto word = datastore.attribute("RESTIC_BACKEND", "SFTP");
   if (lower(word) == "local") return Backend::local;
   if (lower(word) == "sftp") return Backend::sftp;
+  if (lower(word) == "s3") return Backend::s3;
   throw BadRequest{"RESTIC_BACKEND of datastore " + std::to_string(datastore.id()) +
-                   " must be LOCAL or SFTP, not '" + one_line(word) + "'"};
+                   " must be LOCAL, SFTP or S3, not '" + one_line(word) + "'"};
 }
 
 std::filesystem::path base_path(const Datastore& datastore) {
@@ -90,12 +110,20 @@ Repository::Repository(const Datastore& datastore, const std::string& id)
     : backend_{parse_backend(datastore)},
       datastore_id_{datastore.id()},
       id_{id},
-      location_{(base_path(datastore) / id).string()},
       password_{datastore.required("RESTIC_PASSWORD")},
       max_processes_{datastore.number("RESTIC_MAXPROC", -1)} {
-  if (backend_ == Backend::sftp) use_sftp(datastore);
-  // A cache of what lies on a local disk would only be a second copy.
-  if (backend_ == Backend::local) options_.push_back("--no-cache");
+  switch (backend_) {
+    case Backend::local:
+      location_ = (base_path(datastore) / id).string();
+      options_.push_back("--no-cache");  // of what lies on a local disk: a second copy
+      break;
+    case Backend::sftp:
+      use_sftp(datastore);
+      break;
+    case Backend::s3:
+      use_s3(datastore);
+      break;
+  }
   options_.push_back("--repo=" + location_);
   if (const auto limit = datastore.number("RESTIC_BWLIMIT", -1); limit > 0) {
     options_.push_back("--limit-upload=" + std::to_string(limit));
@@ -110,7 +138,8 @@ Repository::Repository(const Datastore& datastore, const std::string& id)
 void Repository::use_sftp(const Datastore& datastore) {
   const auto server = sftp_server(datastore);
   const auto host = server.find(':') == server.npos ? server : "[" + server + "]";
-  location_ = "sftp:" + sftp_user(datastore) + "@" + host + ":" + location_;
+  location_ =
+      "sftp:" + sftp_user(datastore) + "@" + host + ":" + (base_path(datastore) / id_).string();
   options_.push_back(
       "--option=sftp.command=ssh -o BatchMode=yes -o ServerAliveInterval=15 "
       "-o ServerAliveCountMax=4 -l " +
@@ -120,6 +149,26 @@ void Repository::use_sftp(const Datastore& datastore) {
   if (connections_ != 5)
     transfer_options_.push_back("--option=sftp.connections=" + std::to_string(connections_));
   transfer_options_.push_back("--cleanup-cache");  // of repositories long gone
+}
+
+void Repository::use_s3(const Datastore& datastore) {
+  location_ = s3_bucket(datastore) + "/" + id_;
+  const auto region = datastore.attribute("RESTIC_S3_REGION", "us-east-1");
+  s3_environment_ = {{"AWS_ACCESS_KEY_ID", datastore.required("RESTIC_S3_ACCESS_KEY_ID")},
+                     {"AWS_SECRET_ACCESS_KEY", datastore.required("RESTIC_S3_SECRET_ACCESS_KEY")},
+                     {"AWS_REGION", region},
+                     {"AWS_DEFAULT_REGION", region},
+                     // Of the caller's own account there.
+                     {"AWS_SESSION_TOKEN", ""},
+                     {"AWS_PROFILE", ""},
+                     {"RESTIC_AWS_ASSUME_ROLE_ARN", ""}};
+  if (datastore.flag("RESTIC_S3_FORCE_PATH_STYLE"))
+    options_.push_back("--option=s3.bucket-lookup=path");
+  if (const auto file = datastore.attribute("RESTIC_S3_CACERT"))
+    options_.push_back("--cacert=" + normal_path(*file).string());
+  if (datastore.flag("RESTIC_S3_INSECURE_TLS")) options_.push_back("--insecure-tls");
+  connections_ = 5;
+  transfer_options_.push_back("--cleanup-cache");
 }
 
 std::string Repository::display() const {
@@ -142,13 +191,23 @@ std::map<std::string, std::string> Repository::environment() const {
       {"RESTIC_PASSWORD", password_}, {"RESTIC_PASSWORD_FILE", ""}, {"RESTIC_PASSWORD_COMMAND", ""},
       {"RESTIC_KEY_HINT", ""},        {"RESTIC_REPOSITORY", ""},    {"RESTIC_REPOSITORY_FILE", ""},
       {"RESTIC_COMPRESSION", "auto"}, {"RESTIC_PROGRESS_FPS", "2"}, {"LC_ALL", "C"}};
+  all.insert(s3_environment_.begin(), s3_environment_.end());
   if (max_processes_ > 0) all["GOMAXPROCS"] = std::to_string(max_processes_);
   return all;
 }
 
 std::string Repository::without_secrets(std::string text) const {
-  for (std::size_t at = 0; (at = text.find(password_, at)) != text.npos;)
-    text.replace(at, password_.size(), "***");
+  std::vector<std::string> secrets{password_};
+  for (const auto* name : {"AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"})
+    if (const auto found = s3_environment_.find(name); found != s3_environment_.end())
+      secrets.push_back(found->second);
+  for (const auto& secret : secrets) {
+    const auto quoted =
+        nlohmann::json(secret).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    blot_out(text, secret);
+    blot_out(text, one_line(secret));
+    blot_out(text, std::string_view{quoted}.substr(1, quoted.size() - 2));
+  }
   return text;
 }
 

@@ -15,6 +15,7 @@ namespace restic {
 enum class Backend {
   local,  // a directory of this machine
   sftp,   // a directory of a server, reached by ssh
+  s3,     // below the name of the repository in a bucket
 };
 
 // "job_4" for a backup job's, else the VM's own id.
@@ -39,20 +40,23 @@ class Repository {
   std::vector<std::string> transfer_options() const { return transfer_options_; }
   // The most that lies in restic's temporary files while it stores something.
   std::uint64_t pack_files_mb() const;
-  // The password and the limits of the process; also closes restic's other sources of both.
+  // The secrets and the limits of the process; also closes restic's other sources of both.
   std::map<std::string, std::string> environment() const;
 
-  // `text` without the password, should a program ever quote it.
+  // `text` without the secrets, should a program ever quote them: as they are, on one line, or
+  // escaped.
   std::string without_secrets(std::string text) const;
 
  private:
   void use_sftp(const Datastore& datastore);
+  void use_s3(const Datastore& datastore);
 
   Backend backend_;
   int datastore_id_;
   std::string id_;
   std::string location_;
   std::string password_;
+  std::map<std::string, std::string> s3_environment_;
   std::int64_t max_processes_;
   std::int64_t connections_ = 2;  // restic's own number for a local repository
   std::vector<std::string> options_, transfer_options_;
@@ -65,6 +69,7 @@ std::string repository_id(const Datastore& datastore, const DiskUrl& url);
 // The server's login "user@server" of an SFTP datastore, each part checked.
 std::string sftp_login(const Datastore& datastore);
 
+// RESTIC_BACKEND, in any case; BadRequest for a word that is none.
 Backend parse_backend(const Datastore& datastore);
 
 // BASE_PATH; BadRequest when it is empty.

@@ -1,40 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/restic/lib/restic.h"
 
-#include <poll.h>
-
 #include <algorithm>
-#include <charconv>
 
-#include "common/cancel.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/number.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
+#include "datastore/restic/lib/hosts.h"
 
 namespace restic {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
-
-constexpr seconds longest_pause{15};
-constexpr seconds undo_limit{60};  // per command of an undo: somebody waits for us to end
-constexpr std::chrono::milliseconds cancel_limit{4500};  // of all of them, after a cancellation
-constexpr Stop at_once{SIGTERM, std::chrono::milliseconds{200}};
 
 // The datastore's own word first, then the installation's.
 seconds lock_wait(const Datastore& datastore) {
   constexpr seconds usual{300};
   const auto limit = datastore.number("RESTIC_LOCK_WAIT", -1);
   if (limit >= 0) return seconds{limit};
-  const auto text = setting("RESTIC_LOCK_WAIT").value_or("");
-  long value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool number = error == std::errc{} && end == text.data() + text.size() && value >= 0;
-  return number ? seconds{value} : usual;
+  const auto value = parse_int(setting("RESTIC_LOCK_WAIT").value_or(""));
+  return value ? seconds{*value} : usual;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -43,49 +32,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-std::chrono::milliseconds time_to_undo() {
-  if (!cancel::requested()) return undo_limit;
-  return std::max(std::chrono::milliseconds{0}, cancel_limit - cancel::age());
-}
-
-Command with_care(Command call, Care care) {
-  if (care == Care::undo) call.shielded().deadline(time_to_undo());
-  if (care == Care::undo && cancel::requested()) call.stop_with(at_once);
-  return call;
-}
-
 }  // namespace
-
-void pause(seconds length, Care care) {
-  pollfd asked[] = {{care == Care::undo ? -1 : cancel::fd(), POLLIN, 0}};
-  poll(asked, 1, static_cast<int>(std::chrono::milliseconds{length}.count()));
-  if (care == Care::cancellable) cancel::check();
-}
-
-LockWait::LockWait(const Restic& restic, Care care)
-    : restic_{restic},
-      care_{care},
-      end_{Clock::now() + (care == Care::undo ? std::min<std::chrono::milliseconds>(
-                                                    restic.lock_wait(), time_to_undo())
-                                              : restic.lock_wait())} {}
-
-bool LockWait::again(const Finished& finished) {
-  if (classify(finished.status, finished.err) != Outcome::locked) return false;
-  if (Clock::now() >= end_) return false;
-  // Each time, since the owner may die while we wait.
-  restic_.clear_stale_locks(care_);
-  if (!std::exchange(cleared_, true)) return true;
-  const auto& repository = restic_.repository();
-  log(Level::info, "waiting for the " + repository.display() + ": " +
-                       repository.without_secrets(reason(finished.err)));
-  const auto left = std::chrono::ceil<seconds>(end_ - Clock::now());
-  pause(std::clamp(left, seconds{0}, pause_), care_);
-  pause_ = std::min(pause_ * 2, longest_pause);
-  return true;
-}
-
-// restic itself knows whose owner is dead: this removes no lock of a living process.
-void Restic::clear_stale_locks(Care care) const { with_care(command({"unlock"}), care).run(); }
 
 Restic::Restic(const Datastore& datastore, const std::string& repository_id, Machine machine)
     : repository_{datastore, repository_id},
@@ -97,6 +44,7 @@ Restic::Restic(const Datastore& datastore, const std::string& repository_id, Mac
                 " is on this machine (RESTIC_BACKEND=LOCAL), but the files are on " +
                 machine_.name() + ": use RESTIC_BACKEND=SFTP"};
   check_version();
+  if (!machine_.here()) note_host(repository_, machine_.host());
 }
 
 void Restic::check_version() const {
@@ -158,6 +106,14 @@ Finished Restic::when_unlocked(const Command& call, Care care) const {
   }
 }
 
+Finished Restic::ask(const std::vector<std::string>& args, Care care) const try {
+  return when_unlocked(command(args).deadline(answer_limit()), care);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& error) {
+  throw Error{"the " + repository_.display() + " does not answer: " + error.what()};
+}
+
 Error Restic::failure(std::string_view doing, const Finished& finished) const {
   const std::string start =
       "cannot " + std::string{doing} + " in the " + repository_.display() + ": ";
@@ -167,9 +123,11 @@ Error Restic::failure(std::string_view doing, const Finished& finished) const {
       return Error{start + "the password of the datastore (RESTIC_PASSWORD) is wrong"};
     case Outcome::no_repository:
       return Error{start + "there is no restic repository at " + repository_.location()};
-    case Outcome::locked:
-      return Error{start + "still locked after " + std::to_string(lock_wait_.count()) +
-                   " s: " + why};
+    case Outcome::locked: {
+      const auto owner = lock_owner(finished.err);
+      return Error{start + "it is still locked after " + std::to_string(lock_wait_.count()) + " s" +
+                   (owner ? ", by " + repository_.without_secrets(owner->text()) : ": " + why)};
+    }
     default:
       return Error{start + why};
   }
@@ -183,7 +141,7 @@ std::string Restic::output(const std::vector<std::string>& args, std::string_vie
 }
 
 bool Restic::absent() const {
-  const auto finished = when_unlocked(command({"cat", "config", "--no-lock"}));
+  const auto finished = ask({"cat", "config", "--no-lock"});
   if (finished.ok()) return false;
   if (classify(finished.status, finished.err) == Outcome::no_repository) return true;
   throw failure("open", finished);
@@ -226,15 +184,14 @@ void Restic::create() const {
 std::vector<Snapshot> Restic::find(const std::vector<std::string>& ids) const {
   std::vector<std::string> args{"snapshots", "--json", "--no-lock"};
   args.insert(args.end(), ids.begin(), ids.end());
-  const auto finished = when_unlocked(command(args));
+  const auto finished = ask(args);
   if (classify(finished.status, finished.err) == Outcome::no_snapshot) return {};
   if (!finished.ok()) throw failure("list the snapshots", finished);
   return parse_snapshots(finished.out);
 }
 
 std::vector<Snapshot> Restic::find_tagged(const std::string& tag, Care care) const {
-  const auto finished =
-      when_unlocked(command({"snapshots", "--json", "--no-lock", "--tag=" + tag}), care);
+  const auto finished = ask({"snapshots", "--json", "--no-lock", "--tag=" + tag}, care);
   if (finished.ok()) return parse_snapshots(finished.out);
   if (classify(finished.status, finished.err) == Outcome::no_repository) return {};
   throw failure("list the snapshots", finished);

@@ -26,6 +26,13 @@ enum class Care { cancellable, undo };
 // Throws Cancelled, unless it is for an undo.
 void pause(std::chrono::seconds length, Care care);
 
+// For an undo: the call is not cancelled, and has to end soon.
+Command with_care(Command call, Care care);
+
+// The time for questions that move next to no data (RESTIC_ANSWER_LIMIT): a store that cannot be
+// reached would make restic try again for many minutes.
+std::chrono::seconds answer_limit();
+
 class Restic {
  public:
   // Asks for the version: throws Error with the remedy when restic is missing or too old there.
@@ -45,8 +52,9 @@ class Restic {
   // came in the end.
   Finished when_unlocked(const Command& call, Care care = Care::cancellable) const;
 
-  // Removes the locks of processes that have died, if it can.
-  void clear_stale_locks(Care care) const;
+  // Removes the locks of processes that have died, if it can: those of machine(), and of the
+  // machine of `owner`, if it is one on which we have worked on this repository.
+  void clear_stale_locks(Care care, const std::optional<LockOwner>& owner = std::nullopt) const;
 
   // Insists on success: stdout.  `doing` begins the Error: "list the snapshots".
   std::string output(const std::vector<std::string>& args, std::string_view doing,
@@ -59,6 +67,7 @@ class Restic {
   void ensure() const;
   // Throws an Error if there is none: it held what the next snapshot is an increment of.
   void insist() const;
+  bool exists() const { return !absent(); }
 
   // Those of the snapshots with these ids that exist.
   std::vector<Snapshot> find(const std::vector<std::string>& ids) const;
@@ -79,6 +88,7 @@ class Restic {
 
  private:
   void check_version() const;
+  Finished ask(const std::vector<std::string>& args, Care care = Care::cancellable) const;
   bool absent() const;
   void create() const;
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/restic/lib/restic_version.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "common/error.h"
+#include "common/number.h"
 
 namespace restic {
 namespace {
@@ -48,12 +51,35 @@ std::vector<std::string> lines(std::string_view text) {
   return all;
 }
 
+std::string between(std::string_view text, std::string_view start, std::string_view end) {
+  const auto from = text.find(start);
+  if (from == text.npos) return "";
+  const auto rest = text.substr(from + start.size());
+  const auto to = rest.find(end);
+  return to == rest.npos ? "" : std::string{rest.substr(0, to)};
+}
+
+// "1m5.25s" without the fraction: "1m5s".
+std::string whole_units(std::string text) {
+  const auto dot = text.find('.');
+  if (dot == text.npos) return text;
+  const auto unit = text.find_first_not_of("0123456789", dot + 1);
+  return text.substr(0, dot) + (unit == text.npos ? "" : text.substr(unit));
+}
+
 // Up to 0.16 any failure to look at the config file ends in the question whether there is a
-// repository; only these two causes mean that there is none (local files; sftp).
+// repository; only these causes mean that there is none.
 bool config_is_absent(std::string_view text) {
+  constexpr std::string_view causes[] = {
+      "no such file or directory",            // a local one
+      "file does not exist",                  // sftp
+      "The specified key does not exist",     // s3
+      "The specified bucket does not exist",  // s3: init makes it
+  };
   for (const auto& line : lines(text))
     if (has(line, "unable to open config file") &&
-        (has(line, "no such file or directory") || has(line, "file does not exist")))
+        std::any_of(std::begin(causes), std::end(causes),
+                    [&](std::string_view cause) { return has(line, cause); }))
       return true;
   return false;
 }
@@ -119,6 +145,33 @@ std::string reason(std::string_view stderr_text) {
   if (!ssh.empty() && !has(text, ssh)) text += " (" + one_line(ssh) + ")";
   if (text.size() > longest_reason) text.resize(longest_reason);
   return text.empty() ? "it gave no reason" : text;
+}
+
+// "repository is already locked [exclusively] by PID 7 on kvm1 by root (UID 0, GID 0)", and in the
+// next line "lock was created at 2026-11-20 11:00:00 (1m5.25s ago)".
+std::optional<LockOwner> lock_owner(std::string_view stderr_text) {
+  std::optional<LockOwner> owner;
+  for (const auto& line : lines(stderr_text)) {
+    if (has(line, "repository is already locked")) {
+      const auto pid = between(line, " by PID ", " on ");
+      const auto number = parse_int(pid);
+      if (!number) continue;
+      owner = LockOwner{.pid = *number, .host = {}, .user = {}, .age = {}};
+      const auto rest = line.substr(line.find(" on ", line.find(" by PID ")) + 4);
+      owner->host = one_line(rest.substr(0, rest.find(" by ")));
+      owner->user = one_line(between(rest, " by ", " ("));
+    } else if (owner && line.starts_with("lock was created at ")) {
+      owner->age = whole_units(one_line(between(line, "(", " ago)")));
+    }
+  }
+  return owner;
+}
+
+std::string LockOwner::text() const {
+  std::string words = "PID " + std::to_string(pid) + " on " + host;
+  if (!user.empty()) words += " (user " + user + ")";
+  if (!age.empty()) words += ", whose lock is " + age + " old";
+  return words;
 }
 
 std::string short_id(std::string_view id) { return std::string{id.substr(0, 8)}; }

@@ -3,6 +3,7 @@
 // how failures are told apart, and how their texts look.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,17 @@ Outcome classify(int status, std::string_view stderr_text);
 
 // The one line of restic's stderr that says why, with what ssh said about it.
 std::string reason(std::string_view stderr_text);
+
+// Who has a repository locked, in restic's words.
+struct LockOwner {
+  int pid = 0;
+  std::string host, user;
+  std::string age;           // of the lock: "1m5s"
+  std::string text() const;  // "PID 7 on kvm1 (user root), whose lock is 1m5s old"
+};
+
+// nullopt: the text is not about a lock, or in words that are not known.
+std::optional<LockOwner> lock_owner(std::string_view stderr_text);
 
 // The id that cores and URLs use: restic prints 8 digits up to 0.15, all 64 from 0.16 on.
 std::string short_id(std::string_view id);

@@ -54,6 +54,20 @@ TEST(ResticOutcome, NewReleasesAreUnderstoodByTheirStatus) {
   EXPECT_EQ(classify(12, ""), Outcome::wrong_password);
 }
 
+TEST(ResticOutcome, AnAbsentRepositoryOfS3IsKnown) {
+  for (const auto* cause : {"key", "bucket"})
+    EXPECT_EQ(
+        classify(1, std::string{"Fatal: unable to open config file: Stat: The specified "} + cause +
+                        " does not exist.\nIs there a repository at the following "
+                        "location?\ns3:http://h/b/12\n"),
+        Outcome::no_repository);
+  EXPECT_EQ(classify(1,
+                     "Fatal: unable to open config file: Stat: The request signature we calculated "
+                     "does not match the signature you provided. Check your key and signing "
+                     "method.\nIs there a repository at the following location?\n"),
+            Outcome::failed);
+}
+
 // Each of these ends in the question whether there is a repository, too.
 TEST(ResticOutcome, NoOtherTroubleIsTakenForAnAbsentRepository) {
   for (const auto* why : {"permission denied", "connection refused", "i/o timeout"})
@@ -61,6 +75,39 @@ TEST(ResticOutcome, NoOtherTroubleIsTakenForAnAbsentRepository) {
                               "\nIs there a repository at the following location?\n"),
               Outcome::failed)
         << why;
+}
+
+constexpr auto locked =
+    "unable to create lock in backend: repository is already locked by PID 7 on kvm1.example.org "
+    "by "
+    "root (UID 0, GID 0)\nlock was created at 2026-11-20 11:00:00 (1m5.25s ago)\nstorage ID 63db\n"
+    "the `unlock` command can be used to remove stale locks\n";
+
+TEST(ResticLock, SaysWhoseItIsAndHowOld) {
+  const auto owner = lock_owner(locked);
+  ASSERT_TRUE(owner);
+  EXPECT_EQ(owner->pid, 7);
+  EXPECT_EQ(owner->host, "kvm1.example.org");
+  EXPECT_EQ(owner->text(), "PID 7 on kvm1.example.org (user root), whose lock is 1m5s old");
+}
+
+TEST(ResticLock, IsReadInJsonAndWithoutAllWords) {
+  const auto json = lock_owner(
+      "{\"message_type\":\"exit_error\",\"code\":11,\"message\":\"Fatal: unable to create lock in "
+      "backend: repository is already locked exclusively by PID 8 on h by one (UID 9, GID "
+      "9)\\nlock "
+      "was created at x (812.1ms ago)\"}\n");
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->text(), "PID 8 on h (user one), whose lock is 812ms old");
+  const auto bare = lock_owner("Fatal: repository is already locked by PID 7 on bk1\n");
+  ASSERT_TRUE(bare);
+  EXPECT_EQ(bare->text(), "PID 7 on bk1");
+}
+
+TEST(ResticLock, OtherTextsAreAboutNone) {
+  for (const auto* text : {"", "Fatal: no space left", "repository is already locked",
+                           "repository is already locked by PID x on y"})
+    EXPECT_FALSE(lock_owner(text)) << text;
 }
 
 TEST(ResticReason, IsTheLineThatSaysWhy) {

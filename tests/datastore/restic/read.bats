@@ -112,17 +112,6 @@ stat_action() {
 ${S[1]}" ]
 }
 
-@test "rm: the limits of pruning are passed on, and nonsense is refused before anything goes" {
-    with_fakes
-    export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
-    EXTRA='<RESTIC_PRUNE_MAX_UNUSED>5%</RESTIC_PRUNE_MAX_UNUSED><RESTIC_PRUNE_MAX_REPACK>2G</RESTIC_PRUNE_MAX_REPACK>'
-    run -0 image_action rm "$IMAGE" 57
-    grep -q '^argv.* forget --prune --max-unused=5% --max-repack-size=2G aaaaaaaa$' "$FAKE_RESTIC_LOG"
-    EXTRA='<RESTIC_PRUNE_MAX_UNUSED>5; rm</RESTIC_PRUNE_MAX_UNUSED>'
-    run -2 --separate-stderr image_action rm "$IMAGE" 57
-    one_line 'RESTIC_PRUNE_MAX_UNUSED'
-}
-
 @test "rm: where the place is there but no repository, nothing is to be removed" {
     mv "$BASE/12" "$BASE/away"
     run -0 --separate-stderr image_action rm "$IMAGE" 57
@@ -130,13 +119,6 @@ ${S[1]}" ]
     mv "$BASE" "$BASE.away"   # perhaps not mounted
     run -1 --separate-stderr image_action rm "$IMAGE" 57
     one_line "no restic repository at $BASE/12"
-}
-
-@test "rm: what a killed rm has forgotten but not pruned is pruned by the next" {
-    restic_here forget "${S[@]}"
-    [ -n "$(find "$BASE/12/data" -type f)" ]
-    run -0 --separate-stderr image_action rm "$IMAGE" 57
-    [ -z "$(find "$BASE/12/data" -type f)" ]
 }
 
 @test "the exit codes of new releases are understood" {

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Loaded by the tests of the restic datastore: a VM's directory, a datastore, and requests.
+# Loaded by the tests of the restic datastore: a VM's directory, and a datastore.
+
+# shellcheck source=tests/datastore/requests.bash
+source "$ROOT/tests/datastore/requests.bash"
 
 # store_setup: for setup()
 store_setup() {
@@ -19,8 +22,14 @@ store_setup() {
 with_repository() {
     local ready=$BATS_FILE_TMPDIR/repository
     [ -d "$ready" ] || "$FIXTURES/restic_repository" "$ready" s3same
-    mkdir -p "$BASE"
-    cp -r "$ready" "$BASE/${1:-12}"
+    if [ -n "${S3_BUCKET-}" ]; then
+        (cd "$ready" && find . -type f -printf '%P\n') | while read -r file; do
+            "$FIXTURES/s3" put "$S3_BUCKET/${1:-12}/$file" "$ready/$file"
+        done
+    else
+        mkdir -p "$BASE"
+        cp -r "$ready" "$BASE/${1:-12}"
+    fi
 }
 
 # sftp_setup: after store_setup, the datastore is on a server, and other hosts can be reached
@@ -28,12 +37,32 @@ sftp_setup() {
     local line
     line=$("$FIXTURES/sshd" start "$BATS_TEST_TMPDIR/sshd" --owner $$) || skip "no private sshd: $line"
     eval "$line"
+    sftp_backend
+}
+sftp_backend() {
     BACKEND="<RESTIC_SFTP_SERVER>bk1</RESTIC_SFTP_SERVER><RESTIC_SFTP_USER>$(id -un)</RESTIC_SFTP_USER>"
 }
 
 sftp_teardown() { [ ! -d "$BATS_TEST_TMPDIR/sshd" ] || "$FIXTURES/sshd" stop "$BATS_TEST_TMPDIR/sshd"; }
 
-xml_escape() { sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g' <<<"$1"; }
+# For setup_file and teardown_file: an S3 server with the bucket S3_BUCKET; for setup(): s3_backend
+s3_start() {
+    local lines
+    # bats 1.8 takes a skip in setup_file for a failure; scripts/run-tests knows this line.
+    lines=$("$FIXTURES/radosgw" start "$BATS_FILE_TMPDIR/s3" --owner $$ 2>&1) ||
+        { echo "SKIP: no private S3 server: $lines"; return 1; }
+    eval "$lines"
+    export S3_URL S3_TLS_URL S3_CACERT S3_ACCESS_KEY S3_SECRET_KEY S3_BUCKET=vaults
+    "$FIXTURES/s3" bucket $S3_BUCKET
+}
+s3_stop() { "$FIXTURES/radosgw" stop "$BATS_FILE_TMPDIR/s3"; }
+s3_backend() {
+    BACKEND="<RESTIC_BACKEND>S3</RESTIC_BACKEND><RESTIC_S3_BUCKET>$S3_BUCKET</RESTIC_S3_BUCKET>
+<RESTIC_S3_ENDPOINT>${1:-$S3_URL}</RESTIC_S3_ENDPOINT>
+<RESTIC_S3_ACCESS_KEY_ID>$S3_ACCESS_KEY</RESTIC_S3_ACCESS_KEY_ID>
+<RESTIC_S3_SECRET_ACCESS_KEY>$(xml_escape "$S3_SECRET_KEY")</RESTIC_S3_SECRET_ACCESS_KEY>
+<RESTIC_S3_FORCE_PATH_STYLE>YES</RESTIC_S3_FORCE_PATH_STYLE>"
+}
 
 datastore() {
     cat <<XML
@@ -42,67 +71,34 @@ datastore() {
 XML
 }
 
-publish_datastore() { (umask 077; datastore >"$VMVAULT_CORE_DIR/datastores/100.xml"); }
-
-# vm: LAST is the increment that the core has recorded as the last one of the chain
-vm() {
-    local config=${BRIDGE-}
-    [ -z "${LAST-}" ] || config+="<MODE>INCREMENT</MODE><LAST_INCREMENT_ID>$LAST</LAST_INCREMENT_ID>"
-    cat <<XML
-<VM><ID>12</ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><SIZE>4096</SIZE></DISK>
-<DISK><DISK_ID>2</DISK_ID><SIZE>77</SIZE></DISK></TEMPLATE><BACKUPS><BACKUP_CONFIG>$config</BACKUP_CONFIG></BACKUPS></VM>
-XML
+# restic_here ARGS...: restic itself, on the repository of REPO or VM; EXEC=exec: in our place
+restic_here() {
+    local id=${REPO:-${VM:-12}}
+    if [ -n "${S3_BUCKET-}" ]; then
+        RESTIC_PASSWORD=$PASSWORD AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET_KEY \
+            ${EXEC-} restic -o s3.bucket-lookup=path --no-cache -q -r "s3:$S3_URL/$S3_BUCKET/$id" "$@"
+    else
+        RESTIC_PASSWORD=$PASSWORD ${EXEC-} restic --no-cache -q -r "$BASE/$id" "$@"
+    fi
 }
-
-write_vm_xml() { vm | base64 >"$FILES/vm.xml"; }
-
-request() { echo "<DS_DRIVER_ACTION_DATA>$*</DS_DRIVER_ACTION_DATA>"; }
-
-# backup [HOST] [JOB]: as the orchestrator calls it; run by the words of VIA
-backup() {
-    ${VIA-} "$BUILD/datastore/restic/backup" "${1:-localhost}:$VMDIR" "${DISKS:-0}" one-12 "${2:--}" 12 0 \
-        < <(request "$(datastore)" "$(vm)")
-}
-
-# backup_ok [ARGS]: sets ID to the new snapshot's
-backup_ok() {
-    run -0 --separate-stderr backup "$@"
-    # shellcheck disable=SC2034  # for the tests
-    ID=${output%% *}
-}
-
-# image CHAIN_ENTRY...: an IMAGE with these increments ("0:aaaa0000")
-image() {
-    echo "<IMAGE><ID>57</ID><FORMAT>${FORMAT:-raw}</FORMAT><VMS><ID>12</ID></VMS><TEMPLATE>${IMAGE_TEMPLATE-}</TEMPLATE><BACKUP_INCREMENTS>"
-    local one
-    for one; do
-        echo "<INCREMENT><ID>${one%%:*}</ID><SOURCE>${one#*:}</SOURCE></INCREMENT>"
-    done
-    echo '</BACKUP_INCREMENTS></IMAGE>'
-}
-
-# image_action NAME IMAGE [ARGS...]: one of those that get base64
-image_action() {
-    local name=$1 image=$2
-    shift 2
-    action "datastore/restic/$name" "$@" < <(request "$image" "$(datastore)")
-}
-
-restic_here() { RESTIC_PASSWORD=$PASSWORD restic --no-cache -q -r "$BASE/${REPO:-12}" "$@"; }
 
 # snapshots: the short ids, oldest first
 snapshots() { restic_here snapshots --json --no-lock | jq -r 'sort_by(.time)[].short_id'; }
 
-sequential() { "$FIXTURES/sequential_qcow2" "$@"; }
+# locks: those in the repository
+locks() { restic_here list locks --no-lock; }
 
-# one_line PART: the action failed with one plain line that holds PART, and said nothing else
-one_line() {
-    [ -z "$output" ] || { echo "stdout: $output"; return 1; }
-    # shellcheck disable=SC2154  # set by run
-    local plain
-    plain=$(grep -Ev '^(ERROR|INFO|WARN|DEBUG): ' <<<"$stderr")
-    if [ "$(wc -l <<<"$plain")" -ne 1 ] || [[ $plain != *"$1"* ]]; then
-        echo "stderr: $stderr"
-        return 1
-    fi
+# spy_on_restic: from now on, whenever restic runs, the command lines of all processes and what limits
+# it has are added to the file SPIED
+spy_on_restic() {
+    local bin=$BATS_TEST_TMPDIR/spy
+    SPIED=$BATS_TEST_TMPDIR/spied
+    mkdir "$bin"
+    cat >"$bin/restic" <<SH
+#!/bin/bash
+{ cat /proc/[0-9]*/cmdline | tr '\0' '\n'; cat /proc/self/limits; printf 'restic argument %q\n' "\$@"; } >>'$SPIED' 2>/dev/null
+exec '$(command -v restic)' "\$@"
+SH
+    chmod +x "$bin/restic"
+    export PATH=$bin:$PATH
 }
