@@ -13,9 +13,9 @@ namespace restic {
 // Writes one qcow2 file that holds the disk as it was at the last increment of the URL's chain.
 //
 // Files that were written in sequence are read side by side and merged on the way, without any
-// copy. Others (of random layout) are passed on as they are if there is one, and else merged by
-// qemu-img in a directory below `scratch`, whose space is checked first.  Error for an image that
-// names other files.
+// copy; more than eight through a mount of the repository below `scratch`.  Others (of random
+// layout) are passed on as they are if there is one, and else merged by qemu-img in a directory
+// below `scratch`, whose space is checked first.  Error for an image that names other files.
 //
 // A file that is no disk's (the state of a TPM) is that of the last snapshot, as it is.
 void stream_disk(const Restic& restic, const DiskUrl& url, const std::filesystem::path& scratch);

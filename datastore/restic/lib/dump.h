@@ -8,8 +8,7 @@
 #include <span>
 #include <string>
 
-#include "common/child.h"
-#include "datastore/restic/lib/restic.h"
+#include "datastore/restic/lib/held.h"
 
 namespace restic {
 
@@ -19,10 +18,6 @@ class Dump {
   Dump(const Restic& restic, std::string snapshot, std::filesystem::path path);
   Dump(const Dump&) = delete;
   Dump& operator=(const Dump&) = delete;
-  // Before the end: restic is asked to go, and its output taken until it has, so that it can remove
-  // its lock.
-  ~Dump();
-
   // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
   // be read, Cancelled.
   std::size_t read(std::span<std::byte> out);
@@ -30,16 +25,13 @@ class Dump {
  private:
   void start();
   bool again(const Finished& finished);
-  Finished finish();
 
   const Restic& restic_;
   std::string snapshot_;
   std::filesystem::path path_;
   LockWait wait_;
   int connections_ = 1;
-  Fd request_;  // held open
-  Fd out_, err_;
-  std::optional<Child> child_;
+  std::optional<Held> held_;
   bool begun_ = false;
 };
 

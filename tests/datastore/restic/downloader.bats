@@ -75,34 +75,63 @@ three_increments() {
     [ "$output" = 4096 ]
 }
 
-@test "of a long chain eight streams start at once, the others as these give something" {
-    local n bin=$BATS_TEST_TMPDIR/bin lock=$BATS_TEST_TMPDIR/lock
-    STARTS=$BATS_TEST_TMPDIR/starts
-    for n in {0..10}; do
-        sequential "$FILES/disk.0.$n" 40 "$n=a" 20="$([ "$n" = 10 ] && echo z || echo y)"
+# long_chain N: N increments; counts what restic is asked for in $CALLS
+long_chain() {
+    local n bin=$BATS_TEST_TMPDIR/bin
+    for ((n = 0; n < $1; n++)); do
+        sequential "$FILES/disk.0.$n" 40 "$n=a" 20="$([ "$n" = $(($1 - 1)) ] && echo z || echo y)"
         restic_here backup "$FILES/disk.0.$n"
         CHAIN+=${CHAIN:+,}$n:$(restic_here snapshots --json --no-lock | jq -r 'max_by(.time).short_id')
     done
-    URL=restic://100//$CHAIN$FILES/disk.0.10
+    URL=restic://100//$CHAIN$FILES/disk.0.$(($1 - 1))
     mkdir "$bin"
-    cat >"$bin/restic" <<SH
-#!/bin/sh
-case " \$* " in *' dump '*) echo >>'$STARTS'; flock -s '$lock' true ;; esac
-exec '$(command -v restic)' "\$@"
-SH
+    CALLS=$BATS_TEST_TMPDIR/calls
+    printf '#!/bin/sh\necho " $* " >>%q\nexec %q "$@"\n' "$CALLS" "$(command -v restic)" >"$bin/restic"
     chmod +x "$bin/restic"
-    exec 9>"$lock"
-    flock 9
-    PATH=$bin:$PATH download 3>&- 9>&- &
-    local pid=$!
-    eventually has_started 8
-    [ "$(wc -l <"$STARTS")" -eq 8 ]
-    flock -u 9
-    wait $pid
-    [ "$(wc -l <"$STARTS")" -eq 11 ]
-    expect a a a a a a a a a a a . . . . . . . . . z
+    PATH=$bin:$PATH
 }
-has_started() { [ -e "$STARTS" ] && [ "$(wc -l <"$STARTS")" -ge "$1" ]; }
+calls() { grep -c " $1 " "$CALLS" || true; }
+
+@test "up to eight files are read side by side" {
+    long_chain 8
+    download
+    [ "$(calls dump) $(calls mount)" = '8 0' ]
+    expect a a a a a a a a . . . . . . . . . . . . z
+}
+
+@test "of a longer chain through one mount, of which nothing stays" {
+    [ -w /dev/fuse ] || skip 'no /dev/fuse'
+    long_chain 9
+    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/scratch</RESTIC_TMP_DIR>"
+    mkdir "$BATS_TEST_TMPDIR/scratch"
+    publish_datastore
+    download
+    [ "$(calls dump) $(calls mount)" = '0 1' ]
+    expect a a a a a a a a a . . . . . . . . . . . z
+    unused "$BATS_TEST_TMPDIR/scratch"
+}
+
+@test "where nothing can be mounted, a longer chain is merged from copies, and that is said" {
+    [ "$(id -u)" -eq 0 ] || skip 'hiding /dev/fuse needs root'
+    long_chain 9
+    # shellcheck disable=SC2016
+    unshare -m sh -c 'mount --bind /etc/hostname /dev/fuse && mount -o remount,bind,ro /dev/fuse && exec "$@"' sh \
+        "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT" 2>"$BATS_TEST_TMPDIR/err"
+    [ "$(calls dump) $(calls mount)" = '9 0' ]
+    grep -q '^INFO: .*merged from copies.*/dev/fuse' "$BATS_TEST_TMPDIR/err"
+    expect a a a a a a a a a . . . . . . . . . . . z
+}
+
+@test "a longer chain, and its reader goes: nothing stays mounted or locked" {
+    [ -w /dev/fuse ] || skip 'no /dev/fuse'
+    long_chain 9
+    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/scratch</RESTIC_TMP_DIR>"
+    mkdir "$BATS_TEST_TMPDIR/scratch"
+    publish_datastore
+    "$BUILD/datastore/restic/downloader" --stream "$URL" 2>"$BATS_TEST_TMPDIR/err" | head -c 10 >/dev/null || true
+    eventually unused "$BATS_TEST_TMPDIR/scratch"
+}
+unused() { [ -z "$(find "$1" "$BASE/12/locks" -mindepth 1)" ] && ! grep -qF "$1" /proc/self/mountinfo; }
 
 @test "the state of a TPM is that of the last increment, as it is" {
     echo 'no image' >"$FILES/disk.tpm.0"
