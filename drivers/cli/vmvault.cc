@@ -10,6 +10,7 @@
 #include "common/one/config.h"
 #include "drivers/cli/lib/backup.h"
 #include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/download.h"
 #include "drivers/cli/lib/list.h"
 #include "drivers/cli/lib/prune.h"
 #include "drivers/cli/lib/recover.h"
@@ -27,6 +28,8 @@ constexpr const char* examples =
     "  vmvault show 1                             the restore points of image 1\n"
     "  vmvault restore 1 --to /srv/web            the newest, and a domain.xml to define\n"
     "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
+    "  vmvault download 1 --disk 0 >disk.qcow2    one disk\n"
+    "  vmvault mount 1 /mnt/web                   the disks as raw files, to look into\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
     "  vmvault datastore prune                    give back the space of deleted backups\n"
@@ -41,6 +44,8 @@ struct Words {
   int image = -1;
   bool json = false;
   cli::RestoreOptions restore;
+  cli::DownloadOptions download;
+  cli::MountOptions mount;
   cli::RecoverOptions recover;
   cli::PruneOptions prune;
   std::function<void(cli::App&)> command;
@@ -73,6 +78,26 @@ void add_restore(CLI::App& root, Words& words) {
                   "As of this increment (default: the last)");
   sub->final_callback(
       [&words] { words.command = [&words](cli::App& app) { cli::restore(app, words.restore); }; });
+}
+
+void add_download(CLI::App& root, Words& words) {
+  auto* download = root.add_subcommand("download", "One disk, as a qcow2 file");
+  download->add_option("ID", words.download.what, "The image, or the URL of a disk")->required();
+  download->add_option("--disk", words.download.disk, "Which, where there are several");
+  download->add_option("--to", words.download.to, "A file that is not there yet (default: stdout)");
+  download->add_option("--increment", words.download.increment,
+                       "As of this increment (default: the last)");
+  download->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::download(app, words.download); };
+  });
+  auto* mount = root.add_subcommand("mount", "Serve disks read-only as raw files, until ^C");
+  mount->add_option("ID", words.mount.image, "The image")->required();
+  mount->add_option("DIR", words.mount.dir, "Where; it is made if need be")->required();
+  mount->add_option("--disk", words.mount.disk, "Only this disk");
+  mount->add_option("--increment", words.mount.increment,
+                    "As of this increment (default: the last)");
+  mount->final_callback(
+      [&words] { words.command = [&words](cli::App& app) { cli::mount(app, words.mount); }; });
 }
 
 void add_recover(CLI::App& root, Words& words) {
@@ -125,6 +150,7 @@ int run(int argc, char** argv) {
   add_backup(root, words);
   add_image_commands(root, words);
   add_restore(root, words);
+  add_download(root, words);
   add_recover(root, words);
   add_datastore(root, words);
   try {

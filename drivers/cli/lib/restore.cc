@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <deque>
 #include <map>
@@ -17,97 +16,28 @@
 #include "common/one/machine_state.h"
 #include "common/one/xml.h"
 #include "drivers/cli/lib/display.h"
-#include "drivers/cli/lib/meter.h"
+#include "drivers/cli/lib/fetch.h"
 #include "drivers/cli/lib/new_file.h"
+#include "drivers/cli/lib/restore_point.h"
 #include "drivers/cli/lib/restored_tpm.h"
 #include "drivers/lib/guest.h"
 #include "drivers/lib/redirect.h"
-#include "drivers/lib/result.h"
 
 namespace fs = std::filesystem;
 
 namespace cli {
 namespace {
 
-// What is to be restored, and from where.
-struct Plan {
-  state::ImageRecord image;  // its increments up to the chosen one
-  std::string protocol;      // of its datastore's URLs
+// What is to be restored, and to where.
+struct Plan : RestorePoint {
   fs::path to;
-  std::vector<state::DiskResult> disks;
-  state::CaptureResult result;  // of that increment
 
-  const state::BackupRecord& last() const { return image.increments.back(); }
   fs::path file(const state::DiskResult& disk) const {
     return to / ("disk." + std::to_string(disk.id) + ".qcow2");
   }
   fs::path nvram() const { return to / machine_state::nvram_document; }
   fs::path tpm() const { return to / fs::path{machine_state::tpm_file}.filename(); }
-  bool has(const char* what) const {
-    const auto* document = result.document(what);
-    return document && !document->file.empty();
-  }
-  DiskUrl url(const state::DiskResult& disk) const {
-    return {.protocol = protocol,
-            .datastore_id = image.datastore,
-            .job_id = {},
-            .chain = image.chain(),
-            .path = last().dir / disk.file};
-  }
 };
-
-Command downloader(const App& app, const Plan& plan) {
-  return app.datastore_action(plan.image.datastore, "downloader");
-}
-
-std::string stored_file(const App& app, const Plan& plan, const std::string& name) {
-  // Any disk's URL names the snapshot and its directory.
-  state::DiskResult any;
-  any.file =
-      "disk." + std::to_string(plan.image.disks.front()) + "." + std::to_string(plan.last().id);
-  auto finished = downloader(app, plan).arg("--file").arg(name).arg(plan.url(any).text()).run();
-  insist(finished, "cannot read " + name + " of image " + std::to_string(plan.image.id));
-  return std::move(finished.out);
-}
-
-state::CaptureResult stored_result(const App& app, const Plan& plan) {
-  const auto& known = plan.last().result;
-  try {
-    return state::parse_result(known.empty() ? stored_file(app, plan, "vmvault.json") : known);
-  } catch (const BadRequest&) {
-    throw Error{"the vmvault.json of image " + std::to_string(plan.image.id) + ", increment " +
-                std::to_string(plan.last().id) + ", is damaged"};
-  }
-}
-
-Plan make_plan(const App& app, const RestoreOptions& options) {
-  Plan plan{.image = app.image(options.image),
-            .protocol = {},
-            .to = fs::absolute(options.to).lexically_normal(),
-            .disks = {},
-            .result = {}};
-  plan.protocol = app.store().datastore(plan.image.datastore).value().ds_mad;
-  const auto name = "image " + std::to_string(plan.image.id);
-  if (plan.image.increments.empty()) throw Error{name + " has no restore point"};
-  if (plan.image.state == state::ImageState::deleting)
-    note(name + " is half deleted: what is gone already cannot be restored");
-  auto& increments = plan.image.increments;
-  const int last = options.increment.value_or(increments.back().id);
-  if (!plan.image.increment(last))
-    throw BadRequest{name + " has no increment " + std::to_string(last) + " ('vmvault show " +
-                     std::to_string(plan.image.id) + "' lists them)"};
-  std::erase_if(increments, [&](const auto& one) { return one.id > last; });
-
-  plan.result = stored_result(app, plan);
-  plan.disks = plan.result.disks;
-  if (options.disk) {
-    std::erase_if(plan.disks, [&](const auto& disk) { return disk.id != *options.disk; });
-    if (plan.disks.empty())
-      throw BadRequest{name + " has no disk " + std::to_string(*options.disk) + " ('vmvault show " +
-                       std::to_string(plan.image.id) + "' lists them)"};
-  }
-  return plan;
-}
 
 void refuse_existing(const Plan& plan, bool with_domain) {
   std::string there;
@@ -147,40 +77,12 @@ void refuse_without_space(const Plan& plan) {
                 size_text(need) + ", and " + size_text(have) + " are free"};
 }
 
-void fetch(const App& app, const Plan& plan, const state::DiskResult& disk, const NewFile& file) {
-  const auto doing = "cannot restore disk " + std::to_string(disk.id) + " of image " +
-                     std::to_string(plan.image.id) + " to '" + file.path().string() + "'";
-  const TempDir work{app.home().var()};
-  const auto finished = [&] {
-    const ProgressDisplay display{work.path() / "progress"};
-    return downloader(app, plan)
-        .arg("--stream")
-        .arg(plan.url(disk).text())
-        .env("VMVAULT_PROGRESS", (work.path() / "progress").string())
-        .write_to(file.fd())
-        .run();
-  }();
-  constexpr std::uint64_t nothing = 1 << 20;
-  if (!finished.ok() && free_bytes(plan.to) < nothing)
-    throw Error{doing + ": no space is left there"};
-  insist(finished, doing);
+void fetch_to(const App& app, const Plan& plan, const state::DiskResult& disk,
+              const NewFile& file) {
+  fetch(app, plan.url(disk), file.fd(),
+        "cannot restore disk " + std::to_string(disk.id) + " of " + plan.name() + " to '" +
+            file.path().string() + "'");
   if (fsync(file.fd()) != 0) throw system_error("write '" + file.path().string() + "'", errno);
-}
-
-bool have_qemu_img() {
-  const char* path = std::getenv("PATH");
-  std::string_view rest{path ? path : ""};
-  while (!rest.empty()) {
-    const auto end = rest.find(':');
-    if (access((fs::path{rest.substr(0, end)} / "qemu-img").c_str(), X_OK) == 0) return true;
-    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
-  }
-  return false;
-}
-
-void verify(const NewFile& file) {
-  const auto check = Command{"qemu-img", "check", "-q", "-f", "qcow2", file.part().string()}.run();
-  insist(check, "the restored disk '" + file.path().string() + "' is damaged");
 }
 
 // Everything but the disks, read first, since it is small: a wrong password or a lost repository is
@@ -197,12 +99,12 @@ Machine read_machine(const App& app, const Plan& plan) {
   for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
   Machine out;
   if (plan.has(machine_state::nvram)) {
-    out.nvram = stored_file(app, plan, machine_state::nvram_document);
+    out.nvram = plan.document(app, machine_state::nvram_document);
     if (out.nvram.empty()) throw Error{"the stored NVRAM is empty"};
   }
   if (plan.has(machine_state::tpm))
-    out.tpm = machine_state::unpack_tpm(stored_file(app, plan, machine_state::tpm_document));
-  out.domain = guest::redirect(stored_file(app, plan, "domain.xml"), files,
+    out.tpm = machine_state::unpack_tpm(plan.document(app, machine_state::tpm_document));
+  out.domain = guest::redirect(plan.document(app, "domain.xml"), files,
                                out.nvram.empty() ? fs::path{} : plan.nvram());
   const Xml domain{out.domain.xml};
   out.uuid = domain.find("uuid").value_or("");
@@ -237,21 +139,22 @@ void write_part(std::deque<NewFile>& parts, const fs::path& path, const std::str
 void restore(App& app, const RestoreOptions& options) {
   const auto begun = std::time(nullptr);
   const bool with_domain = !options.disk;
-  const auto plan = make_plan(app, options);
+  const Plan plan{restore_point(app, options.image, options.increment, options.disk),
+                  fs::absolute(options.to).lexically_normal()};
   refuse_existing(plan, with_domain);
 
   Machine machine;
   if (with_domain) machine = read_machine(app, plan);
   NewDirectory directory{plan.to};
   refuse_without_space(plan);
-  if (!have_qemu_img()) note("qemu-img is not here: the restored disks are not checked");
   std::optional<RestoredTpm> tpm;
   std::deque<NewFile> parts;
+  bool checked = true;
   std::uint64_t bytes = 0;
   for (const auto& disk : plan.disks) {
     const auto& part = parts.emplace_back(plan.file(disk));
-    fetch(app, plan, disk, part);
-    if (have_qemu_img()) verify(part);
+    fetch_to(app, plan, disk, part);
+    checked &= check_image(part.part(), "the restored disk '" + part.path().string() + "'");
     bytes += fs::file_size(part.part());
   }
   if (!machine.nvram.empty()) write_part(parts, plan.nvram(), machine.nvram);
@@ -266,6 +169,7 @@ void restore(App& app, const RestoreOptions& options) {
   directory.keep();
 
   for (const auto& part : parts) std::printf("%s\n", printable(part.path().string()).c_str());
+  if (!checked) note("qemu-img is not here: the restored disks were not checked");
   note_left_out(plan, machine);
   if (tpm && !tpm->advice().empty()) note(tpm->advice());
   std::printf("image %d, increment %d: %s restored, %s in %s\n", plan.image.id, plan.last().id,

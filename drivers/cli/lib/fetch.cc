@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/fetch.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "common/error.h"
+#include "drivers/cli/lib/meter.h"
+
+namespace fs = std::filesystem;
+
+namespace cli {
+namespace {
+
+bool is_full(int fd) {
+  constexpr std::uint64_t nothing = 1 << 20;
+  struct stat file {};
+  struct statvfs info {};
+  return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && fstatvfs(fd, &info) == 0 &&
+         static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize < nothing;
+}
+
+bool have_qemu_img() {
+  const char* path = std::getenv("PATH");
+  std::string_view rest{path ? path : ""};
+  while (!rest.empty()) {
+    const auto end = rest.find(':');
+    if (access((fs::path{rest.substr(0, end)} / "qemu-img").c_str(), X_OK) == 0) return true;
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+void fetch(const App& app, const DiskUrl& url, int fd, const std::string& doing) {
+  const TempDir work{app.home().var()};
+  const auto finished = [&] {
+    const ProgressDisplay display{work.path() / "progress"};
+    return app.datastore_action(url.datastore_id, "downloader")
+        .arg("--stream")
+        .arg(url.text())
+        .env("VMVAULT_PROGRESS", (work.path() / "progress").string())
+        .write_to(fd)
+        .run();
+  }();
+  if (!finished.ok() && is_full(fd)) throw Error{doing + ": no space is left there"};
+  insist(finished, doing);
+}
+
+bool check_image(const fs::path& file, const std::string& what) {
+  if (!have_qemu_img()) return false;
+  insist(Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run(),
+         what + " is damaged");
+  return true;
+}
+
+}  // namespace cli
