@@ -112,7 +112,7 @@ Child::~Child() { stop(); }
 // A group that was stopped (SIGSTOP) would not obey before somebody continues it.
 void Child::ask(int signal) noexcept {
   if (pid_ == -1) return;
-  kill(-pid_, signal);
+  kill(stop_.whom == Stop::Whom::child ? pid_ : -pid_, signal);
   kill(-pid_, SIGCONT);
 }
 

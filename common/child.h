@@ -16,15 +16,18 @@ struct Pipe {
   Pipe();  // both ends close on exec
 };
 
-// How a child is asked to end before it is killed.
+// How a child is asked to end before its group is killed.
 struct Stop {
+  enum class Whom { group, child };  // the child alone: it needs its own children to undo
+
   int signal = SIGTERM;
   std::chrono::milliseconds grace{10'000};
+  Whom whom = Whom::group;
 };
 
 // A child we have not waited for yet, leader of its own process group.  If we leave
-// early, the whole group gets the stop signal, and what is left of it SIGKILL when the child
-// has ended or the grace is over: so ssh and its helpers go together.
+// early, the group gets the stop signal (unless Stop says otherwise), and what is left of it
+// SIGKILL when the child has ended or the grace is over: so ssh and its helpers go together.
 class Child {
  public:
   // Starts argv[0], looked up in PATH; the three descriptors become its stdin, stdout and
@@ -37,9 +40,9 @@ class Child {
 
   pid_t pid() const { return pid_; }
   int fd() const { return exit_.get(); }  // readable when the child has exited
-  // A signal for the group, also if it is stopped.
+  // A signal for those that Stop names, also if they are stopped.
   void ask(int signal) noexcept;
-  // Asks the group to end, kills what is left of it, and collects the child.
+  // Asks them to end, kills what is left of the group, and collects the child.
   void stop() noexcept;
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();

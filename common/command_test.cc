@@ -231,6 +231,19 @@ TEST(Command, StopsWithTheSignalThatIsAskedFor) {
   EXPECT_EQ(read_file(note), "int\n");
 }
 
+TEST(Command, StopsTheChildAloneIfThatIsAskedFor) {
+  const TempDir dir;
+  const auto note = dir.path() / "note";
+  // The child takes its time, so that its own child could say that it was asked, too.
+  Command child = shell(
+      "(trap 'echo own >>\"$0\"' USR1; while :; do sleep 0.05; done) & "
+      "trap 'sleep 0.5; echo child >>\"$0\"; exit' USR1; echo ready; wait");
+  child.arg(note.string()).stop_with({SIGUSR1, seconds{60}, Stop::Whom::child});
+  child.out_lines([](std::string_view) { throw Error{"enough"}; });
+  EXPECT_THROW(child.run(), Error);
+  EXPECT_EQ(read_file(note), "child\n");
+}
+
 TEST(Command, AStoppedChildObeysToo) {
   const TempDir dir;
   const auto note = dir.path() / "note";

@@ -28,8 +28,9 @@
 namespace {
 
 constexpr std::size_t longest_request = std::size_t{1} << 20;
-// A slow store can keep restic from obeying for long, and somebody waits for the end.
-constexpr Stop interrupt{SIGINT, std::chrono::milliseconds{1500}};
+// A slow store can keep restic from obeying for long, and somebody waits for the end.  Its ssh must
+// not hear of it, since by that restic removes its lock.
+constexpr Stop interrupt{SIGINT, std::chrono::milliseconds{1500}, Stop::Whom::child};
 
 // The caller sends nothing after its line, so whole reads lose nothing.
 std::string read_line() {
