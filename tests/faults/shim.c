@@ -102,6 +102,10 @@ STAND_IN(int, virDomainFSThaw,
          (domain, points, count, flags), NULL)
 STAND_IN(int, virDomainSuspend, (virDomainPtr domain), (domain), NULL)
 STAND_IN(int, virDomainResume, (virDomainPtr domain), (domain), NULL)
+STAND_IN(int, virDomainBlockCommit,
+         (virDomainPtr domain, const char* disk, const char* base, const char* top,
+          unsigned long bandwidth, unsigned int flags),
+         (domain, disk, base, top, bandwidth, flags), NULL)
 STAND_IN(int, virDomainAbortJob, (virDomainPtr domain), (domain), NULL)
 
 int virDomainBackupBegin(virDomainPtr domain, const char* backup, const char* checkpoint,

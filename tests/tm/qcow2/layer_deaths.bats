@@ -37,9 +37,10 @@ take() {
     step postbackup_live $(($1 - 1))
 }
 
-# stands_at POINT [FREEZE]: what makes increment 1 stands still at this point
+# stands_at POINT [FREEZE] [PARENT]: what makes increment 1 (or what follows the parent) stands still
+# at this point
 stands_at() {
-    vm_xml 0 "${2-AGENT}" >request
+    vm_xml "${3-0}" "${2-AGENT}" >request
     shim_run "backup_host begin:$1" sh -c 'exec "$@" <request' sh \
         "$BUILD/tm/qcow2/prebackup_live" "localhost:$VM_DIR" 0 lab - $VM_ID 0
     acknowledged=$(guest_acknowledged console)
@@ -109,4 +110,29 @@ holds_all() {
     lab_define
     guest_start lab
     works_on
+}
+
+# The layers that increment 1 needed are merged when the core shows that it has it.
+@test "killed in the middle of a merge: the layers are whole, and the next backup merges them" {
+    take 1
+    disk_write lab 0 'write -P 9 900M 64M'   # something to merge for the next one
+    take 2
+    stands_at virDomainBlockCommit:after AGENT 2
+    kill -KILL "$shim_pid"
+    run ! wait "$shim_command"
+    eventually settled
+    link_is_right
+    run ! frozen
+    guest_works console
+    acknowledged=$(guest_acknowledged console)
+    take 3
+    [ "$(jq -r '.disks[].kind' vmvault.json)" = increment ]
+    local k below=kept.0
+    for k in 1 2 3; do
+        cp "kept.$k" "top.$k"
+        qemu-img rebase -u -f qcow2 -F qcow2 -b "$PWD/$below" "top.$k"
+        below=top.$k
+    done
+    [ "$(guest_newest top.3)" -ge "$acknowledged" ]
+    clean
 }
