@@ -10,6 +10,7 @@
 #include "common/one/action.h"
 #include "common/one/location.h"
 #include "common/random.h"
+#include "datastore/restic/lib/prune.h"
 
 namespace fs = std::filesystem;
 
@@ -52,7 +53,10 @@ void Leftovers::save() const {
 void Leftovers::discard(const std::string& tag, Care care) {
   std::vector<std::string> ids;
   for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
-  if (!ids.empty()) restic_.forget(ids, std::nullopt, care);
+  if (!ids.empty()) {
+    note_prune(restic_.repository());
+    restic_.forget(ids, std::nullopt, care);
+  }
   drop(tag);
 }
 
@@ -79,6 +83,7 @@ Unclaimed::Unclaimed(const Restic& restic, int vm_id) : restic_{restic}, leftove
 Unclaimed::~Unclaimed() {
   if (claimed_) return;
   try {
+    note_prune(restic_.repository());
     // Of a restic that had to be killed.  Each opens the repository, which takes its time.
     const auto unlocked =
         std::async(std::launch::async, [this] { restic_.clear_stale_locks(Care::undo); });

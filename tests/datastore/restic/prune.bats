@@ -119,6 +119,23 @@ ALWAYS=00:00-24:00 NEVER=00:00-00:00
     [ -z "$(data)" ]
 }
 
+@test "what a backup that failed has stored is given back with the next prune" {
+    policy never
+    local bin=$BATS_TEST_TMPDIR/bin
+    mkdir "$bin"
+    printf '#!/bin/sh\n%q "$@" || exit\ncase " $* " in *" backup "*) exit 3 ;; esac\n' "$(command -v restic)" >"$bin/restic"
+    chmod +x "$bin/restic"
+    head -c 300000 /dev/urandom >"$FILES/disk.0.0"
+    data >"$BATS_TEST_TMPDIR/before"
+    PATH=$bin:$PATH run -1 --separate-stderr backup
+    [ "$(snapshots)" = "$ID" ]
+    [ "$(data | wc -l)" -gt "$(wc -l <"$BATS_TEST_TMPDIR/before")" ]
+    publish_datastore
+    run -0 --separate-stderr prune 100
+    [ "$output" = 12 ]
+    [ "$(data | sort)" = "$(sort "$BATS_TEST_TMPDIR/before")" ]
+}
+
 @test "one repository that cannot be pruned does not keep the others from it" {
     policy never
     rm_image
