@@ -26,19 +26,6 @@ std::uint64_t size_of(const Restic& restic, const StoredFile& stored) {
   throw Error{"the snapshot " + snapshot + " has no file '" + path.string() + "'"};
 }
 
-// All files of the chain, and the merged one, which is at most as large as they are together.
-void check_space(const fs::path& directory, const Restic& restic,
-                 const std::vector<StoredFile>& chain) {
-  std::uint64_t bytes = 0;
-  for (const auto& stored : chain) bytes += size_of(restic, stored);
-  const auto need_mb = (2 * bytes >> 20) + 1;
-  const auto free_mb = Space::of(directory).free_mb;
-  if (free_mb < need_mb)
-    throw Error{"merging needs " + std::to_string(need_mb) + " MiB in '" +
-                directory.parent_path().string() + "', where " + std::to_string(free_mb) +
-                " MiB are free: set RESTIC_TMP_DIR"};
-}
-
 void fetch(const Restic& restic, const StoredFile& stored, const fs::path& file) {
   const auto& [snapshot, path] = stored;
   const auto out = open_file(file, O_WRONLY | O_CREAT | O_TRUNC);
@@ -67,9 +54,22 @@ void check_whole(const fs::path& file) {
 
 }  // namespace
 
-fs::path merge_in(const fs::path& directory, const Restic& restic,
+std::uint64_t size_of(const Restic& restic, const std::vector<StoredFile>& chain) {
+  std::uint64_t bytes = 0;
+  for (const auto& stored : chain) bytes += size_of(restic, stored);
+  return bytes;
+}
+
+void check_space(const fs::path& directory, std::uint64_t bytes) {
+  const auto need_mb = (bytes >> 20) + 1;
+  const auto free_mb = Space::of(directory).free_mb;
+  if (free_mb < need_mb)
+    throw Error{"merging needs " + std::to_string(need_mb) + " MiB in '" + directory.string() +
+                "', where " + std::to_string(free_mb) + " MiB are free: set RESTIC_TMP_DIR"};
+}
+
+fs::path fetch_in(const fs::path& directory, const Restic& restic,
                   const std::vector<StoredFile>& chain) {
-  check_space(directory, restic, chain);
   fs::path previous;
   for (const auto& stored : chain) {
     const auto file = directory / stored.path.filename();
@@ -81,9 +81,17 @@ fs::path merge_in(const fs::path& directory, const Restic& restic,
     check_whole(file);  // opens the backing file, which is ours now
     previous = file;
   }
+  return previous;
+}
+
+fs::path merge_in(const fs::path& directory, const Restic& restic,
+                  const std::vector<StoredFile>& chain) {
+  // All files of the chain, and the merged one, which is at most as large as they are together.
+  check_space(directory.parent_path(), 2 * size_of(restic, chain));
+  const auto newest = fetch_in(directory, restic, chain);
   const auto merged = directory / "merged";
-  Command{"qemu-img", "convert",         "-f",           "qcow2", "-O", "qcow2",
-          "--",       previous.string(), merged.string()}
+  Command{"qemu-img", "convert",       "-f",           "qcow2", "-O", "qcow2",
+          "--",       newest.string(), merged.string()}
       .output();
   return merged;
 }

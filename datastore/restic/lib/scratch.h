@@ -10,9 +10,20 @@
 
 namespace restic {
 
-// The merged file, in `directory`, which is empty and stays the caller's.  Throws an Error before
-// the first byte if the file system has not the space for it.
+// How much the files of a chain are together, in bytes.
+std::uint64_t size_of(const Restic& restic, const std::vector<StoredFile>& chain);
+
+// Throws an Error that names RESTIC_TMP_DIR as the remedy if there is less free in the directory.
+void check_space(const std::filesystem::path& directory, std::uint64_t bytes);
+
+// The files, each with the one before as its backing file, in `directory`, which is empty and stays
+// the caller's; returns the newest one's path.  Nothing in them opens another file.
 // `chain`: oldest first.
+std::filesystem::path fetch_in(const std::filesystem::path& directory, const Restic& restic,
+                               const std::vector<StoredFile>& chain);
+
+// The merged file, in `directory`, as above.  Throws an Error before the first byte if the file
+// system has not the space for it.
 std::filesystem::path merge_in(const std::filesystem::path& directory, const Restic& restic,
                                const std::vector<StoredFile>& chain);
 
