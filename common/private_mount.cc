@@ -184,8 +184,9 @@ std::pair<Fd, Namespaces> receive(int socket) {
     const bool user = leave_namespaces() == Namespaces::mount_and_user;
     make_directory(at);
     if (user) adopt_configuration_of_ssh();
-    const auto fuse = mount_fuse(at);
+    auto fuse = mount_fuse(at);
     send(STDIN_FILENO, user ? user_too : "mount", fuse.get());
+    fuse.reset();  // with the other one the file system ends
   } catch (const std::exception& error) {
     send(STDIN_FILENO, error.what(), -1);
     _exit(1);

@@ -119,8 +119,10 @@ std::vector<std::string> Machine::helper() const {
   return argv;
 }
 
-Command Machine::command(const RunRequest& request) const {
-  Command command{helper()};
+Command Machine::command(const RunRequest& request, const std::vector<std::string>& words) const {
+  auto argv = helper();
+  argv.insert(argv.begin(), words.begin(), words.end());
+  Command command{std::move(argv)};
   command.input(request.encode()).hold_input().stop_with(patient);
   if (request.order || request.temporary)
     command.err_lines([](std::string_view line) {

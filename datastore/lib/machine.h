@@ -62,7 +62,8 @@ class Machine {
   std::string name() const { return here() ? "this machine" : "'" + host_ + "'"; }
 
   // The request's program, looked up by tool_path() over there, ready to run.
-  Command command(const RunRequest& request) const;
+  // `words` come before it: it is run by them.
+  Command command(const RunRequest& request, const std::vector<std::string>& words = {}) const;
   // What to start there, for who feeds it the request himself.
   std::vector<std::string> helper() const;
   std::vector<DirectoryEntry> list(const std::filesystem::path& directory) const;

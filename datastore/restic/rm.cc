@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/one/action.h"
+#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/image.h"
 #include "datastore/restic/lib/prune.h"
 
@@ -31,6 +32,7 @@ std::string rm(const Request& request) {
   if (restic.repository().was_never_made()) return "";
   std::vector<std::string> ids;
   for (const auto& increment : image.chain().increments()) ids.push_back(increment.source);
+  for (const auto& id : restic::left_by_flattens(restic.find({}), image.chain())) ids.push_back(id);
   restic::remove_snapshots(restic, ids, policy);
   return "";
 }

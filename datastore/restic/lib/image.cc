@@ -16,6 +16,11 @@ XmlNode element(const Xml& request, const std::string& name) {
 BackupImage::BackupImage(const Xml& request)
     : datastore_{element(request, "DATASTORE")}, image_{Image::parse(element(request, "IMAGE"))} {}
 
+int BackupImage::vm_id() const {
+  if (image_.vm_id) return *image_.vm_id;
+  throw BadRequest{"image " + std::to_string(image_.id) + " names no VM"};
+}
+
 const Chain& BackupImage::chain() const {
   if (image_.chain) return *image_.chain;
   throw BadRequest{"image " + std::to_string(image_.id) + " has neither increments nor a SOURCE"};

@@ -19,6 +19,7 @@ class BackupImage {
   const Datastore& datastore() const { return datastore_; }
   const std::string& format() const { return image_.format; }
   std::optional<int> job_id() const { return image_.job_id; }
+  int vm_id() const;  // BadRequest when the image names none
   bool has_chain() const { return image_.chain.has_value(); }
   const Chain& chain() const;  // BadRequest when the image names no snapshot
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ struct Snapshot {
   std::string id;  // all 64 digits
   std::vector<std::string> paths;
   std::vector<std::string> tags;
+  std::int64_t time = 0;  // seconds since 1970, without their fraction
 };
 
 // Of `snapshots --json`.  Throws Error when it is no list of snapshots.
@@ -31,6 +33,9 @@ struct Summary {
   std::uint64_t bytes = 0;
 };
 std::optional<Summary> parse_summary(std::string_view line);
+
+// The plain files in the output of `ls --json`, each with its size.  Throws Error when it is none.
+std::map<std::string, std::uint64_t> parse_files(std::string_view text);
 
 // The size of the file `path` in the output of `ls --json`; nullopt if it is not there.
 std::optional<std::uint64_t> parse_size(std::string_view text, std::string_view path);

@@ -17,6 +17,18 @@ TEST(Snapshots, AreReadAsRealOnesAre) {
   EXPECT_TRUE(all[0].id.starts_with("8ad4b4bbd8"));
   EXPECT_EQ(all[0].paths, (std::vector<std::string>{"/b/disk.0.4", "/b/vm.xml"}));
   EXPECT_EQ(all[0].tags, std::vector<std::string>{"one-2"});
+  EXPECT_EQ(all[0].time, 1795167344);
+}
+
+TEST(Snapshots, HaveTheirTimesInAnyZone) {
+  const auto time = [](const std::string& text) {
+    return parse_snapshots(R"([{"id":"a","paths":[],"time":")" + text + R"("}])")[0].time;
+  };
+  EXPECT_EQ(time("2026-11-20T09:35:44Z"), 1795167344);
+  EXPECT_EQ(time("2026-11-20T11:35:44.5+02:00"), 1795167344);
+  EXPECT_EQ(time("2026-11-20T05:05:44.000000001-04:30"), 1795167344);
+  for (const auto* text : {"", "now", "2026-11-20T09:35:44", "2026-11-20T09:35:44+2"})
+    EXPECT_THROW(time(text), Error) << text;
 }
 
 TEST(Snapshots, MayBeNoneAndWithoutTags) {

@@ -84,12 +84,18 @@ Command Restic::command(const std::vector<std::string>& args, Moves moves) const
   return machine_.command(request(args, moves));
 }
 
-Command Restic::backup_command(const std::vector<std::string>& args,
-                               const std::filesystem::path& directory) const {
+RunRequest Restic::backup_request(const std::vector<std::string>& args,
+                                  const std::filesystem::path& directory) const {
   auto backup = request(args, Moves::in);
   backup.view = directory;
   backup.temporary = {.path = setting("RESTIC_TMPDIR").value_or("/dev/shm"),
                       .needed_mb = repository_.pack_files_mb()};
+  return backup;
+}
+
+Command Restic::backup_command(const std::vector<std::string>& args,
+                               const std::filesystem::path& directory) const {
+  auto backup = backup_request(args, directory);
   // The directory itself may be a view, which is on no disk.
   if (limits_.any())
     backup.order = {.group = group_of(repository_.datastore_id()),

@@ -46,6 +46,9 @@ class Restic {
   // The same for a backup of what lies in `directory`, within the limits of the datastore.
   Command backup_command(const std::vector<std::string>& args,
                          const std::filesystem::path& directory) const;
+  // What of that is the same wherever it is run, and costs whatever it may.
+  RunRequest backup_request(const std::vector<std::string>& args,
+                            const std::filesystem::path& directory) const;
   RunRequest request(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
 
   // Runs `call`, again and again while others have the repository locked (LockWait); returns what

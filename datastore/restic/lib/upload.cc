@@ -16,11 +16,6 @@ namespace {
 
 bool is_disk(const std::string& name) { return name.starts_with("disk."); }
 
-// disk.<number>.<anything>: the file of a disk, not of a TPM.
-bool has_disk_id(const std::string& name) {
-  return is_disk(name) && name.size() > 5 && std::isdigit(static_cast<unsigned char>(name[5]));
-}
-
 bool belongs(const std::string& name) {
   return is_disk(name) || name == "vm.xml" || name == "domain.xml" || name == "vmvault.json" ||
          name == machine_state::nvram_document;
@@ -54,9 +49,13 @@ Finished run(const Restic& restic, const Command& call, Unclaimed& snapshot) try
 
 }  // namespace
 
-std::uint64_t Selection::mebibytes() const {
+bool is_disk_file(const std::string& name) {
+  return is_disk(name) && name.size() > 5 && std::isdigit(static_cast<unsigned char>(name[5]));
+}
+
+std::uint64_t mebibytes(std::uint64_t bytes) {
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
-  return std::max<std::uint64_t>(1, (disk_bytes + mebibyte - 1) / mebibyte);
+  return std::max<std::uint64_t>(1, (bytes + mebibyte - 1) / mebibyte);
 }
 
 Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::path& directory) {
@@ -68,7 +67,7 @@ Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::pat
       throw Error{"'" + (directory / entry.name).string() + "' is not a plain file"};
     selection.names.push_back(entry.name);
     selection.bytes += entry.size;
-    if (!has_disk_id(entry.name)) continue;
+    if (!is_disk_file(entry.name)) continue;
     selection.disk_bytes += entry.size;
     ++disks;
     if (is_legacy_rbd(entry.name)) ++legacy;

@@ -11,6 +11,12 @@
 
 namespace restic {
 
+// MiB as the core accounts them: rounded up, at least 1.
+std::uint64_t mebibytes(std::uint64_t bytes);
+
+// Is this the name of a file of a disk, "disk.<number>.<anything>"?  That of a TPM is none.
+bool is_disk_file(const std::string& name);
+
 // What of a backup directory is stored.
 struct Selection {
   std::vector<std::string> names;  // sorted
@@ -18,8 +24,7 @@ struct Selection {
   std::uint64_t disk_bytes = 0;  // of the disks' files
   std::string format;            // "raw", or "rbd" for the legacy files of Ceph
 
-  // MiB as the core accounts them: the bytes of the disk files, rounded up, at least 1.
-  std::uint64_t mebibytes() const;
+  std::uint64_t mebibytes() const { return restic::mebibytes(disk_bytes); }
 };
 
 // All disk.*, vm.xml, and what else belongs to a backup.  Throws Error, naming the directory, when

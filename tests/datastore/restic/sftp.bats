@@ -130,3 +130,28 @@ has_more() { [ "$(find "$BASE/12/data" -type f | wc -l)" -gt "$before" ] && [ -n
     run -1 --separate-stderr action datastore/restic/monitor 100 < <(request "$(datastore)")
     one_line 'unreachable'
 }
+
+@test "flatten: a chain on a server, by names that go up to it and back" {
+    publish_datastore
+    trace_ssh
+    local n chain=''
+    for n in 0 1 2; do
+        rm -f "$FILES"/disk.*
+        sequential "$FILES/disk.0.$n" 40 "$n=a" 30="$n"
+        cp "$FILES/disk.0.$n" "$BATS_TEST_TMPDIR/"
+        write_vm_xml
+        LAST=$((n - 1)) backup_ok node1
+        chain+=" $n:$ID"
+    done
+    # shellcheck disable=SC2086
+    run -0 --separate-stderr action datastore/restic/increment_flatten 57 \
+        < <(request "$(image $chain)" "$(datastore)" '<EXTRA_DATA><KEEP_LAST>1</KEEP_LAST></EXTRA_DATA>')
+    id=${output##*:}
+    [ "$(snapshots)" = "$id" ]
+    run ! grep -F "$PASSWORD" "$BATS_TEST_TMPDIR/calls"
+    for n in 1 2; do
+        qemu-img rebase -u -f qcow2 -F qcow2 -b "$BATS_TEST_TMPDIR/disk.0.$((n - 1))" "$BATS_TEST_TMPDIR/disk.0.$n"
+    done
+    "$BUILD/datastore/restic/downloader" --stream "restic://100//2:$id$FILES/disk.0.2" >"$BATS_TEST_TMPDIR/out"
+    qemu-img compare -q "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/disk.0.2"
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a flatten has to do, and what earlier ones that were cut off have done of it already.
+//
+// The new snapshot bears a tag with the names of those that it stands for: so whoever comes later
+// knows what it is, from the repository alone.  Old ones are only forgotten when it is whole.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/one/chain.h"
+#include "datastore/restic/lib/messages.h"
+
+namespace restic {
+
+struct FlattenPlan {
+  struct Source {
+    int increment;  // whose files it holds
+    Snapshot snapshot;
+  };
+  std::vector<Source> sources;        // to be merged, oldest first; never empty
+  std::string tag;                    // of the snapshot to be made
+  std::int64_t time = 0;              // its own: that of its newest source
+  Chain kept;                         // what stays behind it
+  std::optional<Snapshot> done;       // it is there already
+  std::vector<std::string> obsolete;  // ids of what has to go when it is there
+
+  int increment() const { return sources.back().increment; }  // whose place it takes
+};
+
+// `all`: the snapshots of the repository.  `whole`: does this one hold all its files?  The chain
+// must be longer than `keep`, which is at least 1.  Throws Error, naming it, for what is missing of
+// the chain and cannot be had otherwise.
+FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, int keep,
+                         const std::function<bool(const Snapshot&)>& whole);
+
+// Ids of what belongs to a chain, but is not in it: what flattens have stored that were cut off,
+// and what others could not remove.
+std::vector<std::string> left_by_flattens(const std::vector<Snapshot>& all, const Chain& chain);
+
+// Is this tag one of ours, for one snapshot only?
+bool is_own_tag(const std::string& tag);
+
+}  // namespace restic

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/flatten_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+
+namespace restic {
+namespace {
+
+Snapshot snapshot(const std::string& id, std::int64_t time = 0,
+                  const std::vector<std::string>& tags = {}) {
+  return {.id = id + std::string(64 - id.size(), '0'), .paths = {}, .tags = tags, .time = time};
+}
+
+std::string full(const std::string& id) { return snapshot(id).id; }
+
+const Chain chain = Chain::parse("0:aaaaaaaa,1:bbbbbbbb,2:cccccccc,3:dddddddd");
+const std::vector<Snapshot> all{snapshot("aaaaaaaa", 10), snapshot("bbbbbbbb", 20),
+                                snapshot("cccccccc", 30), snapshot("dddddddd", 40),
+                                snapshot("eeeeeeee", 50)};
+
+std::vector<Snapshot> with(std::vector<Snapshot> list, const Snapshot& one) {
+  list.push_back(one);
+  return list;
+}
+std::vector<Snapshot> without(std::vector<Snapshot> list, const std::string& id) {
+  std::erase_if(list, [&](const auto& one) { return one.id.starts_with(id); });
+  return list;
+}
+
+bool is_whole(const Snapshot&) { return true; }
+bool is_not(const Snapshot&) { return false; }
+
+std::string sources(const FlattenPlan& plan) {
+  std::string text;
+  for (const auto& one : plan.sources)
+    text += std::to_string(one.increment) + one.snapshot.id.substr(0, 1);
+  return text;
+}
+
+TEST(FlattenPlan, MergesTheOldestAndKeepsTheLast) {
+  const auto plan = plan_flatten(all, chain, 2, is_whole);
+  EXPECT_EQ(sources(plan), "0a1b2c");
+  EXPECT_EQ(plan.increment(), 2);
+  EXPECT_EQ(plan.kept.text(), "3:dddddddd");
+  EXPECT_EQ(plan.tag, "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc");
+  EXPECT_EQ(plan.obsolete, (std::vector{full("aaaaaaaa"), full("bbbbbbbb"), full("cccccccc")}));
+  EXPECT_FALSE(plan.done);
+  EXPECT_EQ(plan.time, 30);
+  EXPECT_EQ(sources(plan_flatten(all, chain, 1, is_whole)), "0a1b2c3d");
+  EXPECT_EQ(sources(plan_flatten(all, chain, 3, is_whole)), "0a1b");
+}
+
+TEST(FlattenPlan, GoesByTheChainAndNotByTheTimes) {
+  auto mixed = all;
+  mixed[0].time = 99;
+  mixed[2].time = 45;
+  const auto plan = plan_flatten(mixed, chain, 2, is_whole);
+  EXPECT_EQ(sources(plan), "0a1b2c");
+  EXPECT_EQ(plan.time, 39);  // before the next one: others go by the times
+}
+
+TEST(FlattenPlan, NamesWhatIsMissing) {
+  for (const std::string gone : {"aaaaaaaa", "cccccccc", "dddddddd"}) try {
+      plan_flatten(without(all, gone), chain, 2, is_whole);
+      FAIL() << gone;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string{error.what()}.find(gone), std::string::npos) << error.what();
+    }
+}
+
+TEST(FlattenPlan, FindsWhatWasStoredAlready) {
+  const auto flat = snapshot("ffffffff", 30, {"one-12", "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc"});
+  auto plan = plan_flatten(with(all, flat), chain, 2, is_whole);
+  ASSERT_TRUE(plan.done);
+  EXPECT_EQ(plan.done->id, flat.id);
+  EXPECT_EQ(plan.increment(), 2);
+  EXPECT_EQ(plan.obsolete, (std::vector{full("aaaaaaaa"), full("bbbbbbbb"), full("cccccccc")}));
+  // Some of the old ones are gone already, or all.
+  plan = plan_flatten(with(without(all, "bbbbbbbb"), flat), chain, 2, is_whole);
+  EXPECT_TRUE(plan.done);
+  EXPECT_EQ(plan.obsolete, (std::vector{full("aaaaaaaa"), full("cccccccc")}));
+  plan = plan_flatten({snapshot("dddddddd"), flat}, chain, 2, is_whole);
+  EXPECT_TRUE(plan.done);
+  EXPECT_TRUE(plan.obsolete.empty());
+}
+
+TEST(FlattenPlan, DoesNotBelieveInHalfASnapshot) {
+  const auto flat = snapshot("ffffffff", 30, {"vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc"});
+  const auto plan = plan_flatten(with(all, flat), chain, 2, is_not);
+  EXPECT_FALSE(plan.done);
+  EXPECT_EQ(sources(plan), "0a1b2c");
+  EXPECT_EQ(plan.obsolete.front(), flat.id);
+  EXPECT_THROW(plan_flatten({snapshot("dddddddd"), flat}, chain, 2, is_not), Error);
+}
+
+TEST(FlattenPlan, GoesOnFromWhereAShorterOneEnded) {
+  const auto flat = snapshot("ffffffff", 20, {"vmvault-flat-aaaaaaaa-bbbbbbbb"});
+  const auto plan =
+      plan_flatten({snapshot("cccccccc", 30), snapshot("dddddddd", 40), flat}, chain, 2, is_whole);
+  EXPECT_FALSE(plan.done);
+  EXPECT_EQ(sources(plan), "1f2c");
+  EXPECT_EQ(plan.tag, "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc");
+  EXPECT_EQ(plan.obsolete, (std::vector{flat.id, full("cccccccc")}));
+}
+
+TEST(FlattenPlan, LeavesOtherChainsAlone) {
+  const auto other = snapshot("ffffffff", 20, {"vmvault-flat-aaaaaaaa-eeeeeeee"});
+  const auto longer =
+      snapshot("99999999", 20, {"vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc-dddddddd"});
+  const auto plan = plan_flatten(with(with(all, other), longer), chain, 2, is_whole);
+  EXPECT_FALSE(plan.done);
+  EXPECT_EQ(plan.obsolete.size(), 3U);
+}
+
+TEST(FlattenPlan, KnowsWhatARemovalHasToTakeAlong) {
+  auto later = with(all, snapshot("ffffffff", 20, {"vmvault-flat-aaaaaaaa-bbbbbbbb"}));
+  later = with(later, snapshot("99999999", 20, {"vmvault-flat-aaaaaaaa-eeeeeeee"}));
+  EXPECT_EQ(left_by_flattens(later, chain), std::vector{full("ffffffff")});
+  later[2].tags = {"vmvault-flat-eeeeeeee-77777777"};
+  EXPECT_EQ(left_by_flattens(later, chain), (std::vector{full("ffffffff"), full("eeeeeeee")}));
+  EXPECT_TRUE(left_by_flattens(all, chain).empty());
+}
+
+TEST(FlattenPlan, RemovesWhatAnEarlierOneCouldNot) {
+  auto later = all;
+  later[1].tags = {"vmvault-flat-eeeeeeee-77777777"};  // b stands for e, which is still there
+  const auto plan = plan_flatten(later, chain, 2, is_whole);
+  EXPECT_EQ(plan.obsolete,
+            (std::vector{full("aaaaaaaa"), full("eeeeeeee"), full("bbbbbbbb"), full("cccccccc")}));
+}
+
+}  // namespace
+}  // namespace restic
