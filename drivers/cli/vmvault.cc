@@ -11,6 +11,7 @@
 #include "drivers/cli/lib/backup.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/download.h"
+#include "drivers/cli/lib/flatten.h"
 #include "drivers/cli/lib/list.h"
 #include "drivers/cli/lib/prune.h"
 #include "drivers/cli/lib/recover.h"
@@ -30,6 +31,7 @@ constexpr const char* examples =
     "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
     "  vmvault download 1 --disk 0 >disk.qcow2    one disk\n"
     "  vmvault mount 1 /mnt/web                   the disks as raw files, to look into\n"
+    "  vmvault flatten 1 --keep 7                 the oldest increments become one\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
     "  vmvault datastore prune                    give back the space of deleted backups\n"
@@ -43,6 +45,7 @@ struct Words {
   std::string freeze;
   int image = -1;
   bool json = false;
+  int keep = 1;
   cli::RestoreOptions restore;
   cli::DownloadOptions download;
   cli::MountOptions mount;
@@ -128,6 +131,14 @@ void add_image_commands(CLI::App& root, Words& words) {
   for (auto* sub : {list, show, status}) sub->add_flag("--json", words.json, "As JSON");
   for (auto* sub : {show, remove})
     sub->add_option("ID", words.image, "The image, as 'vmvault list' shows it")->required();
+  auto* flatten = root.add_subcommand("flatten", "Merge the oldest increments of an image");
+  flatten->add_option("ID", words.image, "The image, as 'vmvault list' shows it")->required();
+  flatten->add_option("--keep", words.keep, "So many restore points stay")
+      ->required()
+      ->check(CLI::Range(1, 1 << 30));
+  flatten->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::flatten(app, words.image, words.keep); };
+  });
   list->final_callback(
       [&words] { words.command = [&words](cli::App& app) { cli::list(app, form(words)); }; });
   show->final_callback([&words] {

@@ -50,6 +50,9 @@ class Store {
   std::vector<Attempt> unfinished(int vm) const;      // oldest first
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
 
+  // The increments up to this one have become it: its other values are new.
+  void flatten(int image, const BackupRecord& merged);
+
   // First step of a delete: the image takes no more increments.
   void mark_deleting(int image);
   // Last step: it is gone.

@@ -218,6 +218,19 @@ bool Store::recorded(int vm, const std::string& source) const {
   return guarded(file_, [&] { return is_recorded(db_, vm, source); });
 }
 
+// With the old rows goes what was noted of them.
+void Store::flatten(int image, const BackupRecord& merged) {
+  guarded(file_, [&] {
+    SQLite::Transaction whole{db_, immediate};
+    SQLite::Statement remove{db_, "DELETE FROM increments WHERE image = ? AND id <= ?"};
+    remove.bind(1, image);
+    remove.bind(2, merged.id);
+    remove.exec();
+    add_increment(db_, image, merged);
+    whole.commit();
+  });
+}
+
 void Store::mark_deleting(int image) {
   guarded(file_, [&] {
     SQLite::Statement mark{db_, "UPDATE images SET state = 'DELETE' WHERE id = ?"};

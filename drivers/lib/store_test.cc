@@ -56,6 +56,24 @@ TEST_F(StoreTest, VmIdsBeginAtAMillionAndStayWithTheUuid) {
   EXPECT_FALSE(store.vm(7));
 }
 
+TEST_F(StoreTest, AFlattenLeavesTheMergedAndWhatCameAfterIt) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, {}, 0);
+  for (int n : {1, 2, 3}) back_up(vm, image, n);
+  auto merged = *store.image(image)->increment(2);
+  merged.source = "ffff0000";
+  merged.bytes = 77;
+  store.flatten(image, merged);
+  const auto now = store.image(image).value();
+  EXPECT_EQ(now.chain().text(), "2:ffff0000,3:aaaa0003");
+  EXPECT_EQ(now.increments[0].bytes, 77U);
+  EXPECT_EQ(now.increments[0].date, 2002);
+  EXPECT_EQ(store.vm(vm)->active_image, image);
+  EXPECT_FALSE(store.recorded(vm, "aaaa0000"));
+  back_up(vm, image, 4);
+  EXPECT_EQ(store.image(image)->increments.size(), 3U);
+}
+
 TEST_F(StoreTest, UpdatingAVmUsesUpNoId) {
   store.vm_for("u1", "web");
   for (int i = 0; i < 5; ++i) store.vm_for("u1", "web");

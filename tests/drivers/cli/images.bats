@@ -98,3 +98,46 @@ setup() { setup_vmvault; }
     run -0 --separate-stderr vmvault status
     [[ $output == *'problem: datastore 100 does not answer: unreachable'* ]]
 }
+
+@test "flatten: the oldest become one, what is known of it is new, and the next increment goes on" {
+    for n in 0 1 2 3; do vmvault backup web; done
+    echo 'echo "5 2:ffff0000,3:aaaa0003"' >"$FAKE/increment_flatten"
+    jq '.parent = -1 | .disks[].kind = "full" | .disks[].file_size = 5000000' "$(vm_dir)/backup.result" >"$FAKE/vmvault.json"
+    run -0 --separate-stderr vmvault flatten 1 --keep 2
+    [ "$output" = "image 1 of 'web': 3 restore points merged into increment 2, 2 restore points left" ]
+    [ "$(vmvault show 1 --json | jq -c '[.increments[] | [.id, .parent, .type, .source, .size_mib]]')" = \
+        '[[2,-1,"FULL","ffff0000",5],[3,2,"INCREMENT","aaaa0003",2]]' ]
+    [ "$(vmvault show 1 --json | jq .increments[0].bytes)" = 5000000 ]
+    grep -q -- '--file vmvault.json restic://100//2:ffff0000' "$CALLS"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 4: '* ]]
+}
+
+@test "flatten asks for what is to be kept, and has nothing to do where there is no more" {
+    vmvault backup web; vmvault backup web
+    echo 'base64 -d >"$FAKE/request"; exit 9' >"$FAKE/increment_flatten"
+    run -0 --separate-stderr vmvault flatten 1 --keep 2
+    [[ $stderr == *'only 2 restore points'* ]]
+    run ! grep increment_flatten "$CALLS"
+    run --separate-stderr vmvault flatten 1 --keep 1
+    fails_with 1 'cannot flatten image 1'
+    for keep in '' '--keep 0' '--keep x'; do
+        # shellcheck disable=SC2086
+        run --separate-stderr vmvault flatten 1 $keep
+        fails_with 2 keep
+    done
+}
+
+@test "a flatten that failed, or whose answer is about something else, changes nothing" {
+    for n in 0 1 2; do vmvault backup web; done
+    before=$(vmvault show 1 --json)
+    for answer in '' '5' '5 rubbish' '5 2:ffff0000' '5 0:ffff0000,1:aaaa0001' '5 1:ffff0000,2:bbbb0002' 'x 1:ffff0000,2:aaaa0002'; do
+        echo "echo '$answer'" >"$FAKE/increment_flatten"
+        run --separate-stderr vmvault flatten 1 --keep 2
+        [ "$status" -ne 0 ]
+    done
+    echo 'echo "repository is locked" >&2; exit 1' >"$FAKE/increment_flatten"
+    run --separate-stderr vmvault flatten 1 --keep 2
+    fails_with 1 'image 1' 'repository is locked'
+    [ "$(vmvault show 1 --json)" = "$before" ]
+}

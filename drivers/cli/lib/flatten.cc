@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/flatten.h"
+
+#include <cstdio>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "common/one/running.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/meter.h"
+#include "drivers/lib/messages.h"
+#include "drivers/lib/result.h"
+
+namespace cli {
+namespace {
+
+struct Reply {
+  std::int64_t size_mib = 0;
+  Chain chain;
+};
+
+// The answer is about this image, or it is an Error.
+Reply parse_reply(std::string text, const state::ImageRecord& image, int keep) {
+  text = one_line(text);
+  const auto blank = text.find(' ');
+  const auto size = parse_number(text.substr(0, blank));
+  const Error useless{"the datastore's answer about image " + std::to_string(image.id) +
+                      " is not readable: the same command again continues"};
+  if (!size || *size < 0 || blank == text.npos) throw useless;
+  Reply reply{.size_mib = *size, .chain = Chain::parse(text.substr(blank + 1))};
+  const auto before = image.chain().increments();
+  const auto& after = reply.chain.increments();
+  if (after.size() != static_cast<std::size_t>(keep)) throw useless;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const auto& old = before[before.size() - after.size() + i];
+    if (old.id != after[i].id || (i > 0 && old != after[i])) throw useless;
+  }
+  return reply;
+}
+
+Reply ask(const App& app, const state::ImageRecord& image, int keep) {
+  auto request =
+      messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
+  request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(keep));
+  const TempDir directory{app.home().var()};
+  const auto progress = directory.path() / "progress";
+  const auto finished = [&] {
+    const ProgressDisplay display{progress};
+    return app.datastore_action(image.datastore, "increment_flatten")
+        .arg(std::to_string(image.id))
+        .env("VMVAULT_PROGRESS", progress.string())
+        .input(base64_encode(request.dump()) + "\n")
+        .stop_with({.signal = SIGTERM, .grace = std::chrono::minutes{10}})
+        .answer_counts()
+        .run();
+  }();
+  insist(finished, "cannot flatten image " + std::to_string(image.id));
+  return parse_reply(finished.out, image, keep);
+}
+
+// What the datastore says of the merged increment; empty if it says nothing.
+std::string stored_result(const App& app, const state::ImageRecord& image,
+                          const state::BackupRecord& merged) {
+  const DiskUrl url{.protocol = app.store().datastore(image.datastore).value().ds_mad,
+                    .datastore_id = image.datastore,
+                    .job_id = {},
+                    .chain = Chain{{{merged.id, merged.source}}},
+                    .path = merged.dir / ("disk." + std::to_string(image.disks.at(0)) + "." +
+                                          std::to_string(merged.id))};
+  auto finished = app.datastore_action(image.datastore, "downloader")
+                      .arg("--file")
+                      .arg("vmvault.json")
+                      .arg(url.text())
+                      .shielded()
+                      .run();
+  return finished.ok() ? std::move(finished.out) : "";
+}
+
+}  // namespace
+
+void flatten(App& app, int id, int keep) {
+  const auto vm = app.store().vm(app.image(id).vm).value();
+  const auto lock = app.lock(vm);
+  for (const auto& worker : workers(vm.id))
+    throw Error{"process " + std::to_string(worker.pid) + " works on the backups of '" + vm.name +
+                "': nothing is merged meanwhile"};
+  const auto image = app.image(id);  // again, now that nobody else can change it
+  if (image.state == state::ImageState::deleting)
+    throw Error{"image " + std::to_string(id) + " is half deleted: 'vmvault delete " +
+                std::to_string(id) + "' again"};
+  if (image.increments.size() <= static_cast<std::size_t>(keep)) {
+    note("image " + std::to_string(id) + " has only " +
+         count_text(image.increments.size(), "restore point") + ": there is nothing to merge");
+    return;
+  }
+  const auto reply = ask(app, image, keep);
+  auto merged = *image.increment(reply.chain.increments().front().id);
+  merged.source = reply.chain.increments().front().source;
+  merged.size_mib = reply.size_mib;
+  merged.result = stored_result(app, image, merged);
+  merged.bytes = merged.result.empty() ? static_cast<std::uint64_t>(reply.size_mib) << 20
+                                       : state::parse_result(merged.result).bytes();
+  app.store().flatten(id, merged);
+  std::printf(
+      "image %d of '%s': %s merged into increment %d, %s left\n", id, printable(vm.name).c_str(),
+      count_text(image.increments.size() - reply.chain.increments().size() + 1, "restore point")
+          .c_str(),
+      merged.id, count_text(reply.chain.increments().size(), "restore point").c_str());
+}
+
+}  // namespace cli
