@@ -81,7 +81,8 @@ void FlatFiles::read_documents() {
   const auto& newest = plan_.sources.back().snapshot;
   for (const fs::path path : newest.paths) {
     const auto name = path.filename().string();
-    if (disks_.contains(name)) continue;
+    // Checksums (sums.<id>.<n>) are those of the increment's own file.
+    if (disks_.contains(name) || name.starts_with("sums.")) continue;
     auto text = restic_.dump(short_id(newest.id), path);
     if (name == result_document) text = flat_result(text, sizes);
     documents_[name] = std::move(text);

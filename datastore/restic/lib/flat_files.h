@@ -20,7 +20,8 @@ enum class Read { from_a_view, from_files };
 
 class FlatFiles {
  public:
-  // Opens what they are made of: disks by their chains, documents of the newest source.  Whatever
+  // Opens what they are made of: disks by their chains, documents of the newest source, but
+  // not its checksums.  Whatever
   // has to be copied is copied now, to below `directory`, if there is room for it, and for the
   // merged files, too, if those will be written: else an Error before the first byte.
   // `restic` and `plan` must outlive this object.

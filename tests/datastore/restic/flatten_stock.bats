@@ -8,7 +8,8 @@ setup_file() { chain_setup 3; }
 
 setup() { chain_copy; }
 
-# Of random layout, as qemu-img writes them; the name of the parent's source is in them.
+# Of random layout, as qemu-img writes them, with the name of the parent's file in them.  The
+# checksums hold for these files only.
 increment() {
     local disk
     for disk in 0 2; do
@@ -19,12 +20,13 @@ increment() {
             qemu-img create -q -f qcow2 -F qcow2 -b "$BATS_FILE_TMPDIR/copies/disk.$disk.$(($1 - 1))" "$FILES/disk.$disk.$1"
             qemu-io -f qcow2 -c "write -P 0x6$1 $1M 64k" -c "write -P 0x7$1 64k 3k" -c 'write -z 3M 64k' "$FILES/disk.$disk.$1" >/dev/null
         fi
+        echo sums >"$FILES/sums.$disk.$1"
     done
 }
 
 # store: restic alone, as that driver calls it
 store() {
-    restic_here backup --force --tag=one-12 "$FILES"/disk.* "$FILES/vm.xml"
+    restic_here backup --force --tag=one-12 "$FILES"/*
     ID=$(restic_here snapshots --json --no-lock | jq -r 'max_by(.time).short_id')
 }
 
@@ -53,6 +55,7 @@ as_stock() {
     flatten_ok 2
     [ "$CHAIN" = "1:$FLAT,2:${S[2]}" ]
     nothing_left
+    [ "$(stored_in "$FLAT" '.paths | map(split("/")[-1]) | join(" ")')" = 'disk.0.1 disk.2.1 vm.xml' ]
     restores "$CHAIN"
     rmdir "$SCRATCH"   # nobody needs it any more
     restores "1:$FLAT"
