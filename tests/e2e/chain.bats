@@ -70,6 +70,21 @@ restores() {   # restores K
     [ "$(ls "$BATS_TEST_TMPDIR/to")" = disk.1.qcow2 ]
 }
 
+# From here on the oldest increments are one.
+@test "flattened, what stays restores as before, and the next increment goes on" {
+    run -0 --separate-stderr vmvault flatten "$image" --keep 2
+    [[ $output == *'3 restore points merged into increment 2, 2 restore points left' ]]
+    restores 2
+    rm -r "$BATS_TEST_TMPDIR/to"
+    restores 3
+    rm -r "$BATS_TEST_TMPDIR/to"
+    run -0 jq -c '[.increments[] | [.id, .type]], [.increments[0].disks[] | .kind]' <(vmvault show "$image" --json)
+    [ "$output" = $'[[2,"FULL"],[3,"INCREMENT"]]\n["full","full"]' ]
+    next 4
+    restores 4
+    [ "$(image_of chain)" = "$image" ]
+}
+
 @test "the restored domain.xml is the domain on the restored disks" {
     vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to"
     guest_remove chain
