@@ -61,6 +61,8 @@ bool succeeds(Command command, const std::string& where) try {
 
 }  // namespace
 
+fs::path register_of_this_host() { return var_path() / "host"; }
+
 void enter_host(int vm_id, const std::string& host) { write_file(entry(vm_id), host); }
 
 void strike_out_host(int vm_id) noexcept try {
@@ -71,7 +73,10 @@ void strike_out_host(int vm_id) noexcept try {
 }
 
 void recover_left_hosts() noexcept try {
-  if (fs::exists(remotes_root() / "tm/host/backup_host"))
+  // Mostly there is none, and a program with all of libvirt takes its time to start.
+  std::error_code none;
+  if (!fs::is_empty(register_of_this_host(), none) && !none &&
+      fs::exists(remotes_root() / "tm/host/backup_host"))
     succeeds(recover_on(remotes_root()), "this machine");
   std::size_t asked = 0;
   for (const auto& [host, vms] : dead()) {

@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/action.h"
+#include "common/one/left_hosts.h"
 #include "common/one/location.h"
 
 namespace fs = std::filesystem;
@@ -19,7 +20,8 @@ namespace host {
 namespace {
 
 fs::path directory() {
-  const fs::path dir = var_dir() / "host";
+  var_dir();
+  const fs::path dir = register_of_this_host();
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
     throw system_error("make '" + dir.string() + "'", errno);
   return dir;
@@ -51,7 +53,7 @@ void strike_out(const fs::path& vm_dir) noexcept try {
 std::vector<fs::path> entered() {
   std::vector<fs::path> out;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator{var_path() / "host", none})
+  for (const auto& entry : fs::directory_iterator{register_of_this_host(), none})
     if (entry.is_symlink()) out.push_back(fs::read_symlink(entry.path()));
   return out;
 }
