@@ -64,11 +64,11 @@ kept_secret() {
     cat >"$bin/restic" <<'SH'
 #!/bin/sh
 [ "$1" != version ] || { echo 'restic 0.14.0 compiled'; exit; }
-printf 'Fatal: bad password %s\n' "$RESTIC_PASSWORD" >&2
+printf 'Fatal: bad password %s\n' "$(printf %s "$RESTIC_PASSWORD" | tr '\n' ' ')" >&2
 exit 1
 SH
     chmod +x "$bin/restic"
     PATH=$bin:$PATH run -1 --separate-stderr backup
-    one_line 'bad password'
+    one_line 'bad password ***'
     [[ $stderr != *thorns* ]]
 }
