@@ -207,9 +207,10 @@ one_to_read() {
         [ "${CHAIN[0]%%:*}" -eq $((LAST_INCREMENT + 1 - keep)) ]
         [ "${CHAIN[*]:1}" = "${expected[*]}" ]
         [ "$(names $VM | sort)" = "$(printf '%s\n' "${CHAIN[@]#*:}" | sort)" ]
-        restores "${CHAIN[0]%%:*}"
-        restores $LAST_INCREMENT
+        restores "${CHAIN[0]%%:*}" 0
+        [ $((keep % 3)) -ne 0 ] || restores $LAST_INCREMENT
     done
+    restores $LAST_INCREMENT
     run -0 --separate-stderr flatten 1
     [[ -z $output || $output == - ]]
     at_rest $VM
