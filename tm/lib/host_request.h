@@ -14,11 +14,10 @@
 // What a hypervisor may be told by configuration: on the front-end, on itself, and, as
 // VMVAULT_<NAME>, by the datastore.
 inline constexpr const char* host_settings[] = {
-    "AGENT_TIMEOUT",    "CONNECTIONS",           "DISKS_PARALLEL",
-    "EXPORT",           "FREEZE_DEADLINE",       "FS_FREEZE_FALLBACK",
-    "MAX_RIOPS",        "READ_BWLIMIT",          "READ_DEADLINE",
-    "SCRATCH_FLOOR_MB", "SCRATCH_FLOOR_PERCENT", "SCRATCH_PATH",
-    "SOCKET_DIR",       "STOCK_PARENT",          "SWTPM_DIR",
+    "AGENT_TIMEOUT",   "CONNECTIONS",        "DISKS_PARALLEL",   "EXPORT",
+    "FREEZE_DEADLINE", "FS_FREEZE_FALLBACK", "KEEP_SUMS",        "MAX_RIOPS",
+    "READ_BWLIMIT",    "READ_DEADLINE",      "SCRATCH_FLOOR_MB", "SCRATCH_FLOOR_PERCENT",
+    "SCRATCH_PATH",    "SOCKET_DIR",         "STOCK_PARENT",     "SWTPM_DIR",
     "VIEW_LEASE"};
 
 // Those of this hypervisor: /etc/vmvault/host.conf, or what VMVAULT_HOST_CONF names instead.

@@ -9,6 +9,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
+#include "common/one/sums_file.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/foreign.h"
 #include "tm/host/lib/lock.h"
@@ -136,6 +137,10 @@ void copy(Capture& capture, const Handover& what) {
   what.origin->end();
   for (const auto& [name, text] : what.documents)
     write_file(capture.request.backup_dir / name, text);
+  for (const auto& disk : what.disks) {
+    const auto name = sums_file(disk.target.filename().string());
+    keep_sums(capture, name, read_file(capture.request.backup_dir / name));
+  }
   what.origin->commit(what.disks);
 }
 

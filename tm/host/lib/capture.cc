@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/file.h"
 #include "tm/host/lib/layer_book.h"
 
 namespace host {
@@ -82,6 +83,11 @@ DocumentResult document_result(const Kept& kept) {
           .file = there ? kept.name : "",
           .why = kept.why,
           .size = kept.bytes.size()};
+}
+
+void keep_sums(const Capture& capture, const std::string& name, const std::string& sums) {
+  if (capture.request.setting("KEEP_SUMS", "NO") == "YES")
+    write_file(capture.request.vm_dir / ("backup." + name), sums);
 }
 
 }  // namespace host

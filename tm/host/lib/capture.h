@@ -58,6 +58,10 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
 DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk& copy);
 DocumentResult document_result(const Kept& kept);
 
+// With KEEP_SUMS=YES: leaves the sums of a disk in the VM dir, as backup.<name>, for who starts
+// backups on this machine.
+void keep_sums(const Capture& capture, const std::string& name, const std::string& sums);
+
 // Disks as they were at one point in time, in an NBD server, for as long as this object lives.  The
 // destructor undoes: the guest runs as before, and the chain is as it was, unless commit() was
 // called.

@@ -15,6 +15,8 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/progress.h"
+#include "common/one/sums_file.h"
+#include "common/sums.h"
 
 namespace fs = std::filesystem;
 
@@ -90,11 +92,15 @@ class Copies {
     options.limiter = reading_.limiter;
     options.stop = &stop_;
     options.progress = [this, i](std::uint64_t done) { advance(i, done); };
+    sums::Writer sums;
     const auto sink = [&](std::span<const std::byte> bytes) {
+      sums.add(bytes);
       write_all(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, doing);
     };
     nbd::copy(disk.source, plans_[i], sink, options);
     if (fsync(file.get()) != 0) throw system_error(doing, errno);
+    write_file(disk.target.parent_path() / sums_file(disk.target.filename().string()),
+               sums.finish());
   }
 
   void advance(size_t i, std::uint64_t done) {
@@ -145,7 +151,7 @@ void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Pla
                 const Reading& reading, const std::function<void()>& still_well) {
   std::uint64_t files = 0, data = 0;
   for (const auto& disk : disks) {
-    files += disk.file_size;
+    files += disk.file_size + sums::size(disk.file_size);
     data += disk.data_bytes;
   }
   check_space(disks.front().target.parent_path(), files);

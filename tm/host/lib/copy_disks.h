@@ -16,7 +16,7 @@ namespace host {
 struct CopyDisk {
   nbd::Export source;
   nbd::Base base = nbd::Base::none;
-  std::filesystem::path target;  // made, with mode 0600; must not exist
+  std::filesystem::path target;  // made, with mode 0600; must not exist; its sums go beside it
   // Filled by plan_disks():
   std::uint64_t virtual_size = 0;
   std::uint64_t dirty_bytes = 0;
@@ -27,9 +27,9 @@ struct CopyDisk {
 // Asks for the map of every disk, and lays out its file.
 std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks);
 
-// Checks that the target file system can take the files, and copies.  They are whole and on stable
-// storage when it returns.  `still_well` is called several times a second and throws when the
-// backup should end.  The first error ends all copies.
+// Checks that the target file system can take the files, and copies.  They and their sums are whole
+// and on stable storage when it returns.  `still_well` is called several times a second and throws
+// when the backup should end.  The first error ends all copies.
 void copy_disks(const std::vector<CopyDisk>& disks, const std::vector<qcow2::Plan>& plans,
                 const Reading& reading, const std::function<void()>& still_well);
 

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/nbd/test_server.h"
+#include "common/sums.h"
 
 namespace {
 
@@ -39,7 +40,7 @@ TEST(CopyDisks, NoMoreAtATimeThanAllowed) {
   std::vector<host::CopyDisk> disks(3);
   for (size_t i = 0; i < disks.size(); ++i) {
     disks[i].source = source;
-    disks[i].target = dir.path() / std::to_string(i);
+    disks[i].target = dir.path() / ("disk." + std::to_string(i) + ".0");
   }
   const auto plans = host::plan_disks(disks);
   int looks = 0;
@@ -60,6 +61,10 @@ TEST(CopyDisks, NoMoreAtATimeThanAllowed) {
   const auto first = read_file(disks[0].target);
   EXPECT_EQ(first.size(), disks[0].file_size);
   EXPECT_TRUE(read_file(disks[1].target) == first && read_file(disks[2].target) == first);
+  sums::Check sums{read_file(dir.path() / "sums.2.0")};
+  sums.add(std::as_bytes(std::span{first}));
+  sums.finish();
+  EXPECT_TRUE(sums.wrong().empty());
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ ViewFiles files_of(const Handover& what) {
   for (size_t i = 0; i < what.disks.size(); ++i)
     out.disks.emplace_back(
         what.disks[i].target.filename(),
-        std::make_unique<nbd::FileReader>(what.disks[i].source, what.plans[i], options));
+        std::make_unique<nbd::SummedReader>(what.disks[i].source, what.plans[i], options));
   out.documents = what.documents;
   return out;
 }
@@ -39,6 +39,13 @@ class Exporter {
         guard_{what.capture.guard},
         lease_{what.capture.request.number("VIEW_LEASE", 1800)},
         view_{what.capture.request.backup_dir, files_of(what)} {}
+
+  // What was told of the disks outlives the view, if somebody wants it.
+  void keep_sums() noexcept try {
+    for (const auto& [name, sums] : view_.sums()) host::keep_sums(what_.capture, name, sums);
+  } catch (const std::exception& e) {
+    log(Level::warn, e.what());
+  }
 
   // Until somebody asks for the end, or nobody is interested any more.
   void serve() {
@@ -103,6 +110,7 @@ int run_exporter(Handover& what, int ready) noexcept try {
     what.capture.guard.check();  // a view without a guard would end before anybody reads it
     say(ready, "ready");
     exporter.serve();
+    exporter.keep_sums();
   } catch (const std::exception& e) {
     if (ready == -1) throw;
     say(ready, e.what());

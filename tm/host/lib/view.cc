@@ -19,6 +19,7 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
+#include "common/one/sums_file.h"
 
 namespace fs = std::filesystem;
 
@@ -29,18 +30,26 @@ using Clock = std::chrono::steady_clock;
 
 struct Entry {
   std::string name;
-  nbd::FileReader* disk = nullptr;
+  nbd::SummedReader* disk = nullptr;  // its file, or
+  bool sums = false;                  // its sums
   const std::string* document = nullptr;
-  std::uint64_t size() const { return disk ? disk->plan().file_size() : document->size(); }
+  std::uint64_t size() const {
+    if (!disk) return document->size();
+    return sums ? disk->sums_size() : disk->plan().file_size();
+  }
 };
 
 // What the callbacks see.
 struct Tree {
   explicit Tree(ViewFiles given) : files{std::move(given)} {
-    for (const auto& [name, disk] : files.disks) entries.push_back({name, disk.get(), nullptr});
-    for (const auto& [name, text] : files.documents) entries.push_back({name, nullptr, &text});
+    for (const auto& [name, disk] : files.disks) {
+      entries.push_back({.name = name, .disk = disk.get()});
+      entries.push_back({.name = sums_file(name), .disk = disk.get(), .sums = true});
+    }
+    for (const auto& [name, text] : files.documents)
+      entries.push_back({.name = name, .document = &text});
     for (auto& [name, disk] : files.disks) readers.push_back(disk.get());
-    why = {failure_document, nullptr, &failure};
+    why = {.name = failure_document, .document = &failure};
   }
 
   const Entry* find(const char* path) const {
@@ -63,7 +72,7 @@ struct Tree {
 
   ViewFiles files;
   std::vector<Entry> entries;
-  std::vector<nbd::FileReader*> readers;
+  std::vector<nbd::SummedReader*> readers;
   const std::time_t made = std::time(nullptr);
   std::atomic<Clock::rep> last = Clock::now().time_since_epoch().count();
   mutable std::mutex mutex;
@@ -119,9 +128,10 @@ int open_one(const char* path, fuse_file_info* info) {
   return 0;
 }
 
-int read_disk(Tree& all, nbd::FileReader& disk, std::span<std::byte> out, std::uint64_t offset) {
+int read_disk(Tree& all, const Entry& entry, std::span<std::byte> out, std::uint64_t offset) {
   try {
-    return static_cast<int>(disk.read(offset, out));
+    return static_cast<int>(entry.sums ? entry.disk->read_sums(offset, out)
+                                       : entry.disk->read(offset, out));
   } catch (const std::exception& e) {
     all.fail(e.what());  // a half-read disk must not end beside whole ones
     return -EIO;
@@ -135,7 +145,7 @@ int read_one(const char* path, char* buffer, size_t size, off_t at, fuse_file_in
   if (!entry) return -ENOENT;
   const auto offset = static_cast<std::uint64_t>(at);
   if (entry->disk)
-    return read_disk(all, *entry->disk, {reinterpret_cast<std::byte*>(buffer), size}, offset);
+    return read_disk(all, *entry, {reinterpret_cast<std::byte*>(buffer), size}, offset);
   if (offset >= entry->document->size()) return 0;
   return static_cast<int>(entry->document->copy(buffer, size, offset));
 }
@@ -232,6 +242,13 @@ View::View(const fs::path& at, ViewFiles files)
 View::~View() = default;
 
 void View::fail(const std::string& why) { state_->tree().fail(why); }
+
+std::vector<std::pair<std::string, std::string>> View::sums() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [name, disk] : state_->tree().files.disks)
+    if (auto sums = disk->sums()) out.emplace_back(sums_file(name), *std::move(sums));
+  return out;
+}
 
 std::string View::failure() const {
   const std::lock_guard lock{state_->tree().mutex};

@@ -10,12 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "common/nbd/file_reader.h"
+#include "common/nbd/summed_reader.h"
 
 namespace host {
 
 struct ViewFiles {
-  std::vector<std::pair<std::string, std::unique_ptr<nbd::FileReader>>> disks;  // by name
+  // By name; the sums of each are a file beside it.
+  std::vector<std::pair<std::string, std::unique_ptr<nbd::SummedReader>>> disks;
   std::vector<std::pair<std::string, std::string>> documents;  // by name: their content
 };
 
@@ -31,6 +32,8 @@ class View {
   // From now on every read of a disk fails with EIO, also one that waits now, and the document
   // failure_document says why.
   void fail(const std::string& why);
+  // By name of their files; those of disks that were read wholly.
+  std::vector<std::pair<std::string, std::string>> sums() const;
   // Empty as long as every read could be served.
   std::string failure() const;
   std::chrono::seconds idle() const;  // since the last call from outside
