@@ -7,6 +7,7 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "common/mount.h"
 #include "common/one/action.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
@@ -72,12 +73,15 @@ std::vector<std::string> RunRequest::command_line() const {
 }
 
 std::vector<DirectoryEntry> list_directory(const std::filesystem::path& directory) try {
+  const auto mount = mount_on(directory);
+  const bool view = mount && mount->type == "fuse.vmvault";
   std::vector<DirectoryEntry> entries;
   for (const auto& entry : std::filesystem::directory_iterator{directory}) {
     const bool regular = entry.symlink_status().type() == std::filesystem::file_type::regular;
     entries.push_back({.name = entry.path().filename().string(),
                        .size = regular ? entry.file_size() : 0,
-                       .regular = regular});
+                       .regular = regular,
+                       .view = view});
   }
   return entries;
 } catch (const std::filesystem::filesystem_error& error) {
@@ -87,14 +91,18 @@ std::vector<DirectoryEntry> list_directory(const std::filesystem::path& director
 std::string to_json(const std::vector<DirectoryEntry>& entries) {
   json all = json::array();
   for (const auto& entry : entries)
-    all.push_back({{"name", entry.name}, {"size", entry.size}, {"regular", entry.regular}});
+    all.push_back({{"name", entry.name},
+                   {"size", entry.size},
+                   {"regular", entry.regular},
+                   {"view", entry.view}});
   return to_text(all);
 }
 
 std::vector<DirectoryEntry> entries_from_json(std::string_view text) try {
   std::vector<DirectoryEntry> entries;
   for (const auto& entry : json::parse(text))
-    entries.push_back({entry.at("name"), entry.at("size"), entry.at("regular")});
+    entries.push_back(
+        {entry.at("name"), entry.at("size"), entry.at("regular"), entry.value("view", false)});
   return entries;
 } catch (const json::exception&) {
   throw Error{"a list of files is not readable"};

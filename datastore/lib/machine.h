@@ -42,6 +42,7 @@ struct DirectoryEntry {
   std::string name;
   std::uint64_t size = 0;
   bool regular = false;  // a plain file, no link
+  bool view = false;     // its bytes are made when it is read: it lies in a view of backup_host
 };
 
 std::vector<DirectoryEntry> list_directory(const std::filesystem::path& directory);

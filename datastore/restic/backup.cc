@@ -22,7 +22,10 @@ constexpr Contract contract{
     .description =
         "restic runs on the VM's host, or on the bridge that the core has chosen.  The files are "
         "read from the backup directory there: all F<disk.*>, F<vm.xml>, and F<domain.xml>, "
-        "F<vmvault.json> and F<nvram.fd> if they are there.  Each of DISKS must have its file of "
+        "F<vmvault.json>, F<nvram.fd> and the checksums F<sums.*> if they are there.  (Those of a "
+        "view only by "
+        "restic 0.15 and newer: older ones would read the disks twice for them.)  Each of DISKS "
+        "must have its file of "
         "this increment.  JOB_ID is C<-> for none.\n\n"
         "A repository that is not there is made, but not for an increment of an older backup.\n\n"
         "A backup that fails or is cancelled leaves no snapshot.  A cancellation breaks the "
@@ -48,7 +51,9 @@ std::string backup(const Request& request) {
   const Running running{asked.vm_id, "backup"};
   const auto restic = asked.open();
   const auto directory = backup_dir(asked.location.dir, asked.vm_id);
-  const auto selection = restic::select_files(restic.machine().list(directory), directory);
+  const auto reads = restic.version() < restic::reads_one_at_a_time ? restic::Reads::several_at_once
+                                                                    : restic::Reads::one_at_a_time;
+  const auto selection = restic::select_files(restic.machine().list(directory), directory, reads);
   restic::require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
   if (vm.backup.parent_id() >= 0)
     restic.insist();

@@ -43,11 +43,11 @@ Restic::Restic(const Datastore& datastore, const std::string& repository_id, Mac
     throw Error{"the " + repository_.display() +
                 " is on this machine (RESTIC_BACKEND=LOCAL), but the files are on " +
                 machine_.name() + ": use RESTIC_BACKEND=SFTP"};
-  check_version();
+  version_ = check_version();
   if (!machine_.here()) note_host(repository_, machine_.host());
 }
 
-void Restic::check_version() const {
+Version Restic::check_version() const {
   const std::string remedy = ": install restic " + std::to_string(oldest.major) + "." +
                              std::to_string(oldest.minor) + " or newer there";
   const auto finished =
@@ -61,9 +61,11 @@ void Restic::check_version() const {
   if (!finished.ok())
     throw Error{"cannot run restic on " + machine_.name() + " (" +
                 one_line(last_line(finished.err)) + ")" + remedy};
-  if (parse_version(finished.out) < oldest)
+  const auto version = parse_version(finished.out);
+  if (version < oldest)
     throw Error{"restic on " + machine_.name() + " is too old (" +
                 one_line(finished.out.substr(0, 40)) + ")" + remedy};
+  return version;
 }
 
 RunRequest Restic::request(const std::vector<std::string>& args, Moves moves) const {

@@ -40,6 +40,7 @@ class Restic {
 
   const Repository& repository() const { return repository_; }
   const Machine& machine() const { return machine_; }
+  Version version() const { return version_; }
 
   // `restic <options> args`, ready to run; or as the request for machine()'s helper.
   Command command(const std::vector<std::string>& args, Moves moves = Moves::nothing) const;
@@ -90,7 +91,7 @@ class Restic {
   std::string dump(const std::string& snapshot, const std::filesystem::path& path) const;
 
  private:
-  void check_version() const;
+  Version check_version() const;
   Finished ask(const std::vector<std::string>& args, Care care = Care::cancellable) const;
   bool absent() const;
   void create() const;
@@ -99,6 +100,7 @@ class Restic {
   Machine machine_;
   confine::Limits limits_;  // of what a backup may cost its host
   std::chrono::seconds lock_wait_;
+  Version version_;
 };
 
 // Waiting for others to unlock the repository: with growing pauses, saying in the log for whom, and

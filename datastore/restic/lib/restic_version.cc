@@ -46,7 +46,13 @@ std::vector<std::string> lines(std::string_view text) {
     }
   };
   split(text, [&](std::string_view line) {
-    split(plain(line), [&](std::string_view part) { all.emplace_back(part); });
+    split(plain(line), [&](std::string_view part) {
+      // Of a stack that 0.14 prints with some errors: a function, and where it is.
+      if (part.starts_with('\t') && !all.empty())
+        all.pop_back();
+      else
+        all.emplace_back(part);
+    });
   });
   return all;
 }
@@ -172,6 +178,20 @@ std::string LockOwner::text() const {
   if (!user.empty()) words += " (user " + user + ")";
   if (!age.empty()) words += ", whose lock is " + age + " old";
   return words;
+}
+
+// Its last words only count the errors.
+std::string first_finding(std::string_view stderr_text) {
+  std::string text;
+  for (const auto& line : lines(stderr_text)) {
+    if (line.starts_with("Fatal: ")) continue;
+    text += line;
+    if (!text.ends_with(':')) break;  // "error for tree 12ab34cd:", and what it is in the next line
+  }
+  if (text.empty()) return reason(stderr_text);
+  text = one_line(text);
+  if (text.size() > longest_reason) text.resize(longest_reason);
+  return text;
 }
 
 std::string short_id(std::string_view id) { return std::string{id.substr(0, 8)}; }

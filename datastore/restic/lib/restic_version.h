@@ -16,6 +16,10 @@ struct Version {
 
 inline constexpr Version oldest{0, 14, 0};
 
+// Since this one restic can be told to read one file at a time, in the order of their names;
+// before, it reads two at once.
+inline constexpr Version reads_one_at_a_time{0, 15, 0};
+
 // From the output of `restic version`.  Throws Error when it is none.
 Version parse_version(std::string_view text);
 
@@ -48,6 +52,9 @@ struct LockOwner {
 
 // nullopt: the text is not about a lock, or in words that are not known.
 std::optional<LockOwner> lock_owner(std::string_view stderr_text);
+
+// The first thing that `restic check` found wrong, from its stderr.
+std::string first_finding(std::string_view stderr_text);
 
 // The id that cores and URLs use: restic prints 8 digits up to 0.15, all 64 from 0.16 on.
 std::string short_id(std::string_view id);

@@ -138,5 +138,23 @@ TEST(ResticReason, SaysWhatSshSaid) {
 
 TEST(ResticReason, IsShort) { EXPECT_LE(reason(std::string(100000, 'x')).size(), 400U); }
 
+TEST(Reason, LeavesOutTheStack) {
+  EXPECT_EQ(reason("decrypting blob f9400805 failed: ciphertext verification failed\n"
+                   "github.com/restic/restic/internal/restic.LoadTree\n"
+                   "\tgithub.com/restic/restic/internal/restic/tree.go:113\n"
+                   "runtime.goexit\n\truntime/asm_amd64.s:1594\n"),
+            "decrypting blob f9400805 failed: ciphertext verification failed");
+}
+
+TEST(FirstFinding, IsWhatCheckSaysBeforeItCounts) {
+  EXPECT_EQ(first_finding("pack 1cb3: does not exist\npack 2ab4: does not exist\n"
+                          "Fatal: repository contains errors\n"),
+            "pack 1cb3: does not exist");
+  EXPECT_EQ(first_finding("error for tree f9400805:\n  decrypting blob f94 failed\n"
+                          "Fatal: repository contains errors\n"),
+            "error for tree f9400805: decrypting blob f94 failed");
+  EXPECT_EQ(first_finding("Fatal: repository contains errors\n"), "repository contains errors");
+}
+
 }  // namespace
 }  // namespace restic

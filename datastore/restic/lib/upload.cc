@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/one/machine_state.h"
 #include "common/one/progress.h"
+#include "common/one/sums_file.h"
 #include "datastore/restic/lib/unclaimed.h"
 
 namespace fs = std::filesystem;
@@ -18,7 +19,7 @@ bool is_disk(const std::string& name) { return name.starts_with("disk."); }
 
 bool belongs(const std::string& name) {
   return is_disk(name) || name == "vm.xml" || name == "domain.xml" || name == "vmvault.json" ||
-         name == machine_state::nvram_document;
+         name == machine_state::nvram_document || is_sums_file(name);
 }
 
 bool is_legacy_rbd(const std::string& name) {
@@ -33,6 +34,8 @@ std::vector<std::string> backup_arguments(const fs::path& directory, const Selec
   std::vector<std::string> args{"--json",           "backup",
                                 "--force",          "--tag=one-" + std::to_string(vm_id),
                                 "--tag=" + run_tag, "--"};
+  // The names of the disks come before those of their sums.
+  if (selection.sums_of_view) args.insert(args.end() - 1, "--read-concurrency=1");
   for (const auto& name : selection.names) args.push_back((directory / name).string());
   return args;
 }
@@ -47,6 +50,22 @@ Finished run(const Restic& restic, const Command& call, Unclaimed& snapshot) try
   throw;
 }
 
+// The summary counts what was read, but not what was stored under which name.
+void require_stored(const Restic& restic, const fs::path& directory, const Selection& selection,
+                    const std::string& snapshot) {
+  const auto stored = parse_files(restic.output({"ls", "--json", "--no-lock", snapshot},
+                                                "list the files of the snapshot " + snapshot));
+  for (const auto& [name, size] : selection.sizes) {
+    const auto path = (directory / name).string();
+    const auto found = stored.find(path);
+    if (found == stored.end())
+      throw Error{"restic did not store '" + path + "', which was there when the backup began"};
+    if (found->second != size)
+      throw Error{"restic stored " + std::to_string(found->second) + " bytes of '" + path +
+                  "', which has " + std::to_string(size)};
+  }
+}
+
 }  // namespace
 
 bool is_disk_file(const std::string& name) {
@@ -58,14 +77,19 @@ std::uint64_t mebibytes(std::uint64_t bytes) {
   return std::max<std::uint64_t>(1, (bytes + mebibyte - 1) / mebibyte);
 }
 
-Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::path& directory) {
+Selection select_files(const std::vector<DirectoryEntry>& entries, const fs::path& directory,
+                       Reads reads) {
   Selection selection;
   int disks = 0, legacy = 0;
   for (const auto& entry : entries) {
     if (!belongs(entry.name)) continue;
     if (!entry.regular)
       throw Error{"'" + (directory / entry.name).string() + "' is not a plain file"};
+    const bool sums_of_view = entry.view && is_sums_file(entry.name);
+    if (sums_of_view && reads == Reads::several_at_once) continue;
+    selection.sums_of_view = selection.sums_of_view || sums_of_view;
     selection.names.push_back(entry.name);
+    selection.sizes[entry.name] = entry.size;
     selection.bytes += entry.size;
     if (!is_disk_file(entry.name)) continue;
     selection.disk_bytes += entry.size;
@@ -116,6 +140,7 @@ std::string upload(const Restic& restic, const fs::path& directory, const Select
     throw Error{"restic stored " + std::to_string(summary->files) + " files of " +
                 std::to_string(summary->bytes) + " bytes, but '" + directory.string() + "' holds " +
                 std::to_string(selection.names.size()) + " of " + std::to_string(selection.bytes)};
+  require_stored(restic, directory, selection, short_id(summary->snapshot_id));
   progress.at(selection.bytes);
   snapshot.claim();
   return short_id(summary->snapshot_id);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ bool is_disk_file(const std::string& name);
 // What of a backup directory is stored.
 struct Selection {
   std::vector<std::string> names;  // sorted
+  std::map<std::string, std::uint64_t> sizes = {};
+  bool sums_of_view = false;  // with checksums that are known when the disks were read
   std::uint64_t bytes = 0;
   std::uint64_t disk_bytes = 0;  // of the disks' files
   std::string format;            // "raw", or "rbd" for the legacy files of Ceph
@@ -27,19 +30,23 @@ struct Selection {
   std::uint64_t mebibytes() const { return restic::mebibytes(disk_bytes); }
 };
 
-// All disk.*, vm.xml, and what else belongs to a backup.  Throws Error, naming the directory, when
-// there is no disk file or no vm.xml, when one of them is no plain file, or when the disks are
-// partly of legacy Ceph format.
+enum class Reads { one_at_a_time, several_at_once };
+
+// All disk.*, vm.xml, and what else belongs to a backup.  The checksums in a view are left out
+// where they would be read beside their disks: the guest's disk would be read twice for them.
+// Throws Error, naming the directory, when there is no disk file or no vm.xml, when one of them is
+// no plain file, or when the disks are partly of legacy Ceph format.
 Selection select_files(const std::vector<DirectoryEntry>& entries,
-                       const std::filesystem::path& directory);
+                       const std::filesystem::path& directory, Reads reads);
 
 // Throws Error, naming the file, unless there is disk.<id>.<increment> for each of the ids, or what
 // Ceph's legacy formats call it.
 void require_disks(const Selection& selection, const std::vector<int>& ids, int increment,
                    const std::filesystem::path& directory);
 
-// Stores the files as one snapshot and returns its short id.  Success is a snapshot whose files and
-// bytes are those of the selection; whatever else happens, also a cancellation, no snapshot stays.
+// Stores the files as one snapshot and returns its short id.  Success is a snapshot that has each
+// file of the selection with its size; whatever else happens, also a cancellation, no snapshot
+// stays.
 std::string upload(const Restic& restic, const std::filesystem::path& directory,
                    const Selection& selection, int vm_id);
 
