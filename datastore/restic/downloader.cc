@@ -43,7 +43,11 @@ constexpr Contract contract{
         "holds no secret and may be run many times.\n\n"
         "Increments that vmvault wrote are merged on the way, without a copy.  A chain of files of "
         "random "
-        "layout, as others write them, is merged below RESTIC_TMP_DIR (F</var/tmp>)."};
+        "layout, as others write them, is merged below RESTIC_TMP_DIR (F</var/tmp>).\n\n"
+        "VMVAULT_SUMS in the environment may name a directory with the checksums of the capture "
+        "(F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>>): increments that differ from them are "
+        "refused on "
+        "the way."};
 
 restic::Restic open(const DiskUrl& url, const Datastore& datastore) {
   return {datastore, restic::repository_id(datastore, url), Machine{}};

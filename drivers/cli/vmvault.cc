@@ -17,6 +17,7 @@
 #include "drivers/cli/lib/recover.h"
 #include "drivers/cli/lib/remove.h"
 #include "drivers/cli/lib/restore.h"
+#include "drivers/cli/lib/verify.h"
 #include "drivers/cli/lib/version.h"
 
 namespace {
@@ -31,6 +32,7 @@ constexpr const char* examples =
     "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
     "  vmvault download 1 --disk 0 >disk.qcow2    one disk\n"
     "  vmvault mount 1 /mnt/web                   the disks as raw files, to look into\n"
+    "  vmvault verify 1 --read-data               read it back, and compare\n"
     "  vmvault flatten 1 --keep 7                 the oldest increments become one\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
@@ -51,6 +53,7 @@ struct Words {
   cli::MountOptions mount;
   cli::RecoverOptions recover;
   cli::PruneOptions prune;
+  cli::VerifyOptions verify;
   std::function<void(cli::App&)> command;
 };
 
@@ -101,6 +104,19 @@ void add_download(CLI::App& root, Words& words) {
                     "As of this increment (default: the last)");
   mount->final_callback(
       [&words] { words.command = [&words](cli::App& app) { cli::mount(app, words.mount); }; });
+}
+
+void add_verify(CLI::App& root, Words& words) {
+  auto* sub = root.add_subcommand("verify", "Check that an image is what was backed up");
+  sub->add_option("ID", words.verify.image, "The image")->required();
+  sub->add_flag("--read-data", words.verify.read_data,
+                "Read everything, and compare it with the checksums of the capture");
+  sub->add_option("--increment", words.verify.increment,
+                  "Only this increment, and those before it");
+  sub->add_flag("--json", words.json, "As JSON");
+  sub->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::verify(app, words.verify, form(words)); };
+  });
 }
 
 void add_recover(CLI::App& root, Words& words) {
@@ -162,6 +178,7 @@ int run(int argc, char** argv) {
   add_image_commands(root, words);
   add_restore(root, words);
   add_download(root, words);
+  add_verify(root, words);
   add_recover(root, words);
   add_datastore(root, words);
   try {

@@ -33,6 +33,15 @@ struct BackupRecord {
   std::int64_t date = 0;        // seconds since 1970
   std::filesystem::path dir{};  // where the files lay when they were stored: part of every URL
   std::string result{};         // vmvault.json of the capture; empty if it was lost
+  // When it was last read back, with all before it, and was what had been captured.
+  std::optional<std::int64_t> proven{};
+  std::string damage{};  // what the last check found wrong; empty: nothing
+};
+
+// Checksums of a disk, as its capture took them (common/one/sums_file.h).
+struct SumsRecord {
+  std::string file;  // "sums.0.3"
+  std::string sums;
 };
 
 enum class ImageState { ready, deleting };

@@ -75,6 +75,19 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE INDEX attempts_of_vm ON attempts (vm);
 )",
+    R"(
+ALTER TABLE increments ADD COLUMN proven INTEGER;
+ALTER TABLE increments ADD COLUMN damage TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE sums (
+  image INTEGER NOT NULL,
+  increment INTEGER NOT NULL,
+  file TEXT NOT NULL,
+  sums BLOB NOT NULL,
+  PRIMARY KEY (image, increment, file),
+  FOREIGN KEY (image, increment) REFERENCES increments (image, id) ON DELETE CASCADE
+) STRICT;
+)",
 };
 
 }  // namespace

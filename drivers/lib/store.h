@@ -43,12 +43,20 @@ class Store {
   // It is stored: returns the image that holds it, a new one if the attempt began one.  An
   // image of Mode::increment becomes the machine's active one.  An Error for a source that is
   // recorded already: deleting one of the two would destroy the other.
-  int succeed(std::int64_t attempt, const BackupRecord& backup);
+  int succeed(std::int64_t attempt, const BackupRecord& backup,
+              const std::vector<SumsRecord>& sums = {});
   void fail(std::int64_t attempt, const std::string& error);
   // Is this the store's name for one of the machine's increments?
   bool recorded(int vm, const std::string& source) const;
   std::vector<Attempt> unfinished(int vm) const;      // oldest first
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
+
+  std::vector<SumsRecord> sums(int image, int increment) const;
+  std::vector<SumsRecord> sums(const std::string& source) const;  // of the increment stored as that
+  // A check of an increment has ended: it is proven, or (nullopt) what was known of that stays; and
+  // what is wrong with it, or nothing.
+  void note_check(int image, int increment, std::optional<std::int64_t> proven,
+                  const std::string& damage);
 
   // The increments up to this one have become it: its other values are new.
   void flatten(int image, const BackupRecord& merged);

@@ -35,7 +35,10 @@ BackupRecord backup_of(const SQLite::Statement& row) {
           .bytes = static_cast<std::uint64_t>(row.getColumn(3).getInt64()),
           .date = row.getColumn(4).getInt64(),
           .dir = row.getColumn(5).getString(),
-          .result = row.getColumn(6)};
+          .result = row.getColumn(6),
+          .proven =
+              row.getColumn(7).isNull() ? std::nullopt : std::optional{row.getColumn(7).getInt64()},
+          .damage = row.getColumn(8)};
 }
 
 Attempt attempt_of(const SQLite::Statement& row) {
@@ -82,6 +85,15 @@ void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) 
   put.exec();
 }
 
+void add_sums(SQLite::Database& db, int image, int increment, const SumsRecord& record) {
+  SQLite::Statement put{db, "INSERT INTO sums (image, increment, file, sums) VALUES (?, ?, ?, ?)"};
+  put.bind(1, image);
+  put.bind(2, increment);
+  put.bind(3, record.file);
+  put.bind(4, record.sums.data(), static_cast<int>(record.sums.size()));
+  put.exec();
+}
+
 bool is_recorded(const SQLite::Database& db, int vm, const std::string& source) {
   SQLite::Statement get{db,
                         "SELECT 1 FROM increments JOIN images ON images.id = increments.image "
@@ -112,9 +124,10 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id) const {
       db_,
       "SELECT id, vm, datastore, mode, disks, created, state FROM images WHERE ?1 "
       "IS NULL OR id = ?1 ORDER BY id"};
-  SQLite::Statement parts{db_,
-                          "SELECT id, source, size_mib, bytes, date, dir, result FROM increments "
-                          "WHERE image = ? ORDER BY id"};
+  SQLite::Statement parts{
+      db_,
+      "SELECT id, source, size_mib, bytes, date, dir, result, proven, damage FROM increments "
+      "WHERE image = ? ORDER BY id"};
   if (id) get.bind(1, *id);
   while (get.executeStep()) {
     all.push_back({.id = get.getColumn(0),
@@ -182,7 +195,8 @@ std::int64_t Store::begin(const Attempt& attempt) {
   });
 }
 
-int Store::succeed(std::int64_t attempt, const BackupRecord& backup) {
+int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
+                   const std::vector<SumsRecord>& sums) {
   return guarded(file_, [&] {
     SQLite::Transaction whole{db_, immediate};
     SQLite::Statement get{db_, attempt_columns + "WHERE id = ?"};
@@ -198,6 +212,7 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup) {
                   " is another backup's already"};
     const int image = begun.image ? *begun.image : new_image(db_, begun, backup.date);
     add_increment(db_, image, backup);
+    for (const auto& one : sums) add_sums(db_, image, backup.id, one);
     if (begun.mode == Mode::increment) {
       SQLite::Statement activate{db_, "UPDATE vms SET active_image = ? WHERE id = ?"};
       activate.bind(1, image);
@@ -216,6 +231,45 @@ void Store::fail(std::int64_t attempt, const std::string& error) {
 
 bool Store::recorded(int vm, const std::string& source) const {
   return guarded(file_, [&] { return is_recorded(db_, vm, source); });
+}
+
+std::vector<SumsRecord> Store::sums(int image, int increment) const {
+  return guarded(file_, [&] {
+    std::vector<SumsRecord> all;
+    SQLite::Statement get{db_, "SELECT file, sums FROM sums WHERE image = ? AND increment = ?"};
+    get.bind(1, image);
+    get.bind(2, increment);
+    while (get.executeStep())
+      all.push_back({.file = get.getColumn(0), .sums = get.getColumn(1).getString()});
+    return all;
+  });
+}
+
+std::vector<SumsRecord> Store::sums(const std::string& source) const {
+  return guarded(file_, [&] {
+    std::vector<SumsRecord> all;
+    SQLite::Statement get{db_,
+                          "SELECT file, sums FROM sums JOIN increments ON increments.image = "
+                          "sums.image AND increments.id = sums.increment WHERE source = ?"};
+    get.bind(1, source);
+    while (get.executeStep())
+      all.push_back({.file = get.getColumn(0), .sums = get.getColumn(1).getString()});
+    return all;
+  });
+}
+
+void Store::note_check(int image, int increment, std::optional<std::int64_t> proven,
+                       const std::string& damage) {
+  guarded(file_, [&] {
+    SQLite::Statement put{db_,
+                          "UPDATE increments SET proven = coalesce(?, proven), damage = ? WHERE "
+                          "image = ? AND id = ?"};
+    if (proven) put.bind(1, *proven);
+    put.bind(2, damage);
+    put.bind(3, image);
+    put.bind(4, increment);
+    put.exec();
+  });
 }
 
 // With the old rows goes what was noted of them.

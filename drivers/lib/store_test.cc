@@ -74,6 +74,32 @@ TEST_F(StoreTest, AFlattenLeavesTheMergedAndWhatCameAfterIt) {
   EXPECT_EQ(store.image(image)->increments.size(), 3U);
 }
 
+TEST_F(StoreTest, NotesWhatACheckFindsUntilTheNextOne) {
+  const auto vm = store.vm_for("u1", "web").id;
+  const auto image = back_up(vm, {}, 0);
+  EXPECT_FALSE(store.image(image)->increments[0].proven);
+  store.note_check(image, 0, 4711, "");
+  EXPECT_EQ(store.image(image)->increments[0].proven, 4711);
+  store.note_check(image, 0, std::nullopt, "disk 0, offset 7: gone");
+  EXPECT_EQ(store.image(image)->increments[0].proven, 4711);
+  EXPECT_EQ(store.image(image)->increments[0].damage, "disk 0, offset 7: gone");
+}
+
+TEST_F(StoreTest, KeepsTheSumsOfAnIncrementAsLongAsThatIsThere) {
+  const auto vm = store.vm_for("u1", "web").id;
+  const std::string sums{"\0\xff\0sums", 7};
+  const int image =
+      store.succeed(store.begin(attempt(vm, {}, 0)), {.id = 0, .source = "aaaa0000", .dir = "/v"},
+                    {{.file = "sums.0.0", .sums = sums}});
+  ASSERT_EQ(store.sums(image, 0).size(), 1u);
+  EXPECT_EQ(store.sums(image, 0)[0].file, "sums.0.0");
+  EXPECT_EQ(store.sums(image, 0)[0].sums, sums);
+  EXPECT_EQ(store.sums("aaaa0000").size(), 1u);
+  EXPECT_TRUE(store.sums(image, 1).empty());
+  store.flatten(image, {.id = 0, .source = "bbbb0000", .dir = "/v"});
+  EXPECT_TRUE(store.sums(image, 0).empty());
+}
+
 TEST_F(StoreTest, UpdatingAVmUsesUpNoId) {
   store.vm_for("u1", "web");
   for (int i = 0; i < 5; ++i) store.vm_for("u1", "web");

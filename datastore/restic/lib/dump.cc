@@ -16,11 +16,13 @@ constexpr int most_connections = 4;
 
 }  // namespace
 
-Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path path)
+Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path path,
+           std::optional<std::chrono::seconds> patience)
     : restic_{restic},
       snapshot_{std::move(snapshot)},
       path_{std::move(path)},
-      wait_{restic, Care::cancellable} {
+      wait_{restic, Care::cancellable},
+      patience_{patience} {
   start();
 }
 
@@ -35,9 +37,13 @@ void Dump::start() {
 std::size_t Dump::read(std::span<std::byte> out) {
   for (;;) {
     pollfd fds[] = {{held_->out(), POLLIN, 0}, {cancel::fd(), POLLIN, 0}};
-    if (poll(fds, std::size(fds), -1) == -1 && errno != EINTR)
-      throw system_error("wait for restic", errno);
+    const std::chrono::milliseconds limit = patience_.value_or(std::chrono::seconds{0});
+    const int ready = poll(fds, std::size(fds), patience_ ? static_cast<int>(limit.count()) : -1);
+    if (ready == -1 && errno != EINTR) throw system_error("wait for restic", errno);
     cancel::check();
+    if (ready == 0)
+      throw Error{"restic has given nothing for " + std::to_string(patience_->count()) +
+                  " s: " + restic_.repository().without_secrets(reason(held_->said()))};
     const ssize_t n = ::read(held_->out(), out.data(), out.size());
     if (n == -1 && errno == EINTR) continue;
     if (n == -1) throw system_error("read from restic", errno);

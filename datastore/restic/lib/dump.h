@@ -14,8 +14,10 @@ namespace restic {
 
 class Dump {
  public:
-  // Starts `restic dump` at once; its end is ours.
-  Dump(const Restic& restic, std::string snapshot, std::filesystem::path path);
+  // Starts `restic dump` at once; its end is ours.  `patience`: how long it may give nothing, in
+  // seconds; then a read fails.  (restic tries for a quarter of an hour to read what is not there.)
+  Dump(const Restic& restic, std::string snapshot, std::filesystem::path path,
+       std::optional<std::chrono::seconds> patience = std::nullopt);
   Dump(const Dump&) = delete;
   Dump& operator=(const Dump&) = delete;
   // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
@@ -32,6 +34,7 @@ class Dump {
   LockWait wait_;
   int connections_ = 1;
   std::optional<Held> held_;
+  std::optional<std::chrono::seconds> patience_;
   bool begun_ = false;
 };
 

@@ -51,6 +51,8 @@ Held::~Held() {
   }
 }
 
-Finished Held::finish() { return {.status = child_->wait(), .out = {}, .err = whole(err_.get())}; }
+Finished Held::finish() { return {.status = child_->wait(), .out = {}, .err = said()}; }
+
+std::string Held::said() const { return whole(err_.get()); }
 
 }  // namespace restic

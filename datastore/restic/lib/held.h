@@ -20,6 +20,7 @@ class Held {
 
   int out() const { return out_.get(); }      // what it writes
   int ended() const { return child_->fd(); }  // readable when it has ended
+  std::string said() const;                   // on its stderr, so far
   // Waits for its end: its status and words.  May be asked again.
   Finished finish();
 

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
+#include "datastore/restic/lib/checked_source.h"
 #include "datastore/restic/lib/dump.h"
 
 namespace fs = std::filesystem;
@@ -61,7 +62,7 @@ std::optional<std::vector<qcow2::StreamReader>> Streams::open(
     const std::vector<StoredFile>& chain) const {
   if (many_ && !repository_) return std::nullopt;
   std::vector<qcow2::Source> sources;
-  for (const auto& stored : chain) sources.push_back(open(stored));
+  for (const auto& stored : chain) sources.push_back(checked(stored.path.filename(), open(stored)));
   std::vector<qcow2::StreamReader> readers;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const auto failed = std::make_shared<bool>(false);

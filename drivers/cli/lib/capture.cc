@@ -14,6 +14,8 @@
 #include "common/error.h"
 #include "common/number.h"
 #include "common/one/config.h"
+#include "common/one/sums_file.h"
+#include "common/sums.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
 
@@ -28,6 +30,7 @@ constexpr Stop patient{.signal = SIGTERM, .grace = std::chrono::seconds{120}};
 fs::path vm_dir(const App& app, int vm) { return app.home().vm_link(vm); }
 
 constexpr const char* reply_prefix = "backup.reply.";
+constexpr const char* sums_prefix = "backup.sums.";
 
 // Where the orchestrator's answer to this attempt goes, and to no other.
 fs::path reply_file(const App& app, const state::Attempt& attempt) {
@@ -69,6 +72,18 @@ std::optional<std::string> result_text(const fs::path& dir, const state::Attempt
   return std::nullopt;
 }
 
+// The sums of this attempt's disks, as far as somebody has read them wholly.
+std::vector<state::SumsRecord> sums_of(const fs::path& dir, const state::CaptureResult& result) {
+  std::vector<state::SumsRecord> all;
+  for (const auto& disk : result.disks) {
+    const auto name = sums_file(disk.file);
+    auto sums = read_file_if_any(dir / ("backup." + name));
+    if (sums && sums->size() == sums::size(disk.file_size))
+      all.push_back({.file = name, .sums = *std::move(sums)});
+  }
+  return all;
+}
+
 Stored record(App& app, const state::Attempt& attempt, const Reply& reply) {
   const auto text = result_text(vm_dir(app, attempt.vm), attempt);
   Stored stored;
@@ -81,7 +96,9 @@ Stored record(App& app, const state::Attempt& attempt, const Reply& reply) {
                    .date = attempt.started,
                    .dir = attempt.dir,
                    .result = text.value_or("")};
-  stored.image = app.store().succeed(attempt.id, stored.record);
+  const auto sums = stored.result ? sums_of(vm_dir(app, attempt.vm), *stored.result)
+                                  : std::vector<state::SumsRecord>{};
+  stored.image = app.store().succeed(attempt.id, stored.record, sums);
   return stored;
 }
 
@@ -102,10 +119,11 @@ void remove_file(const fs::path& path) {
 // Durably gone before the next attempt is on record: what an earlier one left would be taken for
 // the next one's, if that is cut off before it has said anything.
 void remove_leftovers(const fs::path& dir) {
-  std::vector<fs::path> replies;
+  std::vector<fs::path> left;
   for (const auto& entry : fs::directory_iterator{dir})
-    if (entry.path().filename().string().starts_with(reply_prefix)) replies.push_back(entry.path());
-  for (const auto& reply : replies) remove_file(reply);
+    for (const char* prefix : {reply_prefix, sums_prefix})
+      if (entry.path().filename().string().starts_with(prefix)) left.push_back(entry.path());
+  for (const auto& path : left) remove_file(path);
   for (const char* name : {"backup.result", "backup.progress"}) remove_file(dir / name);
   sync_directory(dir);
 }
@@ -119,6 +137,7 @@ Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& requ
     backup.env("VMVAULT_FS_FREEZE_FALLBACK", "YES");
   return backup.arg(std::to_string(attempt.vm))
       .env("VMVAULT_PROGRESS", progress.path.string())
+      .env("VMVAULT_KEEP_SUMS", "YES")
       .input(base64_encode(request.document) + "\n")
       .write_to(reply.get())
       .stop_with(patient)

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "drivers/cli/lib/meter.h"
 
 namespace fs = std::filesystem;
@@ -35,16 +36,24 @@ bool have_qemu_img() {
   return false;
 }
 
+// What the driver may hold the disk against, while it is on its way.
+void write_sums(const App& app, const DiskUrl& url, const fs::path& to) {
+  for (const auto& increment : url.chain.increments())
+    for (const auto& [file, sums] : app.store().sums(increment.source)) write_file(to / file, sums);
+}
+
 }  // namespace
 
 void fetch(const App& app, const DiskUrl& url, int fd, const std::string& doing) {
   const TempDir work{app.home().var()};
+  write_sums(app, url, work.path());
   const auto finished = [&] {
     const ProgressDisplay display{work.path() / "progress"};
     return app.datastore_action(url.datastore_id, "downloader")
         .arg("--stream")
         .arg(url.text())
         .env("VMVAULT_PROGRESS", (work.path() / "progress").string())
+        .env("VMVAULT_SUMS", work.path().string())
         .write_to(fd)
         .run();
   }();

@@ -19,6 +19,17 @@ std::string state_text(const App& app, const state::ImageRecord& image) {
   return vm && vm->active_image == image.id ? "ready, active" : "ready";
 }
 
+std::string damage_of(const state::ImageRecord& image) {
+  for (const auto& one : image.increments)
+    if (!one.damage.empty()) return "increment " + std::to_string(one.id) + ", " + one.damage;
+  return "";
+}
+
+std::string proof_text(const state::BackupRecord& backup) {
+  if (!backup.damage.empty()) return "CORRUPT";
+  return backup.proven ? local_time(*backup.proven) : "-";
+}
+
 Json summary(const App& app, const state::ImageRecord& image) {
   const auto vm = app.store().vm(image.vm).value();
   Json out{{"id", image.id},
@@ -30,8 +41,13 @@ Json summary(const App& app, const state::ImageRecord& image) {
            {"created", utc_time(image.created)},
            {"newest", nullptr},
            {"increments", image.increments.size()},
-           {"bytes", bytes(image)}};
-  if (!image.increments.empty()) out["newest"] = utc_time(image.increments.back().date);
+           {"bytes", bytes(image)},
+           {"proven", nullptr},
+           {"damage", damage_of(image)}};
+  if (image.increments.empty()) return out;
+  const auto& newest = image.increments.back();
+  out["newest"] = utc_time(newest.date);
+  if (newest.proven) out["proven"] = utc_time(*newest.proven);
   return out;
 }
 

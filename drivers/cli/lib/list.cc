@@ -21,12 +21,13 @@ void list(const App& app, Form form) {
     return;
   }
   std::vector<std::vector<std::string>> rows{
-      {"ID", "DOMAIN", "KIND", "INCREMENTS", "SIZE", "NEWEST", "STATE"}};
+      {"ID", "DOMAIN", "KIND", "INCREMENTS", "SIZE", "NEWEST", "PROVEN", "STATE"}};
   for (const auto& image : images)
     rows.push_back({std::to_string(image.id), app.store().vm(image.vm).value().name,
                     image.mode == Mode::full ? "full" : "chain",
                     std::to_string(image.increments.size()), size_text(bytes(image)),
                     image.increments.empty() ? "-" : local_time(image.increments.back().date),
+                    image.increments.empty() ? "-" : proof_text(image.increments.back()),
                     state_text(app, image)});
   std::fputs(table(rows).c_str(), stdout);
 }

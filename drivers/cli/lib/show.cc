@@ -33,6 +33,8 @@ Json increment_json(const state::BackupRecord& one, int parent) {
            {"date", utc_time(one.date)},
            {"size_mib", one.size_mib},
            {"bytes", one.bytes},
+           {"proven", one.proven ? Json(utc_time(*one.proven)) : Json(nullptr)},
+           {"damage", one.damage},
            {"live", nullptr},
            {"freeze", nullptr},
            {"consistent", nullptr},
@@ -109,15 +111,18 @@ void show(const App& app, int id, Form form) {
                  .c_str(),
              stdout);
   std::vector<std::vector<std::string>> rows{
-      {"INCREMENT", "DATE", "KIND", "SIZE", "CONSISTENCY", "SNAPSHOT"}};
+      {"INCREMENT", "DATE", "KIND", "SIZE", "CONSISTENCY", "PROVEN", "SNAPSHOT"}};
   for (int parent = -1; const auto& one : image.increments) {
     const auto result = result_of(one);
     rows.push_back({std::to_string(one.id), local_time(one.date), kind(parent, result),
                     size_text(one.bytes), result ? consistency_text(*result) : "unknown",
-                    one.source});
+                    proof_text(one), one.source});
     parent = one.id;
   }
   std::printf("\n%s", table(rows).c_str());
+  for (const auto& one : image.increments)
+    if (!one.damage.empty())
+      std::printf("increment %d is corrupt: %s\n", one.id, printable(one.damage).c_str());
   print_disks(image);
 }
 

@@ -104,11 +104,14 @@ void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
 Status gather(const App& app) {
   Status status;
   for (const auto& vm : app.store().vms()) look_at_vm(app, status, vm);
-  for (const auto& image : app.store().images())
+  for (const auto& image : app.store().images()) {
+    if (const auto damage = damage_of(image); !damage.empty())
+      status.problems.push_back("image " + std::to_string(image.id) + " is corrupt: " + damage);
     if (image.state == state::ImageState::deleting)
       status.problems.push_back("image " + std::to_string(image.id) +
                                 " is half deleted: 'vmvault delete " + std::to_string(image.id) +
                                 "' again");
+  }
   ask_datastores(app, status);
   return status;
 }

@@ -13,7 +13,7 @@ setup_vmvault() {
     mkdir -p "$FAKE" "$VMVAULT_REMOTES/vmm/kvm" "$VMVAULT_REMOTES/datastore/restic"
     cp "$BATS_TEST_DIRNAME/fake_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
     local action
-    for action in downloader rm monitor increment_flatten; do
+    for action in downloader rm monitor increment_flatten verify; do
         cp "$BATS_TEST_DIRNAME/fake_datastore" "$VMVAULT_REMOTES/datastore/restic/$action"
     done
     qemu-img create -q -f qcow2 "$BATS_TEST_TMPDIR/web.qcow2" 8M

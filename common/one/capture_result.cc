@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/lib/result.h"
+#include "common/one/capture_result.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
-
-namespace state {
 
 std::uint64_t CaptureResult::bytes() const {
   std::uint64_t sum = 0;
@@ -30,6 +28,7 @@ CaptureResult parse_result(std::string_view json) try {
   CaptureResult result;
   document.at("vm").get_to(result.vm);
   document.at("increment").get_to(result.increment);
+  result.parent = document.value("parent", -1);
   result.live = document.value("live", false);
   const auto freeze = document.value("freeze", nlohmann::json::object());
   result.freeze = freeze.value("asked", "NONE");
@@ -54,5 +53,3 @@ CaptureResult parse_result(std::string_view json) try {
 } catch (const nlohmann::json::exception&) {
   throw BadRequest{"the capture's result is not readable"};
 }
-
-}  // namespace state

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/lib/result.h"
+#include "common/one/capture_result.h"
 
 #include <gtest/gtest.h>
 
 #include "common/error.h"
 
-namespace state {
 namespace {
 
 TEST(Result, ReadsWhatACaptureSays) {
@@ -43,4 +42,3 @@ TEST(Result, RefusesWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace state

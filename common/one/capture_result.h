@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// vmvault.json: what a capture says about itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct DiskResult {
+  int id = -1;
+  std::string target, file, kind, why;  // kind: full, increment, whole; why: if it is whole
+  std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0, file_size = 0;
+};
+
+// A file of the machine besides its disks.
+struct DocumentResult {
+  std::string what;       // "TPM state", "NVRAM"
+  std::string file, why;  // no file: it is not in the backup; why not
+  std::uint64_t size = 0;
+};
+
+struct CaptureResult {
+  int vm = -1;
+  int increment = -1;
+  int parent = -1;  // the increment before; -1: it holds everything
+  bool live = false;
+  std::string freeze;  // NONE, AGENT, SUSPEND
+  bool consistent = false;
+  std::string why;  // why it is not
+  std::vector<DiskResult> disks;
+  std::vector<DocumentResult> documents;
+
+  std::uint64_t bytes() const;  // of all disk files
+  bool all_whole() const;       // an increment that holds everything
+  const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say
+};
+
+// BadRequest for what is no such document.
+CaptureResult parse_result(std::string_view json);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stored disk file, read back and held against its checksums on the way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/qcow2/stream.h"
+#include "common/sums.h"
+#include "datastore/restic/lib/dump.h"
+#include "datastore/restic/lib/stored.h"
+
+namespace restic {
+
+class CheckedFile {
+ public:
+  // `sums`: those taken when it was captured, if they are known.  `progress` is told how many bytes
+  // came.  Nothing is read yet.
+  CheckedFile(const Restic& restic, StoredFile stored, std::uint64_t size,
+              std::optional<std::string> sums, std::function<void(std::size_t)> progress);
+
+  const StoredFile& stored() const { return stored_; }
+  std::string name() const { return stored_.path.filename().string(); }
+
+  // Starts restic, if that was not done yet; many can start at the same time.
+  void start();
+  // Reads the map.  The reader takes its bytes through this object, which must
+  // outlive it.  Throws Error for a file that is not of sequential layout or cannot be read,
+  // Cancelled.
+  qcow2::StreamReader open();
+  // The rest of it.  What is wrong with it is told by the others; throws only Cancelled.
+  void drain();
+
+  // restic could not read it, and why; empty: it could.
+  const std::string& unreadable() const { return unreadable_; }
+  // Where that, or the first wrong piece, begins; nullopt: nothing is wrong.
+  std::optional<std::uint64_t> wrong_at() const;
+  // The same on the guest's disk; nullopt: in the file's own tables, or they cannot be read.
+  std::optional<std::uint64_t> wrong_at_guest() const;
+  // In one sentence; empty: nothing.
+  std::string problem() const;
+  bool has_sums() const { return check_.has_value(); }
+  // Wholly read, and each byte is as it was captured.
+  bool proven() const { return has_sums() && ended_ && problem().empty(); }
+
+ private:
+  std::size_t read(std::span<std::byte> out);
+
+  const Restic& restic_;
+  StoredFile stored_;
+  std::uint64_t size_;
+  std::optional<sums::Check> check_;
+  std::function<void(std::size_t)> progress_;
+  std::optional<Dump> dump_;
+  std::optional<qcow2::Plan> plan_;
+  std::vector<std::byte> start_;  // for its header
+  std::uint64_t seen_ = 0;
+  bool ended_ = false;
+  std::string unreadable_;
+};
+
+}  // namespace restic

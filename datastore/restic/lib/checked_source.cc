@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/restic/lib/checked_source.h"
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/sums_file.h"
+#include "common/sums.h"
+
+namespace restic {
+namespace {
+
+std::optional<std::string> known_sums(const std::string& disk_file) {
+  const char* directory = std::getenv("VMVAULT_SUMS");
+  if (!directory || !*directory || !disk_file.starts_with("disk.")) return std::nullopt;
+  return read_file_if_any(std::filesystem::path{directory} / sums_file(disk_file));
+}
+
+void insist(const sums::Check& check, const std::string& disk_file) {
+  if (!check.wrong().empty())
+    throw Error{"the backup is corrupt: " + disk_file + " is not what was backed up from offset " +
+                std::to_string(check.wrong().front() * sums::piece_size) + " on"};
+}
+
+}  // namespace
+
+qcow2::Source checked(const std::string& disk_file, qcow2::Source source) {
+  auto sums = known_sums(disk_file);
+  if (!sums) return source;
+  const auto check = std::make_shared<sums::Check>(*std::move(sums));
+  return [disk_file, check, source = std::move(source)](std::span<std::byte> out) {
+    const auto size = source(out);
+    check->add(out.first(size));
+    if (size == 0) check->finish();
+    insist(*check, disk_file);
+    return size;
+  };
+}
+
+}  // namespace restic
