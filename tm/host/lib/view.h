@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A read-only directory of planned files and small documents, served through FUSE: a backup dir
-// whose disks are nowhere copied.
+// A backup dir whose disks are nowhere copied: a view of planned files and small documents.
 #pragma once
 
 #include <chrono>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "common/nbd/summed_reader.h"
+#include "common/view.h"
 
 namespace host {
 
@@ -25,22 +25,21 @@ class View {
   // Mounts on the empty directory `at`, and serves in threads of its own until the destructor
   // unmounts.  Throws Error.
   View(const std::filesystem::path& at, ViewFiles files);
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-  ~View();
 
   // From now on every read of a disk fails with EIO, also one that waits now, and the document
   // failure_document says why.
-  void fail(const std::string& why);
+  void fail(const std::string& why) { view_.fail(why); }
   // By name of their files; those of disks that were read wholly.
   std::vector<std::pair<std::string, std::string>> sums() const;
   // Empty as long as every read could be served.
-  std::string failure() const;
-  std::chrono::seconds idle() const;  // since the last call from outside
+  std::string failure() const { return view_.failure(); }
+  std::chrono::seconds idle() const { return view_.idle(); }  // since the last call from outside
 
  private:
-  class State;
-  std::unique_ptr<State> state_;
+  ::View::Content content() const;
+
+  ViewFiles files_;
+  ::View view_;
 };
 
 // Is a view (of a living or a dead process) mounted on exactly this directory?
