@@ -76,25 +76,25 @@ class Combination:
     def __init__(self, world, point, fault, boot):
         self.world, self.point, self.fault, self.boot = world, point, fault, boot
         self.said = []
+        self.restores = point.step == 'restore'
 
     def run(self):
         """What happened, in a line.  Throws Wrong."""
         world = self.world
         world.settle_in()
-        file = world.dir / 'point'
-        file.unlink(missing_ok=True)
-        shim = {'LD_PRELOAD': str(SHIM), 'FAULT_POINT': self.point.shim, 'FAULT_FILE': str(file),
-                'ASAN_OPTIONS': 'verify_asan_link_order=0'}  # the sanitizers insist on being first
-        restores = self.point.step == 'restore'
-        job = (world.start_restore(0, world.restored / 'cut', **shim) if restores
-               else world.start_backup(self.point.freeze, **shim, VMVAULT_EXPORT=self.point.export))
-        pid = self.arrival(job, file)
+        for _ in range(3):
+            job, pid = self.arrive()
+            if pid:
+                break
+            self.said.clear()
+        else:
+            raise Wrong('nobody stays at this point')
         later = harm.do(world, self.point, self.fault)
         if harm.exe_of(pid):
             os.kill(pid, signal.SIGCONT)
         if later:
             later()
-        self.outcome(job, restores)
+        self.outcome(job)
         self.alone()
         harm.undo(world)
         (world.restored / 'cut').unlink(missing_ok=True)
@@ -103,19 +103,38 @@ class Combination:
             raise Wrong(f'{self.so_far()}; even the next backup leaves: {", ".join(remains)}')
         return self.so_far()
 
+    def arrive(self):
+        """The job, and who stands at the point; or None, when he went on: a process that is asked to
+        end is also continued, perhaps a moment after it has stopped there."""
+        world = self.world
+        file = world.dir / 'point'
+        file.unlink(missing_ok=True)
+        shim = {'LD_PRELOAD': str(SHIM), 'FAULT_POINT': self.point.shim, 'FAULT_FILE': str(file),
+                'ASAN_OPTIONS': 'verify_asan_link_order=0'}  # the sanitizers insist on being first
+        job = (world.start_restore(0, world.restored / 'cut', **shim) if self.restores
+               else world.start_backup(self.point.freeze, **shim, VMVAULT_EXPORT=self.point.export))
+        pid = self.arrival(job, file)
+        if not pid:
+            self.outcome(job)
+            (world.restored / 'cut').unlink(missing_ok=True)
+        return job, pid
+
     def so_far(self):
         return '; '.join(self.said)
 
     def arrival(self, job, file):
         def stands():
             if file.exists() and (text := file.read_text()).endswith('\n'):
-                return b'\nState:\tT' in read_proc(int(text), 'status') and int(text)
+                if b'\nState:\tT' in read_proc(int(text), 'status'):
+                    return [int(text)]
+                return job.ended() and [None]
             if job.ended():
                 raise Wrong(f'it never came to this point: status {job.status()}, {job.why()}')
             return None
-        return wait_until('somebody stands at the point', stands, 120)
+        return wait_until('somebody stands at the point', stands, 120)[0]
 
-    def outcome(self, job, restores):
+    def outcome(self, job):
+        restores = self.restores
         status = job.status()
         if status == 0 and not restores:
             self.world.chain.append(job.out.read_text().split()[0])
