@@ -41,6 +41,8 @@ Fd open_plain(const fs::path& dir, const fs::path& file) {
   return at;
 }
 
+constexpr std::chrono::milliseconds between_reads{20};
+
 std::string read_once(const fs::path& dir, const fs::path& file, std::size_t largest) {
   const Fd fd = open_plain(dir, file);
   const auto path = "'" + (dir / file).string() + "'";
@@ -58,17 +60,17 @@ std::string read_once(const fs::path& dir, const fs::path& file, std::size_t lar
   }
 }
 
-// Twice the same: nobody was writing.
+// Twice the same: nobody was writing, unless he took a rest of that length in the middle of it.
 std::string read_stable(const fs::path& dir, const fs::path& file, std::size_t largest) {
   std::string last = read_once(dir, file, largest);
   for (int tries = 0; tries < 10; ++tries) {
+    std::this_thread::sleep_for(between_reads);
     std::string now = read_once(dir, file, largest);
     if (now == last) {
       if (now.empty()) throw Error{"'" + (dir / file).string() + "' is empty"};
       return now;
     }
     last = std::move(now);
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
   throw Error{"'" + (dir / file).string() + "' is being written all the time"};
 }
