@@ -65,9 +65,10 @@ FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds l
                                              : -1;
   const Holder holder{maker, lock_file(request)}, guard{journal->guard, lock_file(request)};
   if (!holder) return lock_vm(request, limit);
-  holder.signal(SIGTERM);
-  // Who was stopped does not obey before he is continued.
+  // Who was stopped does not obey before he is continued.  This comes first: who stops on his way
+  // to the end does so on purpose.
   for (const auto* one : {&holder, &guard}) one->signal(SIGCONT);
+  holder.signal(SIGTERM);
   // After a failure somebody waits for the end.
   const std::chrono::seconds grace{request.vm.failed ? 1 : 5};
   if (auto lock = FileLock::try_lock_for(lock_file(request), grace)) return *std::move(lock);
