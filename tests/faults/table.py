@@ -103,7 +103,7 @@ COMBINATIONS = [(point, fault) for point in POINTS for fault in FAULTS]
 
 # Each step and each fault, in about four minutes.
 SPREAD = """
-    after-suspend:kill-guard after-begin-job:kill-front after-begin-job:full-scratch
-    mid-upload:kill-exporter mid-upload:cut-ssh before-abort-job:kill-step
-    mid-copy:kill-host mid-upload:kill-qemu before-unmount:shutdown mid-restore:full-target
+    after-freeze:kill-step after-suspend:kill-guard after-begin-job:kill-front after-thaw:full-scratch
+    mid-upload:kill-exporter mid-upload:cut-ssh mid-copy:kill-host
+    before-unmount:kill-qemu after-abort-job:shutdown mid-restore:full-target
 """.split()
