@@ -92,6 +92,13 @@ long_chain() {
 }
 calls() { grep -c " $1 " "$CALLS" || true; }
 
+# with_scratch: the datastore has a place for temporary files of its own
+with_scratch() {
+    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/scratch</RESTIC_TMP_DIR>"
+    mkdir "$BATS_TEST_TMPDIR/scratch"
+    publish_datastore
+}
+
 @test "up to eight files are read side by side" {
     long_chain 8
     download
@@ -102,9 +109,7 @@ calls() { grep -c " $1 " "$CALLS" || true; }
 @test "of a longer chain through one mount, of which nothing stays" {
     [ -w /dev/fuse ] || skip 'no /dev/fuse'
     long_chain 9
-    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/scratch</RESTIC_TMP_DIR>"
-    mkdir "$BATS_TEST_TMPDIR/scratch"
-    publish_datastore
+    with_scratch
     download
     [ "$(calls dump) $(calls mount)" = '0 1' ]
     expect a a a a a a a a a . . . . . . . . . . . z
@@ -125,9 +130,7 @@ calls() { grep -c " $1 " "$CALLS" || true; }
 @test "a longer chain, and its reader goes: nothing stays mounted or locked" {
     [ -w /dev/fuse ] || skip 'no /dev/fuse'
     long_chain 9
-    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/scratch</RESTIC_TMP_DIR>"
-    mkdir "$BATS_TEST_TMPDIR/scratch"
-    publish_datastore
+    with_scratch
     "$BUILD/datastore/restic/downloader" --stream "$URL" 2>"$BATS_TEST_TMPDIR/err" | head -c 10 >/dev/null || true
     eventually unused "$BATS_TEST_TMPDIR/scratch"
 }

@@ -11,7 +11,6 @@ setup() {
     write_vm_xml
 }
 
-# The password holds quotes, blanks, a newline and letters of any language.
 # start_slow_backup: one that takes long, in the background; PID is its number
 start_slow_backup() {
     EXTRA='<RESTIC_BWLIMIT>2000</RESTIC_BWLIMIT>'
