@@ -91,8 +91,12 @@ nothing_left() {
     [ -z "$(find "$SCRATCH" "$BASE/12/locks" -mindepth 1)" ] && [ ! -e "$VMVAULT_VAR/restic-flatten.100.12.12" ]
 }
 
-# is_storing: restic reads the merged disks now
-is_storing() { pgrep -f "backup --force .*--tag=vmvault-flat-.*$STORED" >/dev/null; }
+# is_storing: restic has its lock, and reads the merged disks now.  (One that is killed while it
+# writes the lock leaves a temporary file there, which restic itself never reads or removes.)
+is_storing() {
+    pgrep -f "backup --force .*--tag=vmvault-flat-.*$STORED" >/dev/null &&
+        [ -n "$(find "$BASE/12/locks" -type f ! -name '*-tmp-*')" ]
+}
 # action_pid: of the flatten that runs
 action_pid() { cut -d' ' -f1 "$VMVAULT_VAR/running/12.flatten"; }
 
