@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What datastore/rsync/server is asked, and what it answers.
+//
+// It is started on the server, by ssh, once for each request.  The request is one line of base64 on
+// its stdin, of a JSON object with "do" and what belongs to it (no names or paths are on a command
+// line).  Its stdin is then held open: when that closes, it ends.  A failure is one line on stderr
+// and a status that is not zero.
+//
+//   do        with                                  answers on stdout
+//   about     -                                     JSON: version, sha256 of its own executable
+//   space     base                                  JSON: used_mb, total_mb, free_mb; makes `base`
+//   list      base vm names[]                       JSON: per name its files (name, size), or null
+//   read      base vm name file [offset length]     the bytes of the file
+//   remove    base vm names[]                       JSON: the names that were there.  Leftovers of
+//                                                   dead uploads of the VM go, too
+//   merge     base vm chain disk                    a sequential qcow2 file, the merged disk
+//   flatten   base vm chain keep                    JSON: mib, chain
+//   verify    base vm chain depth [known sums]      JSON, as datastore/restic/verify answers
+//   receive   base vm Upload                        the conversation below
+//
+// `base` is BASE_PATH, `vm` the number of the VM, a name six hexadecimal digits.  Nothing outside
+// of <base>/<vm>/ is touched, and no link is followed in there.
+//
+// receive: frames (wire.h) in both directions.
+//   server  {"name", "files": {file: Had}, "bases": {file: Base}}
+//   then for each file of the upload, in any order:
+//   client  {"file", "from": offset, "base": name of a Base's backup, or null}
+//           data, deflated, zeros, copy, patch...
+//           {"end": size of the file, "sha256": of all of it}
+//   server  {"file", "ok": true} or {"file", "ok": false, "why"}; the file is then as if never sent
+//   at any time between files:
+//   client  {"fetch": side file, "of": name of a Base's backup}
+//   server  {"size"}, and data frames of so many bytes
+//   at the end:
+//   client  {"commit": true} or {"discard": true}
+//   server  {"committed": name} when all is durable under that name, or {"discarded": true}
+// An error of the server is {"error": one line}, and its end.  An upload that is cut off is kept as
+// <name>.partial until the same one (Upload::key) comes again, or another backup of the VM, or
+// `remove`.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rsync {
+
+inline constexpr int protocol_version = 1;
+
+struct UploadFile {
+  std::string name;  // of the backup directory: disk.0.3, vm.xml
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  unsigned mode = 0600;
+};
+
+struct Upload {
+  std::string name;  // wanted; an interrupted upload with the same key keeps its own
+  std::string key;   // 64 hexadecimal digits: what is uploaded, the same only if all bytes are
+  std::vector<UploadFile> files;
+  bool archive = true;  // files get the mode and the time that they have here (-a)
+  bool sparse = true;   // zeros become holes (-S)
+};
+
+// What an interrupted upload left of a file.
+struct Had {
+  std::uint64_t size = 0;
+  std::string sha256;  // of these bytes
+  bool done = false;   // the whole file, found right
+};
+
+// A file of an older backup that the new one may be built from, since its signature lies beside it:
+// "rsig.<disk>.<increment>", as librsync writes it, and "blocks.<disk>.<increment>" (blocks.h).
+// Both are files of the upload like any other.
+struct Base {
+  std::string name;  // of the backup
+  std::string file;  // there
+  std::uint64_t size = 0;
+  std::map<std::string, std::string> side;  // their names, and the SHA-256 of each: who uploads
+                                            // may have them still
+};
+
+}  // namespace rsync
