@@ -34,6 +34,7 @@
 //   at the end:
 //   client  {"commit": true} or {"discard": true}
 //   server  {"committed": name} when all is durable under that name, or {"discarded": true}
+// All of these are the structs below; encode() and the decoders are the two sides of each.
 // An error of the server is {"error": one line}, and its end.  An upload that is cut off is kept as
 // <name>.partial until the same one (Upload::key) comes again, or another backup of the VM, or
 // `remove`.
@@ -44,23 +45,26 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
+
+#include "common/one/chain.h"
 
 namespace rsync {
 
 inline constexpr int protocol_version = 1;
 
 struct UploadFile {
-  std::string name;  // of the backup directory: disk.0.3, vm.xml
+  std::string name = {};  // of the backup directory: disk.0.3, vm.xml
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
   unsigned mode = 0600;
 };
 
 struct Upload {
-  std::string name;  // wanted; an interrupted upload with the same key keeps its own
-  std::string key;   // 64 hexadecimal digits: what is uploaded, the same only if all bytes are
-  std::vector<UploadFile> files;
+  std::string name = {};  // wanted; an interrupted upload with the same key keeps its own
+  std::string key = {};   // 64 hexadecimal digits: what is uploaded, the same only if all bytes are
+  std::vector<UploadFile> files = {};
   bool archive = true;  // files get the mode and the time that they have here (-a)
   bool sparse = true;   // zeros become holes (-S)
 };
@@ -68,19 +72,108 @@ struct Upload {
 // What an interrupted upload left of a file.
 struct Had {
   std::uint64_t size = 0;
-  std::string sha256;  // of these bytes
-  bool done = false;   // the whole file, found right
+  std::string sha256 = {};  // of these bytes
+  bool done = false;        // the whole file, found right
 };
 
 // A file of an older backup that the new one may be built from, since its signature lies beside it:
 // "rsig.<disk>.<increment>", as librsync writes it, and "blocks.<disk>.<increment>" (blocks.h).
 // Both are files of the upload like any other.
 struct Base {
-  std::string name;  // of the backup
-  std::string file;  // there
+  std::string name = {};  // of the backup
+  std::string file = {};  // there
   std::uint64_t size = 0;
-  std::map<std::string, std::string> side;  // their names, and the SHA-256 of each: who uploads
-                                            // may have them still
+  std::map<std::string, std::string> side = {};  // their names, and the SHA-256 of each: who
+                                                 // uploads may have them still
 };
+
+struct Request {
+  std::string doing = {};  // "do"
+  std::string base = {};   // an absolute path
+  int vm = -1;
+  std::vector<std::string> names = {};
+  std::string name = {}, file = {};  // of a backup, in it
+  std::uint64_t offset = 0;
+  std::optional<std::uint64_t> length = {};
+  Chain chain = {};
+  int disk = -1;
+  int keep = 0;
+  std::string depth = {};  // structure, data
+  std::map<std::string, std::string> known =
+      {};  // sums.<disk>.<increment>, vmvault.json.<increment>
+  Upload upload = {};
+};
+
+inline constexpr std::size_t longest_request = std::size_t{64} << 20;
+
+// With the line's end.
+std::string encode(const Request& request);
+// BadRequest: not readable, or a request lacks what belongs to it.
+Request decode_request(std::string_view line);
+
+// What the client says.
+struct FileBegin {
+  std::string file = {};
+  std::uint64_t from = 0;
+  std::optional<std::string> base = {};  // the name of a Base's backup
+};
+struct FileEnd {
+  std::uint64_t size = 0;
+  std::string sha256 = {};
+};
+struct Fetch {
+  std::string side, of;
+};
+struct Commit {};
+struct Discard {};
+using ClientMessage = std::variant<FileBegin, FileEnd, Fetch, Commit, Discard>;
+
+std::string encode(const ClientMessage& message);
+ClientMessage decode_client(std::string_view json);  // throws Error
+
+// What the server says.
+struct Greeting {
+  std::string name = {};
+  std::map<std::string, Had> files = {};   // by name
+  std::map<std::string, Base> bases = {};  // by the name of the file that may be built from it
+};
+struct FileResult {
+  std::string file = {};
+  bool ok = false;
+  std::string why = {};
+};
+struct SideSize {
+  std::uint64_t size = 0;
+};
+struct Committed {
+  std::string name = {};
+};
+struct Discarded {};
+struct Failure {
+  std::string why = {};
+};
+using ServerMessage = std::variant<Greeting, FileResult, SideSize, Committed, Discarded, Failure>;
+
+std::string encode(const ServerMessage& message);
+ServerMessage decode_server(std::string_view json);  // throws Error
+
+[[noreturn]] void throw_unexpected(const ServerMessage& message);
+// The server's next message, which must be a T.  Throws Error; a Failure with what it says.
+template <class T>
+T expect(std::string_view json) {
+  auto message = decode_server(json);
+  if (auto* it = std::get_if<T>(&message)) return std::move(*it);
+  throw_unexpected(message);
+}
+
+// Six lower case hexadecimal digits.
+bool is_backup_name(std::string_view name);
+// A file in a backup's directory: no separator, no dot in front, nothing odd.
+bool is_file_name(std::string_view name);
+bool is_sha256(std::string_view text);  // 64 lower case hexadecimal digits
+
+// "rsig.0.3" for "disk.0.3", and "blocks.0.3"; nullopt: not the file of a disk.
+std::optional<std::string> signature_name(std::string_view disk_file);
+std::optional<std::string> blocks_name(std::string_view disk_file);
 
 }  // namespace rsync

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,9 +43,9 @@ class Wire {
   void send_copy(std::uint64_t offset, std::uint64_t length);
   void flush();
 
-  // Throws Error: the other end has gone in the middle, a kind that there is not, too long.
-  // flush()es first.
+  // Throws Error: the other end has gone, a kind that there is not, too long.  flush()es first.
   Frame receive();
+  void receive(Frame& frame);     // the same, in the memory that it has
   std::string receive_message();  // Error unless it is a message
 
  private:
@@ -53,6 +54,8 @@ class Wire {
   Read read_;
   Write write_;
   std::vector<std::byte> unsent_;
+  std::vector<std::byte> come_;  // and not yet asked for, from next_ on
+  std::size_t next_ = 0;
 };
 
 // The numbers of a payload.  Throw Error for another length.
@@ -61,5 +64,11 @@ struct CopyRange {
   std::uint64_t offset, length;
 };
 CopyRange copy_of(const Frame& frame);
+
+// The payload of Kind::deflated for these bytes, at most longest_payload of them; nullopt: it would
+// not be shorter than they are.
+std::optional<std::vector<std::byte>> deflated(std::span<const std::byte> bytes, int level);
+// And back.  Throws Error for what is none, or stands for more than longest_payload.
+std::vector<std::byte> inflated(std::span<const std::byte> payload);
 
 }  // namespace rsync
