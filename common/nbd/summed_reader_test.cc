@@ -18,7 +18,8 @@ using qcow2::Plan;
 
 constexpr std::uint64_t mib = 1 << 20;
 
-// All calls of a test come from one thread, and the file has one connection.
+// All calls of a test come from one thread, and the file has one connection.  It reads little
+// ahead: less than what a test leaves for later.
 class NbdSummedReader : public ::testing::Test {
  protected:
   Server serve_noted() {
@@ -66,7 +67,7 @@ class NbdSummedReader : public ::testing::Test {
   SummedReader reader{
       source,
       Plan{10 * mib + 512, {{0, 5 * mib, Content::data}, {6 * mib, 4 * mib + 512, Content::data}}},
-      {.connections = 1}};
+      {.connections = 1, .ahead = 1}};
 };
 
 TEST_F(NbdSummedReader, SumsThatAreReadAfterTheDiskCostNoRead) {
