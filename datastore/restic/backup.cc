@@ -5,8 +5,9 @@
 #include "common/one/action.h"
 #include "common/one/config.h"
 #include "common/one/running.h"
+#include "datastore/lib/capture_failure.h"
+#include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/upload.h"
-#include "datastore/restic/lib/vm_request.h"
 
 namespace {
 
@@ -33,28 +34,16 @@ constexpr Contract contract{
         "VMVAULT_RUN in the environment (16 hexadecimal digits) is a name by which "
         "F<datastore/restic/discard> can remove the snapshot afterwards."};
 
-// What the capture says of its own failure; nothing if that is not the cause.
-std::string failure_of_capture(const Machine& machine, const std::filesystem::path& directory) {
-  try {
-    const auto file = (directory / failure_document).string();
-    const auto said =
-        machine.command({.argv = {"cat", "--", file}, .env = {}, .list = {}, .lines = true}).run();
-    return said.ok() ? one_line(said.out) : "";
-  } catch (const Error&) {
-    return "";
-  }
-}
-
 std::string backup(const Request& request) {
-  const auto asked = restic::VmRequest::parse(request);
+  const auto asked = VmRequest::parse(request);
   const auto& vm = asked.vm;
   const Running running{asked.vm_id, "backup"};
-  const auto restic = asked.open();
+  const auto restic = restic::open(asked);
   const auto directory = backup_dir(asked.location.dir, asked.vm_id);
-  const auto reads = restic.version() < restic::reads_one_at_a_time ? restic::Reads::several_at_once
-                                                                    : restic::Reads::one_at_a_time;
-  const auto selection = restic::select_files(restic.machine().list(directory), directory, reads);
-  restic::require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
+  const auto reads = restic.version() < restic::reads_one_at_a_time ? Reads::several_at_once
+                                                                    : Reads::one_at_a_time;
+  const auto selection = select_files(restic.machine().list(directory), directory, reads);
+  require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
   if (vm.backup.parent_id() >= 0)
     restic.insist();
   else

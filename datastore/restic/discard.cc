@@ -3,8 +3,8 @@
 
 #include "common/one/action.h"
 #include "common/one/running.h"
+#include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/unclaimed.h"
-#include "datastore/restic/lib/vm_request.h"
 
 namespace {
 
@@ -23,9 +23,9 @@ constexpr Contract contract{
 
 std::string discard(const Request& request) {
   const auto tag = restic::run_tag(request["RUN"]);
-  const auto asked = restic::VmRequest::parse(request);
+  const auto asked = VmRequest::parse(request);
   const Running running{asked.vm_id, "backup"};
-  const auto restic = asked.open();
+  const auto restic = restic::open(asked);
   if (restic.repository().was_never_made()) return "";
   restic::Leftovers leftovers{restic, asked.vm_id};
   leftovers.add(tag);

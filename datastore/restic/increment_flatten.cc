@@ -2,13 +2,13 @@
 // Merges the oldest increments of a backup into one.
 
 #include "common/error.h"
-#include "common/number.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
 #include "common/one/running.h"
+#include "datastore/lib/request_options.h"
 #include "datastore/restic/lib/flatten.h"
-#include "datastore/restic/lib/image.h"
 #include "datastore/restic/lib/prune.h"
+#include "datastore/restic/lib/requests.h"
 
 namespace {
 
@@ -35,15 +35,8 @@ constexpr Contract contract{
         "to make one, or without F</dev/fuse>, the merged disks are written to RESTIC_TMP_DIR "
         "first."};
 
-int keep_last(const Request& request) {
-  const auto text = request.xml().root().find("EXTRA_DATA/KEEP_LAST").value_or("");
-  if (const auto keep = parse_int(text, 1)) return *keep;
-  throw BadRequest{"EXTRA_DATA/KEEP_LAST of the request is not a number of increments: '" +
-                   one_line(text) + "'"};
-}
-
 std::string increment_flatten(const Request& request) {
-  const restic::BackupImage image{request.xml()};
+  const BackupImage image{request.xml()};
   const int keep = keep_last(request);
   if (!image.has_chain()) return "";
   const auto& chain = image.chain();
@@ -51,7 +44,7 @@ std::string increment_flatten(const Request& request) {
   if (image.format() == "rbd")
     throw Error{"disks in the legacy format of Ceph (rbd) cannot be merged"};
   const restic::PrunePolicy policy{image.datastore()};
-  const auto restic = image.open();
+  const auto restic = restic::open(image);
   const Running running{image.vm_id(), "flatten"};
   return restic::flatten(
       restic,

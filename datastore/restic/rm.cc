@@ -4,8 +4,8 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "datastore/restic/lib/flatten_plan.h"
-#include "datastore/restic/lib/image.h"
 #include "datastore/restic/lib/prune.h"
+#include "datastore/restic/lib/requests.h"
 
 namespace {
 
@@ -25,10 +25,10 @@ constexpr Contract contract{
         "and goes with the next prune."};
 
 std::string rm(const Request& request) {
-  const restic::BackupImage image{request.xml()};
+  const BackupImage image{request.xml()};
   if (!image.has_chain()) return "";  // nothing of it was ever stored
   const restic::PrunePolicy policy{image.datastore()};
-  const auto restic = image.open();
+  const auto restic = restic::open(image);
   if (restic.repository().was_never_made()) return "";
   std::vector<std::string> ids;
   for (const auto& increment : image.chain().increments()) ids.push_back(increment.source);

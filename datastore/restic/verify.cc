@@ -4,7 +4,7 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
-#include "datastore/restic/lib/image.h"
+#include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/verification.h"
 
 namespace {
@@ -42,10 +42,10 @@ std::string verify(const Request& request) {
   const auto& depth = request["DEPTH"];
   if (depth != "structure" && depth != "data")
     throw BadRequest{"the argument DEPTH is neither structure nor data: '" + one_line(depth) + "'"};
-  const restic::BackupImage image{request.xml()};
+  const BackupImage image{request.xml()};
   const auto chain = image.chain().up_to(static_cast<int>(request.number("INCREMENT_ID")));
   const auto& known = request["DIRECTORY"];
-  const auto restic = image.open();
+  const auto restic = restic::open(image);
   restic::Verification verification{restic, chain, known.empty() ? "" : normal_path(known)};
   verification.check_structure();
   if (depth == "data") verification.read_data();

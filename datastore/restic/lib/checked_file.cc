@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "common/error.h"
-#include "datastore/restic/lib/header.h"
+#include "datastore/lib/header.h"
 
 namespace restic {
 

@@ -31,7 +31,7 @@ void Dump::start() {
   // One of many side by side: more threads of its own would only cost memory.
   request.env["GOMAXPROCS"] = "1";
   held_.reset();
-  held_.emplace(restic_, request);
+  held_.emplace(restic_.machine().helper(), request.encode(), "restic");
 }
 
 std::size_t Dump::read(std::span<std::byte> out) {

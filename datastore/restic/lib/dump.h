@@ -8,7 +8,8 @@
 #include <span>
 #include <string>
 
-#include "datastore/restic/lib/held.h"
+#include "datastore/lib/held.h"
+#include "datastore/restic/lib/restic.h"
 
 namespace restic {
 

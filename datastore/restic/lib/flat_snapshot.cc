@@ -16,9 +16,9 @@
 #include "common/one/progress.h"
 #include "common/private_mount.h"
 #include "common/view.h"
+#include "datastore/lib/selection.h"
 #include "datastore/restic/lib/flat_files.h"
 #include "datastore/restic/lib/noted_dir.h"
-#include "datastore/restic/lib/upload.h"
 
 namespace fs = std::filesystem;
 

@@ -7,9 +7,9 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
+#include "datastore/lib/selection.h"
 #include "datastore/restic/lib/flat_snapshot.h"
 #include "datastore/restic/lib/noted_dir.h"
-#include "datastore/restic/lib/upload.h"
 
 namespace restic {
 namespace {

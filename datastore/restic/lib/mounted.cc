@@ -50,7 +50,8 @@ Mounted::Mounted(const Restic& restic, const fs::path& parent) : directory_{pare
   sweep(parent);
   LockWait wait{restic, Care::cancellable};
   for (;;) {
-    restic_.emplace(restic, restic.request({"mount", directory_.path().string()}));
+    const auto request = restic.request({"mount", directory_.path().string()});
+    restic_.emplace(restic.machine().helper(), request.encode(), "restic");
     if (comes(directory_.path(), *restic_)) return;
     const auto finished = restic_->finish();
     restic_.reset();

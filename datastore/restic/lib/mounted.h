@@ -6,7 +6,8 @@
 #include <optional>
 
 #include "common/file.h"
-#include "datastore/restic/lib/held.h"
+#include "datastore/lib/held.h"
+#include "datastore/restic/lib/restic.h"
 #include "datastore/restic/lib/stored.h"
 
 namespace restic {

@@ -19,7 +19,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
-#include "datastore/restic/lib/header.h"
+#include "datastore/lib/header.h"
 #include "datastore/restic/lib/mounted.h"
 #include "datastore/restic/lib/stored.h"
 

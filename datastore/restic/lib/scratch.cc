@@ -9,8 +9,8 @@
 #include <span>
 
 #include "common/file.h"
+#include "datastore/lib/header.h"
 #include "datastore/lib/space.h"
-#include "datastore/restic/lib/header.h"
 
 namespace fs = std::filesystem;
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/listing.h"
+#include "datastore/lib/listing.h"
 
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "common/number.h"
-
-namespace restic {
 
 std::string listing(const std::vector<std::string>& paths, DiskUrl url) {
   std::map<int, std::string> disks;
@@ -24,5 +22,3 @@ std::string listing(const std::vector<std::string>& paths, DiskUrl url) {
   if (!tpm.empty()) all["tpm"] = tpm;
   return all.dump();
 }
-
-}  // namespace restic

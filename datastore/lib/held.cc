@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/held.h"
+#include "datastore/lib/held.h"
 
 #include <poll.h>
 #include <sys/mman.h>
@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <iterator>
 
+#include "common/error.h"
 #include "common/file.h"
 
-namespace restic {
 namespace {
 
 constexpr std::chrono::seconds patience{10};
@@ -25,21 +25,20 @@ std::string whole(int fd) {
 
 }  // namespace
 
-Held::Held(const Restic& restic, const RunRequest& request) {
+Held::Held(const std::vector<std::string>& argv, std::string_view input, std::string name) {
   Pipe in, out;
-  // Words of restic go to memory: nobody has to read them in time.
-  err_.reset(memfd_create("restic-stderr", MFD_CLOEXEC));
-  if (!err_) throw system_error("keep the messages of restic", errno);
-  child_.emplace(restic.machine().helper(), std::vector<std::string>{}, in.read.get(),
-                 out.write.get(), err_.get());
+  // Its words go to memory: nobody has to read them in time.
+  err_.reset(memfd_create("stderr", MFD_CLOEXEC));
+  if (!err_) throw system_error("keep the messages of " + name, errno);
+  child_.emplace(argv, std::vector<std::string>{}, in.read.get(), out.write.get(), err_.get());
   in.read.reset();
-  write_all(in.write.get(), request.encode(), "start restic");
-  request_ = std::move(in.write);
+  write_all(in.write.get(), input, "start " + name);
+  input_ = std::move(in.write);
   out_ = std::move(out.read);
 }
 
 Held::~Held() {
-  request_.reset();
+  input_.reset();
   const auto end = std::chrono::steady_clock::now() + patience;
   std::vector<char> waste(std::size_t{1} << 16);
   bool gone = child_->fd() == -1;
@@ -54,5 +53,3 @@ Held::~Held() {
 Finished Held::finish() { return {.status = child_->wait(), .out = {}, .err = said()}; }
 
 std::string Held::said() const { return whole(err_.get()); }
-
-}  // namespace restic

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The backup image of a request, and the repository that holds it.
+// The backup image of a request, and its datastore.
 #pragma once
 
 #include <optional>
@@ -7,9 +7,6 @@
 
 #include "common/one/datastore.h"
 #include "common/one/image.h"
-#include "datastore/restic/lib/restic.h"
-
-namespace restic {
 
 // From a DS_DRIVER_ACTION_DATA with IMAGE and DATASTORE.  BadRequest when one of them is missing.
 class BackupImage {
@@ -19,12 +16,13 @@ class BackupImage {
   const Datastore& datastore() const { return datastore_; }
   const std::string& format() const { return image_.format; }
   std::optional<int> job_id() const { return image_.job_id; }
+  bool has_vm() const { return image_.vm_id.has_value(); }
   int vm_id() const;  // BadRequest when the image names none
   bool has_chain() const { return image_.chain.has_value(); }
   const Chain& chain() const;  // BadRequest when the image names no snapshot
 
-  // BadRequest when the image names neither job nor VM.
-  Restic open() const;
+  // "image 57"
+  std::string display() const { return "image " + std::to_string(image_.id); }
 
   // PATH of the short form that STAT sends.
   DiskUrl url() const;
@@ -33,5 +31,3 @@ class BackupImage {
   Datastore datastore_;
   Image image_;
 };
-
-}  // namespace restic

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/listing.h"
+#include "datastore/lib/listing.h"
 
 #include <gtest/gtest.h>
 
-namespace restic {
 namespace {
 
 DiskUrl url() {
@@ -32,4 +31,3 @@ TEST(Listing, OrdersDisksByNumberAndKnowsATpm) {
 TEST(Listing, OfNothingIsAnEmptyObject) { EXPECT_EQ(listing({"/b/vm.xml"}, url()), "{}"); }
 
 }  // namespace
-}  // namespace restic

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// A restic that works beside us, and ends when we do.
+// A program that works beside us, and ends when we do.
 #pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/child.h"
 #include "common/command.h"
-#include "datastore/restic/lib/restic.h"
-
-namespace restic {
 
 class Held {
  public:
-  // Starts it at once, on the machine of `restic`.  Throws Error.
-  Held(const Restic& restic, const RunRequest& request);
+  // Starts it at once, and gives it this input, which must fit into a pipe; its stdin is then held
+  // open.  `name` is for messages.  Throws Error.
+  Held(const std::vector<std::string>& argv, std::string_view input, std::string name);
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
-  // Before its end: restic is asked to go, and its output taken until it has, so that it can remove
-  // its lock.
+  // Before its end: it is asked to go, by the end of its stdin, and its output taken until it has,
+  // so that it can clean up.
   ~Held();
 
   int out() const { return out_.get(); }      // what it writes
@@ -25,9 +28,7 @@ class Held {
   Finished finish();
 
  private:
-  Fd request_;  // held open
+  Fd input_;  // held open
   Fd out_, err_;
   std::optional<Child> child_;
 };
-
-}  // namespace restic

@@ -3,26 +3,23 @@
 // DS_DRIVER_ACTION_DATA with DATASTORE and VM.
 #pragma once
 
-#include <string>
+#include <optional>
 
 #include "common/one/action.h"
+#include "common/one/datastore.h"
 #include "common/one/location.h"
 #include "common/one/vm.h"
-#include "datastore/restic/lib/restic.h"
-
-namespace restic {
+#include "datastore/lib/machine.h"
 
 struct VmRequest {
   Location location;
   int vm_id = -1;
-  std::string repository_id;
+  std::optional<int> job_id;
   Datastore datastore;
   Vm vm;
 
   // BadRequest, naming it, for whatever is missing or no number.
   static VmRequest parse(const Request& request);
-  // The repository, worked on from the VM's host, or from the bridge that the core has chosen.
-  Restic open() const;
+  // The VM's host, or the bridge that the core has chosen.
+  Machine machine() const;
 };
-
-}  // namespace restic

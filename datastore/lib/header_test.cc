@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/header.h"
+#include "datastore/lib/header.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,6 @@
 
 #include "common/error.h"
 
-namespace restic {
 namespace {
 
 class Header : public testing::Test {
@@ -45,4 +44,3 @@ TEST_F(Header, OtherAndShortFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace restic

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/upload.h"
+#include "datastore/lib/selection.h"
 
 #include <gtest/gtest.h>
 
 #include "common/error.h"
 
-namespace restic {
 namespace {
 
 Selection select(const std::vector<DirectoryEntry>& entries, Reads reads = Reads::one_at_a_time) {
@@ -70,7 +69,7 @@ TEST(Selection, RoundsItsSizeUp) {
       2U);
 }
 
-TEST(Upload, EachDiskHasItsFileOfTheIncrement) {
+TEST(Selection, EachDiskHasItsFileOfTheIncrement) {
   Selection selection;
   selection.names = {"disk.0.3", "disk.1.rbd2", "disk.10.3.rbdiff", "vm.xml"};
   EXPECT_NO_THROW(require_disks(selection, {0, 10}, 3, "/b"));
@@ -86,4 +85,3 @@ TEST(Upload, EachDiskHasItsFileOfTheIncrement) {
 }
 
 }  // namespace
-}  // namespace restic

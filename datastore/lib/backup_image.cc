@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/image.h"
+#include "datastore/lib/backup_image.h"
 
 #include "common/error.h"
 
-namespace restic {
 namespace {
 
 XmlNode element(const Xml& request, const std::string& name) {
@@ -18,18 +17,12 @@ BackupImage::BackupImage(const Xml& request)
 
 int BackupImage::vm_id() const {
   if (image_.vm_id) return *image_.vm_id;
-  throw BadRequest{"image " + std::to_string(image_.id) + " names no VM"};
+  throw BadRequest{display() + " names no VM"};
 }
 
 const Chain& BackupImage::chain() const {
   if (image_.chain) return *image_.chain;
-  throw BadRequest{"image " + std::to_string(image_.id) + " has neither increments nor a SOURCE"};
-}
-
-Restic BackupImage::open() const {
-  if (!image_.job_id && !image_.vm_id)
-    throw BadRequest{"image " + std::to_string(image_.id) + " names neither a VM nor a backup job"};
-  return {datastore_, repository_id(image_.vm_id.value_or(-1), image_.job_id), Machine{}};
+  throw BadRequest{display() + " has neither increments nor a SOURCE"};
 }
 
 DiskUrl BackupImage::url() const {
@@ -37,5 +30,3 @@ DiskUrl BackupImage::url() const {
   if (!url.job_id) url.job_id = image_.job_id;
   return url;
 }
-
-}  // namespace restic

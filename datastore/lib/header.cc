@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/header.h"
+#include "datastore/lib/header.h"
 
 #include <algorithm>
 
 #include "common/error.h"
-
-namespace restic {
 
 // Format: docs/interop/qcow2.txt of the qemu sources.  The backing file's name is at the offset in
 // bytes 8 to 15; an external data file is bit 2 of the incompatible features (version 3, bytes 72
@@ -21,5 +19,3 @@ void check_header(std::span<const std::byte> start, const std::string& name, Bac
       std::any_of(offset.begin(), offset.end(), [](std::byte byte) { return byte != std::byte{}; }))
     throw Error{"'" + name + "' of the backup has a backing file: it is no full backup"};
 }
-
-}  // namespace restic

@@ -6,8 +6,6 @@
 #include <span>
 #include <string>
 
-namespace restic {
-
 // Of a qcow2 header, so much must be there.
 inline constexpr std::size_t header_size = 80;
 
@@ -19,5 +17,3 @@ enum class Backing {
 // `start`: the first bytes of the file, or all of it.  Throws an Error that calls the file `name`
 // if it is no qcow2 file, has an external data file, or has a backing file that is refused.
 void check_header(std::span<const std::byte> start, const std::string& name, Backing backing);
-
-}  // namespace restic
