@@ -2,7 +2,7 @@
 #include "datastore/lib/capture_failure.h"
 
 #include "common/error.h"
-#include "common/one/machine_state.h"
+#include "common/one/config.h"
 
 std::string failure_of_capture(const Machine& machine, const std::filesystem::path& directory) {
   try {

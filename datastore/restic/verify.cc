@@ -4,8 +4,9 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
+#include "datastore/lib/verification.h"
 #include "datastore/restic/lib/requests.h"
-#include "datastore/restic/lib/verification.h"
+#include "datastore/restic/lib/snapshots.h"
 
 namespace {
 
@@ -46,7 +47,8 @@ std::string verify(const Request& request) {
   const auto chain = image.chain().up_to(static_cast<int>(request.number("INCREMENT_ID")));
   const auto& known = request["DIRECTORY"];
   const auto restic = restic::open(image);
-  restic::Verification verification{restic, chain, known.empty() ? "" : normal_path(known)};
+  restic::Snapshots snapshots{restic, chain};
+  Verification verification{snapshots, chain, known.empty() ? "" : normal_path(known)};
   verification.check_structure();
   if (depth == "data") verification.read_data();
   return verification.report().to_json();

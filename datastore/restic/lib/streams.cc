@@ -11,7 +11,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
-#include "datastore/restic/lib/checked_source.h"
+#include "datastore/lib/checked_source.h"
 #include "datastore/restic/lib/dump.h"
 
 namespace fs = std::filesystem;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 
-#include "datastore/restic/lib/verification.h"
+#include "datastore/lib/verification.h"
 
-namespace restic {
 namespace {
 
 using nlohmann::json;
@@ -37,5 +36,3 @@ std::string Report::to_json() const {
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
-
-}  // namespace restic

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/checked_file.h"
+#include "datastore/lib/checked_file.h"
 
 #include <algorithm>
 
 #include "common/error.h"
 #include "datastore/lib/header.h"
 
-namespace restic {
-
-CheckedFile::CheckedFile(const Restic& restic, StoredFile stored, std::uint64_t size,
+CheckedFile::CheckedFile(Open open, std::string name, std::uint64_t size,
                          std::optional<std::string> sums, std::function<void(std::size_t)> progress)
-    : restic_{restic}, stored_{std::move(stored)}, size_{size}, progress_{std::move(progress)} {
+    : open_{std::move(open)}, name_{std::move(name)}, size_{size}, progress_{std::move(progress)} {
   if (sums) check_.emplace(*std::move(sums));
 }
 
 void CheckedFile::start() {
-  if (!dump_) dump_.emplace(restic_, stored_.snapshot, stored_.path, answer_limit());
+  if (!source_) source_ = open_();
 }
 
 qcow2::StreamReader CheckedFile::open() {
@@ -33,14 +31,14 @@ void CheckedFile::drain() {
     throw;
   } catch (const Error&) {  // kept by read()
   }
-  dump_.reset();
+  source_ = nullptr;
 }
 
 std::size_t CheckedFile::read(std::span<std::byte> out) {
   std::size_t n = 0;
   try {
     start();
-    n = dump_->read(out);
+    n = source_(out);
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& error) {
@@ -91,5 +89,3 @@ std::string CheckedFile::problem() const {
   }
   return "";
 }
-
-}  // namespace restic

@@ -6,11 +6,7 @@
 
 #include "common/qcow2/stream.h"
 
-namespace restic {
-
 // The same bytes, but an Error instead of the end of the first piece that differs from the
 // checksums of its capture.  Where our caller knows them: in sums.<disk>.<increment> in the
 // directory that VMVAULT_SUMS names.  Otherwise `source` itself.
 qcow2::Source checked(const std::string& disk_file, qcow2::Source source);
-
-}  // namespace restic

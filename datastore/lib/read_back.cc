@@ -9,21 +9,20 @@
 #include "common/file.h"
 #include "common/one/sums_file.h"
 #include "common/one/xml.h"
-#include "datastore/restic/lib/checked_file.h"
-#include "datastore/restic/lib/verification.h"
+#include "datastore/lib/checked_file.h"
+#include "datastore/lib/verification.h"
 
 namespace fs = std::filesystem;
 
-namespace restic {
 namespace {
 
-// Each is a restic of its own.  The files of longer chains are read one after the other, and only
-// their maps are merged.
-constexpr std::size_t most_dumps = 8;
+// Each may be a program and a connection of its own.  The files of longer chains are read one after
+// the other, and only their maps are merged.
+constexpr std::size_t most_at_once = 8;
 
 // As a restore does it, into nothing.
 void merge(std::deque<CheckedFile>& files) {
-  const bool side_by_side = files.size() <= most_dumps;
+  const bool side_by_side = files.size() <= most_at_once;
   if (side_by_side)
     for (auto& file : files) file.start();
   std::vector<qcow2::StreamReader> readers;
@@ -64,15 +63,14 @@ void Verification::read_data() {
   progress.at(0);
   for (std::size_t i = 0; i < parts_.size(); ++i) read_documents(i);
   for (const int id : ids) read_disk(id, progress);
-  restic_.insist();  // else what could not be read may be no fault of the backup
+  stored_.insist();  // else what could not be read may be no fault of the backup
 }
 
 void Verification::read_documents(std::size_t i) {
   auto& increment = report_.increments[i];
-  for (const auto& [path, size] : parts_[i].files) {
-    const auto name = fs::path{path}.filename().string();
+  for (const auto& [name, size] : parts_[i].files) {
     if (is_sums_file(name) || disk_id_of(name)) continue;
-    const auto text = ask({"dump", "--quiet", increment.snapshot, path}, name, increment.problem);
+    const auto text = stored_.document(i, name, increment.problem);
     if (!text) continue;
     try {
       if (name == "vm.xml") Xml{base64_decode(*text)};
@@ -100,12 +98,10 @@ void Verification::read_disk(int id, Progress& progress) {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     auto* disk = disk_of(report_.increments[i], id);
     if (!disk) continue;
-    std::string path;
-    for (const auto& [one, size] : parts_[i].files)
-      if (fs::path{one}.filename() == disk->file) path = one;
-    if (path.empty()) continue;  // said already
-    files.emplace_back(restic_, StoredFile{report_.increments[i].snapshot, path}, disk->size,
-                       sums_of(i, *disk), [&](std::size_t n) { progress.at(read_ += n); });
+    if (!parts_[i].files.contains(disk->file)) continue;  // said already
+    files.emplace_back([this, i, file = disk->file] { return stored_.open(i, file); }, disk->file,
+                       disk->size, sums_of(i, *disk),
+                       [&](std::size_t n) { progress.at(read_ += n); });
     disks.push_back(disk);
   }
   const auto unmerged = merge_problem(files);
@@ -124,5 +120,3 @@ void Verification::read_disk(int id, Progress& progress) {
   // Of random layout are only files of others: they have no sums.
   if (ours && !unmerged.empty()) disks.back()->problem = "its disk cannot be merged: " + unmerged;
 }
-
-}  // namespace restic

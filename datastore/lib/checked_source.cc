@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/checked_source.h"
+#include "datastore/lib/checked_source.h"
 
 #include <cstdlib>
 #include <memory>
@@ -10,7 +10,6 @@
 #include "common/one/sums_file.h"
 #include "common/sums.h"
 
-namespace restic {
 namespace {
 
 std::optional<std::string> known_sums(const std::string& disk_file) {
@@ -39,5 +38,3 @@ qcow2::Source checked(const std::string& disk_file, qcow2::Source source) {
     return size;
   };
 }
-
-}  // namespace restic

@@ -12,9 +12,7 @@
 #include "common/one/capture_result.h"
 #include "common/one/chain.h"
 #include "common/one/progress.h"
-#include "datastore/restic/lib/restic.h"
-
-namespace restic {
+#include "common/qcow2/stream.h"
 
 // One disk of one increment.  A problem is a sentence; empty: there is none.
 struct DiskReport {
@@ -35,7 +33,7 @@ struct IncrementReport {
 };
 
 struct Report {
-  std::string repository;  // what restic's own check says
+  std::string repository;  // what is wrong with all of it
   std::vector<IncrementReport> increments;
 
   std::string to_json() const;
@@ -46,15 +44,42 @@ std::optional<int> disk_id_of(const std::string& name);
 // One more problem of the same thing.
 void add_problem(std::string& problem, const std::string& text);
 
+// A chain of increments as a store keeps it.  Each call may throw an Error: it cannot be known
+// whether the backup is good; or Cancelled.
+class StoredChain {
+ public:
+  using Sizes = std::map<std::string, std::uint64_t>;  // of files, by name
+
+  StoredChain() = default;
+  StoredChain(const StoredChain&) = delete;
+  StoredChain& operator=(const StoredChain&) = delete;
+  virtual ~StoredChain() = default;
+
+  // What is wrong with the place itself; empty: nothing that is known.  Called before all others.
+  virtual std::string check() = 0;
+  // What the i-th increment is called there: "the snapshot aaaa0000".
+  virtual std::string name(std::size_t i) const = 0;
+  // Its files; nullopt: it cannot be read, and why was added to `problem`.
+  virtual std::optional<Sizes> files(std::size_t i, std::string& problem) = 0;
+  // The text of a small one; nullopt as above.
+  virtual std::optional<std::string> document(std::size_t i, const std::string& file,
+                                              std::string& problem) = 0;
+  // Begins to read one.  What the source throws is taken for a fault of the file.
+  virtual qcow2::Source open(std::size_t i, const std::string& file) = 0;
+  // Throws Error when the place cannot be used (any more): what could not be read meanwhile may be
+  // no fault of the backup.
+  virtual void insist() = 0;
+};
+
 class Verification {
  public:
   // `known`: a directory with what the caller has from the capture, which counts more than what
   // lies in the repository: sums.<disk>.<increment>, vmvault.json.<increment>; each may be missing.
   // Empty: nothing.
-  Verification(const Restic& restic, const Chain& chain, std::filesystem::path known);
+  Verification(StoredChain& stored, const Chain& chain, std::filesystem::path known);
 
-  // What costs little: restic's check of its metadata; that each snapshot is there, with each file
-  // in its size.  Throws Error where that cannot be known, Cancelled.
+  // What costs little: the check of the place; that each increment is there, with each file in its
+  // size.  Throws Error where that cannot be known, Cancelled.
   void check_structure();
   // Reads every file, merges each disk as a restore does, and compares.  After the other.
   void read_data();
@@ -62,22 +87,18 @@ class Verification {
   const Report& report() const { return report_; }
 
  private:
-  using Sizes = std::map<std::string, std::uint64_t>;
+  using Sizes = StoredChain::Sizes;
 
   struct Part {
-    Sizes files;                          // by path
+    Sizes files;
     std::optional<CaptureResult> result;  // if it speaks of these files
     bool merged = false;                  // by a flatten: what is beside the disks is not of them
   };
 
-  std::optional<std::string> ask(const std::vector<std::string>& args, const std::string& what,
-                                 std::string& problem) const;
-  void check_repository();
-  bool list(std::size_t i);
   void learn(std::size_t i);
   void check_disks(std::size_t i);
   static void check_size(const Part& part, DiskReport& disk);
-  void check_sums(const Part& part, const Sizes& sizes, DiskReport& disk) const;
+  void check_sums(const Part& part, DiskReport& disk) const;
   void compare_disks();
   // The text of a document; nullopt if there is none, or it cannot be read, which is noted.
   std::optional<std::string> file_of(std::size_t i, const std::string& name);
@@ -85,11 +106,9 @@ class Verification {
   void read_documents(std::size_t i);
   void read_disk(int id, Progress& progress);
 
-  const Restic& restic_;
+  StoredChain& stored_;
   std::filesystem::path known_;
   std::vector<Part> parts_;  // of the increments
   std::uint64_t read_ = 0;   // bytes of disks
   Report report_;
 };
-
-}  // namespace restic

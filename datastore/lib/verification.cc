@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/verification.h"
+#include "datastore/lib/verification.h"
 
 #include <algorithm>
 #include <set>
 
+#include "common/error.h"
 #include "common/file.h"
 #include "common/number.h"
 #include "common/one/sums_file.h"
 #include "common/sums.h"
-#include "datastore/restic/lib/dump.h"
 
 namespace fs = std::filesystem;
 
-namespace restic {
 namespace {
-
-std::string base_name(const std::string& path) { return fs::path{path}.filename().string(); }
 
 std::optional<CaptureResult> parsed(const std::string& text, std::string& problem) try {
   return parse_result(text);
@@ -37,80 +34,24 @@ void add_problem(std::string& problem, const std::string& text) {
   problem += (problem.empty() ? "" : "; ") + text;
 }
 
-Verification::Verification(const Restic& restic, const Chain& chain, fs::path known)
-    : restic_{restic}, known_{std::move(known)} {
+Verification::Verification(StoredChain& stored, const Chain& chain, fs::path known)
+    : stored_{stored}, known_{std::move(known)} {
   for (const auto& one : chain.increments())
     report_.increments.push_back(
         {.id = one.id, .snapshot = one.source, .problem = {}, .disks = {}});
   parts_.resize(report_.increments.size());
 }
 
-// What restic cannot read of a repository that can be opened is a problem of the backup; that it
-// cannot be opened is not.
-std::optional<std::string> Verification::ask(const std::vector<std::string>& args,
-                                             const std::string& what, std::string& problem) const {
-  const auto moves = args.front() == "dump" ? Moves::out : Moves::nothing;
-  Finished finished;
-  try {
-    finished = restic_.when_unlocked(restic_.command(args, moves).deadline(answer_limit()));
-  } catch (const Cancelled&) {
-    throw;
-  } catch (const Error& error) {
-    restic_.insist();
-    add_problem(problem, what + " cannot be read: " + error.what());
-    return std::nullopt;
-  }
-  if (finished.ok()) return std::move(finished.out);
-  switch (classify(finished.status, finished.err)) {
-    case Outcome::failed:
-    case Outcome::incomplete:
-    case Outcome::no_such_file:
-    case Outcome::no_snapshot:
-      restic_.insist();
-      add_problem(problem, what + " cannot be read: " +
-                               restic_.repository().without_secrets(reason(finished.err)));
-      return std::nullopt;
-    default:
-      throw restic_.failure("verify", finished);
-  }
-}
-
 void Verification::check_structure() {
-  restic_.insist();
-  check_repository();
-  std::vector<std::string> ids;
-  for (const auto& one : report_.increments) ids.push_back(one.snapshot);
-  std::set<std::string> found;
-  for (const auto& snapshot : restic_.find(ids)) found.insert(snapshot.id);
+  report_.repository = stored_.check();
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    auto& increment = report_.increments[i];
-    const auto is_it = [&](const std::string& id) { return id.starts_with(increment.snapshot); };
-    if (std::none_of(found.begin(), found.end(), is_it)) {
-      increment.problem = "the snapshot " + increment.snapshot + " is not in the repository";
-      continue;
-    }
-    if (!list(i)) continue;
+    auto files = stored_.files(i, report_.increments[i].problem);
+    if (!files) continue;
+    parts_[i].files = *std::move(files);
     learn(i);
     check_disks(i);
   }
   compare_disks();
-}
-
-void Verification::check_repository() {
-  const auto finished = restic_.when_unlocked(restic_.command({"check"}));
-  if (finished.ok()) return;
-  if (classify(finished.status, finished.err) != Outcome::failed)
-    throw restic_.failure("verify", finished);
-  restic_.insist();
-  report_.repository = restic_.repository().without_secrets(first_finding(finished.err));
-}
-
-bool Verification::list(std::size_t i) {
-  auto& increment = report_.increments[i];
-  const auto text = ask({"ls", "--json", "--no-lock", increment.snapshot},
-                        "the snapshot " + increment.snapshot, increment.problem);
-  if (text) parts_[i].files = parse_files(*text);
-  return text.has_value();
 }
 
 void Verification::learn(std::size_t i) {
@@ -130,11 +71,8 @@ void Verification::learn(std::size_t i) {
 }
 
 std::optional<std::string> Verification::file_of(std::size_t i, const std::string& name) {
-  auto& increment = report_.increments[i];
-  for (const auto& [path, size] : parts_[i].files)
-    if (base_name(path) == name)
-      return ask({"dump", "--quiet", increment.snapshot, path}, name, increment.problem);
-  return std::nullopt;
+  if (!parts_[i].files.contains(name)) return std::nullopt;
+  return stored_.document(i, name, report_.increments[i].problem);
 }
 
 void Verification::check_disks(std::size_t i) {
@@ -147,8 +85,7 @@ void Verification::check_disks(std::size_t i) {
     disk.file = "disk." + std::to_string(id) + "." + std::to_string(increment.id);
     return disk;
   };
-  Sizes sizes;  // by name
-  for (const auto& [path, size] : part.files) sizes[base_name(path)] = size;
+  const auto& sizes = part.files;
   for (const auto& [name, size] : sizes)
     if (const auto id = disk_id_of(name)) report_of(*id);
   if (part.result)
@@ -156,16 +93,15 @@ void Verification::check_disks(std::size_t i) {
   for (auto& [id, disk] : disks) {
     const auto found = sizes.find(disk.file);
     if (found == sizes.end()) {
-      disk.problem = "the snapshot " + increment.snapshot + " has no " + disk.file;
+      disk.problem = stored_.name(i) + " has no " + disk.file;
       continue;
     }
     disk.size = found->second;
     check_size(part, disk);
-    check_sums(part, sizes, disk);
+    check_sums(part, disk);
   }
   for (auto& [id, disk] : disks) increment.disks.push_back(std::move(disk));
-  if (!sizes.contains("vm.xml"))
-    add_problem(increment.problem, "the snapshot " + increment.snapshot + " has no vm.xml");
+  if (!sizes.contains("vm.xml")) add_problem(increment.problem, stored_.name(i) + " has no vm.xml");
 }
 
 void Verification::check_size(const Part& part, DiskReport& disk) {
@@ -178,8 +114,9 @@ void Verification::check_size(const Part& part, DiskReport& disk) {
     }
 }
 
-void Verification::check_sums(const Part& part, const Sizes& sizes, DiskReport& disk) const {
+void Verification::check_sums(const Part& part, DiskReport& disk) const {
   if (part.merged) return;
+  const auto& sizes = part.files;
   const auto stored = sizes.find(sums_file(disk.file));
   disk.sums =
       stored != sizes.end() || (!known_.empty() && fs::exists(known_ / sums_file(disk.file)));
@@ -198,10 +135,8 @@ void Verification::compare_disks() {
     for (const int id : ids) {
       const auto is_it = [&](const DiskReport& disk) { return disk.id == id; };
       if (std::none_of(increment.disks.begin(), increment.disks.end(), is_it))
-        add_problem(increment.problem, "the snapshot " + increment.snapshot +
-                                           " has no file of disk " + std::to_string(id));
+        add_problem(increment.problem,
+                    stored_.name(i) + " has no file of disk " + std::to_string(id));
     }
   }
 }
-
-}  // namespace restic

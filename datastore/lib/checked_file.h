@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,22 +11,19 @@
 
 #include "common/qcow2/stream.h"
 #include "common/sums.h"
-#include "datastore/restic/lib/dump.h"
-#include "datastore/restic/lib/stored.h"
-
-namespace restic {
 
 class CheckedFile {
  public:
+  using Open = std::function<qcow2::Source()>;  // begins to read the file
+
   // `sums`: those taken when it was captured, if they are known.  `progress` is told how many bytes
   // came.  Nothing is read yet.
-  CheckedFile(const Restic& restic, StoredFile stored, std::uint64_t size,
-              std::optional<std::string> sums, std::function<void(std::size_t)> progress);
+  CheckedFile(Open open, std::string name, std::uint64_t size, std::optional<std::string> sums,
+              std::function<void(std::size_t)> progress);
 
-  const StoredFile& stored() const { return stored_; }
-  std::string name() const { return stored_.path.filename().string(); }
+  const std::string& name() const { return name_; }
 
-  // Starts restic, if that was not done yet; many can start at the same time.
+  // Opens the file, if that was not done yet; many can be begun at the same time.
   void start();
   // Reads the map.  The reader takes its bytes through this object, which must
   // outlive it.  Throws Error for a file that is not of sequential layout or cannot be read,
@@ -36,7 +32,7 @@ class CheckedFile {
   // The rest of it.  What is wrong with it is told by the others; throws only Cancelled.
   void drain();
 
-  // restic could not read it, and why; empty: it could.
+  // It could not be read, and why; empty: it could.
   const std::string& unreadable() const { return unreadable_; }
   // Where that, or the first wrong piece, begins; nullopt: nothing is wrong.
   std::optional<std::uint64_t> wrong_at() const;
@@ -51,17 +47,15 @@ class CheckedFile {
  private:
   std::size_t read(std::span<std::byte> out);
 
-  const Restic& restic_;
-  StoredFile stored_;
+  Open open_;
+  std::string name_;
   std::uint64_t size_;
   std::optional<sums::Check> check_;
   std::function<void(std::size_t)> progress_;
-  std::optional<Dump> dump_;
+  qcow2::Source source_;
   std::optional<qcow2::Plan> plan_;
   std::vector<std::byte> start_;  // for its header
   std::uint64_t seen_ = 0;
   bool ended_ = false;
   std::string unreadable_;
 };
-
-}  // namespace restic
