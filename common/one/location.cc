@@ -49,12 +49,6 @@ std::optional<std::string> environment(const char* name) {
   return value && *value ? std::optional<std::string>{value} : std::nullopt;
 }
 
-// The core's own directory for variable files (contract 0.1).
-fs::path core_var() {
-  const auto location = environment("ONE_LOCATION");
-  return location ? fs::path{*location} / "var" : fs::path{"/var/lib/one"};
-}
-
 // A directory of our own user: root, who may write everywhere, must not leave files of root in
 // the directories of the core.
 bool is_ours(const fs::path& directory) {
@@ -64,6 +58,11 @@ bool is_ours(const fs::path& directory) {
 }
 
 }  // namespace
+
+fs::path core_var() {
+  const auto location = environment("ONE_LOCATION");
+  return location ? fs::path{*location} / "var" : fs::path{"/var/lib/one"};
+}
 
 fs::path var_path() {
   if (const auto var = environment("VMVAULT_VAR")) return normal_path(*var);

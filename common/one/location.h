@@ -37,6 +37,9 @@ std::filesystem::path tree_of(const std::filesystem::path& executable);
 // /var/tmp/one if there is none.  VMVAULT_REMOTE_DIR overrides.
 std::filesystem::path remote_root();
 
+// The core's own directory for variable files: $ONE_LOCATION/var, else /var/lib/one (contract 0.1).
+std::filesystem::path core_var();
+
 // Where a program of ours keeps what must outlive it: VMVAULT_VAR, else $ONE_LOCATION/var/vmvault,
 // else /var/lib/one/vmvault where /var/lib/one is ours to write, else /var/lib/vmvault for root,
 // else $XDG_STATE_HOME/vmvault (~/.local/state/vmvault).  Made with mode 0700 if need be.

@@ -18,6 +18,7 @@
 #include "common/child.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/one/server_token.h"
 
 namespace fs = std::filesystem;
 
@@ -145,45 +146,64 @@ std::string text_of(xmlrpc_value* value) {
   return text;
 }
 
-// [true, text, ...] or [false, message, code, ...].
-std::string unpack(xmlrpc_value* answer) {
+// What [true, answer, ...] holds; Refused for [false, message, code, ...].
+Value unpack(xmlrpc_value* answer) {
   if (xmlrpc_value_type(answer) != XMLRPC_TYPE_ARRAY) throw Error{"the answer is not an array"};
   Env env;
   xmlrpc_bool success = 0;
   xmlrpc_read_bool(&env, item(answer, 0).get(), &success);
   env.check();
-  std::string text = text_of(item(answer, 1).get());
-  if (!success) throw Error{text};
-  return text;
+  Value value = item(answer, 1);
+  if (!success) throw Refused{text_of(value.get())};
+  return value;
 }
 
+// Neither curl nor the core is trusted not to repeat what it was given.
+std::string without_secrets(const Core& core, std::string text) {
+  blot_out(text, core.endpoint);
+  blot_out(text, core.session);
+  blot_out(text, core.session.substr(core.session.find(':') + 1));
+  return one_line(text);
+}
+
+enum class Stops { when_cancelled, never };
+
 // method(session, arguments), which are as `format` says.
-template <class... Arguments>
-std::string call(const Core& core, const std::string& method, std::chrono::seconds limit,
-                 const char* format, Arguments... arguments) try {
+template <Stops stops = Stops::when_cancelled, class... Arguments>
+Value call(const Core& core, const std::string& method, std::chrono::seconds limit,
+           const char* format, Arguments... arguments) try {
   const Client client = make_client(limit);
-  const Interrupt interrupt{client.get()};
+  std::optional<Interrupt> interrupt;
+  if (stops == Stops::when_cancelled) interrupt.emplace(client.get());
   Env env;
   xmlrpc_value* answer = nullptr;
   xmlrpc_client_call2f(&env, client.get(), core.endpoint.c_str(), method.c_str(), &answer, format,
                        core.session.c_str(), arguments...);
-  cancel::check();
+  // An answer that has come counts: the core has done it.
+  if (env.fault_occurred && stops == Stops::when_cancelled) cancel::check();
   env.check();
   return unpack(Value{answer}.get());
 } catch (const Cancelled&) {
   throw;
+} catch (const Refused& e) {
+  throw Refused{without_secrets(core, e.what())};
 } catch (const Error& e) {
-  // Neither curl nor the core is trusted not to repeat what it was given.
-  std::string why = e.what();
-  blot_out(why, core.endpoint);
-  blot_out(why, core.session);
-  blot_out(why, core.session.substr(core.session.find(':') + 1));
-  throw Error{one_line(why)};
+  throw Error{without_secrets(core, e.what())};
+}
+
+int number_of(const Value& value) {
+  Env env;
+  int number = 0;
+  xmlrpc_read_int(&env, value.get(), &number);
+  env.check();
+  return number;
 }
 
 }  // namespace
 
 Core Core::from_environment() { return {find_endpoint(), find_session()}; }
+
+Core Core::as_user(const std::string& user) { return {find_endpoint(), server_session(user)}; }
 
 std::string Core::name() const {
   const auto scheme = endpoint.find("://");
@@ -194,10 +214,31 @@ std::string Core::name() const {
 }
 
 std::string Core::info(const std::string& method, int id, std::chrono::seconds limit) const {
-  return call(*this, method, limit, "(sib)", id, 1);
+  return text_of(call(*this, method, limit, "(sib)", id, 1).get());
 }
 
 std::string Core::images(int offset, int count, std::chrono::seconds limit) const {
   constexpr int of_all_users = -2;
-  return call(*this, "one.imagepool.info", limit, "(siii)", of_all_users, offset, -count);
+  return text_of(
+      call(*this, "one.imagepool.info", limit, "(siii)", of_all_users, offset, -count).get());
+}
+
+int Core::allocate_image(const std::string& text, int datastore_id,
+                         std::chrono::seconds limit) const {
+  constexpr int check_capacity = 0;  // "skip the check": no
+  return number_of(call(*this, "one.image.allocate", limit, "(ssib)", text.c_str(), datastore_id,
+                        check_capacity));
+}
+
+int Core::allocate_template(const std::string& text, std::chrono::seconds limit) const {
+  return number_of(call(*this, "one.template.allocate", limit, "(ss)", text.c_str()));
+}
+
+void Core::delete_image(int id, std::chrono::seconds limit) const {
+  call<Stops::never>(*this, "one.image.delete", limit, "(sib)", id, 0);
+}
+
+void Core::delete_template(int id, std::chrono::seconds limit) const {
+  constexpr int images_too = 0;
+  call<Stops::never>(*this, "one.template.delete", limit, "(sib)", id, images_too);
 }

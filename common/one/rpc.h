@@ -5,6 +5,13 @@
 #include <chrono>
 #include <string>
 
+#include "common/error.h"
+
+// What the core itself answered: it has done nothing.  Any other Error of a call leaves that open.
+struct Refused : Error {
+  using Error::Error;
+};
+
 struct Core {
   std::string endpoint;  // a URL
   std::string session;   // "user:password": never to be shown
@@ -12,6 +19,8 @@ struct Core {
   // From ONE_XMLRPC and ONE_AUTH, or the files that stand in for them.  Throws Error, naming what
   // it looked for.
   static Core from_environment();
+  // The same core, as `user`: with a token that the core's own service account signs.
+  static Core as_user(const std::string& user);
 
   // The endpoint without credentials, for messages.
   std::string name() const;
@@ -21,4 +30,11 @@ struct Core {
   // The same for one.imagepool.info: the images of all users, `count` of them after the first
   // `offset`.
   std::string images(int offset, int count, std::chrono::seconds limit) const;
+
+  // Make an object of the session's user from template text; its id.  Throw as above, and Refused.
+  int allocate_image(const std::string& text, int datastore_id, std::chrono::seconds limit) const;
+  int allocate_template(const std::string& text, std::chrono::seconds limit) const;
+  // These undo: a cancellation does not stop them.
+  void delete_image(int id, std::chrono::seconds limit) const;
+  void delete_template(int id, std::chrono::seconds limit) const;
 };
