@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "datastore/restic/lib/image.h"
+#include "datastore/restic/lib/requests.h"
 
 namespace {
 
@@ -19,8 +19,8 @@ constexpr Contract contract{.name = "datastore/restic/restore",
                             .description = restored::description};
 
 restored::Increment last_of(const Xml& request, const Chain& chain) {
-  const restic::BackupImage image{request};
-  const auto restic = std::make_shared<restic::Restic>(image.open());
+  const BackupImage image{request};
+  const auto restic = std::make_shared<restic::Restic>(restic::open(image));
   const auto snapshot = restic->find_all_of(chain).back();
   return {.protocol = "restic",
           .files = {snapshot.paths.begin(), snapshot.paths.end()},
