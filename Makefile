@@ -90,16 +90,21 @@ $(foreach r,$(ALIAS_ROWS),$(eval $(call alias-rule,$(firstword $(subst :, ,$r)),
 $(BUILD)/unit-tests: $(call object,$(TESTS)) $(call archives,$(LAYERS))
 	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
 
+# Programs that only tests run: what lies in lib/ of a layer, by hand.
+TOOLS := $(basename $(wildcard tests/datastore/*/*.cc))
+$(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(call archives,datastore)
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $^ $(LIBS)
+
 # Preloaded by tests into the programs, and never installed: see there.
 SHIM := $(BUILD)/tests/faults/shim.so
 $(SHIM): tests/faults/shim.c | packages
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) -std=gnu11 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
 
-check: all $(SHIM) $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
+check: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
 	@scripts/run-tests $(abspath $(BUILD))
 
-check-all: all $(SHIM) $(BUILD)/unit-tests | packages  ## the same with the slow tests
+check-all: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(BUILD)/unit-tests | packages  ## the same with the slow tests
 	@scripts/run-tests --all $(abspath $(BUILD))
 
 faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hours at most
@@ -177,4 +182,4 @@ help:  ## this list
 .PHONY: all packages check check-all faults demo bench lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc))
+-include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc))
