@@ -118,6 +118,7 @@ int serve() {
   Command command{with_our_end(confined(request))};
   for (const auto& [name, value] : request.env) command.env(name, value);
   place_temporary_files(request, command);
+  if (!request.input.empty()) command.input(request.input).hold_input();
   if (request.lines)
     command.out_lines([](std::string_view line) { std::cout << line << std::endl; });
   else

@@ -33,6 +33,7 @@ RunRequest RunRequest::decode(std::string_view line) try {
   request.list = document.value("list", request.list);
   request.lines = document.value("lines", request.lines);
   request.view = document.value("view", request.view);
+  request.input = document.value("input", request.input);
   if (document.contains("limits"))
     request.order = {.group = document.at("group"),
                      .limits = limits_from(document.at("limits").get<Settings>()),
@@ -54,6 +55,7 @@ std::string RunRequest::encode() const {
   if (!list.empty()) document["list"] = list;
   if (lines) document["lines"] = true;
   if (!view.empty()) document["view"] = view;
+  if (!input.empty()) document["input"] = input;
   if (order) {
     document["limits"] = to_settings(order->limits);
     document["group"] = order->group;
@@ -116,10 +118,14 @@ std::string tool_path(const std::string& name) {
 
 Machine::Machine(const std::string& host) : host_{is_this_machine(host) ? "" : host} {}
 
+std::string Machine::program(const std::string& name) const {
+  return ((here() ? remotes_root() : remote_root()) / name).string();
+}
+
 std::vector<std::string> Machine::helper() const {
-  const auto path = std::filesystem::path{"datastore"} / "host" / "run";
-  if (here()) return {(remotes_root() / path).string()};
-  auto argv = Command{(remote_root() / path).string()}.on(host_).argv();
+  const auto path = program("datastore/host/run");
+  if (here()) return {path};
+  auto argv = Command{path}.on(host_).argv();
   // The agent, since the program over there may have to reach the store by ssh itself.
   const std::vector<std::string> options{
       "-o", "ForwardAgent=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};

@@ -31,6 +31,8 @@ struct RunRequest {
   std::string view{};
   std::optional<confine::Order> order{};  // the program may cost the machine no more than that
   std::optional<MemoryDir> temporary{};   // its TMPDIR, if that machine finds it fit
+  // The program's stdin, which is then held open: its end is another way to be asked to end.
+  std::string input{};
 
   static RunRequest decode(std::string_view line);  // BadRequest, whose text quotes nothing
   std::string encode() const;                       // with its newline
@@ -65,6 +67,8 @@ class Machine {
   // The request's program, looked up by tool_path() over there, ready to run.
   // `words` come before it: it is run by them.
   Command command(const RunRequest& request, const std::vector<std::string>& words = {}) const;
+  // The path over there of a program of our own tree: "datastore/rsync/send".
+  std::string program(const std::string& name) const;
   // What to start there, for who feeds it the request himself.
   std::vector<std::string> helper() const;
   std::vector<DirectoryEntry> list(const std::filesystem::path& directory) const;

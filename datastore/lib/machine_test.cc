@@ -14,7 +14,8 @@ TEST(RunRequest, ComesBackAsItWas) {
                            .env = {{"P", "\"q\"\n$x \xc3\xbc"}},
                            .list = {},
                            .lines = true,
-                           .view = "/a/backup"};
+                           .view = "/a/backup",
+                           .input = "x\n"};
   const auto line = request.encode();
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const auto back = RunRequest::decode(line);
@@ -22,6 +23,7 @@ TEST(RunRequest, ComesBackAsItWas) {
   EXPECT_EQ(back.env, request.env);
   EXPECT_TRUE(back.lines);
   EXPECT_EQ(back.view, "/a/backup");
+  EXPECT_EQ(back.input, "x\n");
 }
 
 TEST(RunRequest, LimitsTravel) {

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "common/command.h"
@@ -12,6 +11,7 @@
 #include "common/one/action.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "common/one/log_line.h"
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
@@ -29,14 +29,6 @@ Driver find_driver(Driver driver, const std::string& layer, const std::string& n
   return driver;
 }
 
-bool is_log_line(std::string_view line) {
-  constexpr std::string_view prefixes[] = {"ERROR:", "INFO:", "WARN:", "DEBUG:"};
-  return std::any_of(std::begin(prefixes), std::end(prefixes), [&](auto prefix) {
-    return line.starts_with(prefix) && line.size() > prefix.size() &&
-           (line[prefix.size()] == ' ' || line[prefix.size()] == '\t');
-  });
-}
-
 // Passes log lines on at once and keeps the others.
 class Relay {
  public:
@@ -48,9 +40,7 @@ class Relay {
       plain_.emplace_back(one_line(line));
       return;
     }
-    const std::string text = std::string{line} + "\n";
-    // A log that nobody reads is no reason to stop a backup.
-    [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text.data(), text.size());
+    pass_log_line(line);
   }
 
   // All of it on one line.

@@ -4,24 +4,18 @@
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/one/location.h"
+#include "common/one/log_line.h"
 #include "drivers/cli/lib/display.h"
 
 namespace cli {
 namespace {
-
-// Lines for the log of a core ("INFO: name: text") are no part of an error (contract 2.5).
-bool is_log(std::string_view line) {
-  for (const std::string_view level : {"ERROR:", "INFO:", "WARN:", "DEBUG:"})
-    if (line.starts_with(level)) return true;
-  return false;
-}
 
 std::string plain_lines(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     const auto end = text.find('\n');
     const auto line = text.substr(0, end);
-    if (!is_log(line)) out += std::string{line} + "\n";
+    if (!is_log_line(line)) out += std::string{line} + "\n";
     text.remove_prefix(end == text.npos ? text.size() : end + 1);
   }
   return one_line(out);
