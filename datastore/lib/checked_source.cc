@@ -12,12 +12,6 @@
 
 namespace {
 
-std::optional<std::string> known_sums(const std::string& disk_file) {
-  const char* directory = std::getenv("VMVAULT_SUMS");
-  if (!directory || !*directory || !disk_file.starts_with("disk.")) return std::nullopt;
-  return read_file_if_any(std::filesystem::path{directory} / sums_file(disk_file));
-}
-
 void insist(const sums::Check& check, const std::string& disk_file) {
   if (!check.wrong().empty())
     throw Error{"the backup is corrupt: " + disk_file + " is not what was backed up from offset " +
@@ -25,6 +19,12 @@ void insist(const sums::Check& check, const std::string& disk_file) {
 }
 
 }  // namespace
+
+std::optional<std::string> known_sums(const std::string& disk_file) {
+  const char* directory = std::getenv("VMVAULT_SUMS");
+  if (!directory || !*directory || !disk_file.starts_with("disk.")) return std::nullopt;
+  return read_file_if_any(std::filesystem::path{directory} / sums_file(disk_file));
+}
 
 qcow2::Source checked(const std::string& disk_file, qcow2::Source source) {
   auto sums = known_sums(disk_file);
