@@ -81,6 +81,11 @@ $(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(cal
 endef
 $(foreach l,$(LAYERS),$(eval $(call program-rule,$l)))
 
+# It is copied to servers where nothing else of us is.  No sanitizer can be linked statically.
+ifndef SAN
+$(BUILD)/datastore/rsync/server: LIBS = -static -Wl,--no-warnings -lrsync -lb2 -lcrypto -lz
+endif
+
 define alias-rule
 $(BUILD)/$2: $(BUILD)/$1
 	@mkdir -p $$(@D) && ln -sfr $$< $$@

@@ -44,6 +44,12 @@ Sum Hash::finish() {
   return out;
 }
 
+Sum Hash::so_far() const {
+  Hash copy;
+  insist(EVP_MD_CTX_copy_ex(copy.context_.get(), context_.get()));
+  return copy.finish();
+}
+
 void Pieces::add(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto part =

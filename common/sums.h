@@ -32,7 +32,8 @@ class Hash {
  public:
   Hash();
   void add(std::span<const std::byte> bytes);
-  Sum finish();  // and begins anew
+  Sum finish();        // and begins anew
+  Sum so_far() const;  // and goes on
 
  private:
   Owned<EVP_MD_CTX, EVP_MD_CTX_free> context_;

@@ -47,6 +47,19 @@ TEST(Sums, AreTheSha256OfEachPiece) {
   EXPECT_EQ(sums_of(file), sums_of(file.substr(0, piece)) + sums_of(file.substr(piece)));
 }
 
+TEST(SumsHash, GoesOnAfterItWasAsked) {
+  Hash hash;
+  hash.add(bytes_of("ab"));
+  const auto before = hash.so_far();
+  hash.add(bytes_of("c"));
+  const auto after = hash.so_far();
+  EXPECT_NE(before, after);
+  Hash other;
+  other.add(bytes_of("abc"));
+  EXPECT_EQ(after, other.finish());
+  EXPECT_EQ(after, hash.finish());
+}
+
 TEST(Sums, HaveASizeThatFollowsFromTheFiles) {
   for (const std::size_t length :
        {std::size_t{0}, std::size_t{1}, piece - 1, piece, piece + 1, 2 * piece})

@@ -62,7 +62,7 @@ struct UploadFile {
 };
 
 struct Upload {
-  std::string name = {};  // wanted; an interrupted upload with the same key keeps its own
+  std::string name = {};  // wanted, also by an interrupted upload that goes on
   std::string key = {};   // 64 hexadecimal digits: what is uploaded, the same only if all bytes are
   std::vector<UploadFile> files = {};
   bool archive = true;  // files get the mode and the time that they have here (-a)

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// An upload, from the server's side (protocol.h).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "common/sums.h"
+#include "datastore/rsync/lib/protocol.h"
+#include "datastore/rsync/lib/receive_bases.h"
+#include "datastore/rsync/lib/receive_sink.h"
+#include "datastore/rsync/lib/server_partial.h"
+#include "datastore/rsync/lib/wire.h"
+
+namespace rsync {
+
+class Receive {
+ public:
+  // Finds out what is there.  Throws Error.
+  Receive(const Dir& vm, const Upload& upload, Wire& wire);
+
+  // The whole conversation.  Throws Error after having told the other end, too.
+  void run();
+
+ private:
+  void converse();
+  void greet();
+  const UploadFile& wanted(const std::string& file) const;
+  void receive(const FileBegin& begin);
+  Fd open(const FileBegin& begin, sums::Hash& hash);
+  FileEnd receive_frames(ReceiveSink& sink, int base);
+  void set_attributes(int fd, const UploadFile& file) const;
+  void send_side(const Fetch& fetch);
+  void insist_on_all() const;
+  void answer(const ServerMessage& message);
+
+  const Upload& upload_;
+  Wire& wire_;
+  Partial partial_;
+  ReceiveBases bases_;
+  // Of files that were cut off.
+  struct Begun {
+    std::uint64_t size = 0;
+    sums::Hash hash;
+  };
+  std::map<std::string, Begun> begun_;
+  Frame frame_{};
+};
+
+}  // namespace rsync
