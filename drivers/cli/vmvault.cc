@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/one/config.h"
 #include "drivers/cli/lib/backup.h"
+#include "drivers/cli/lib/datastore.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/download.h"
 #include "drivers/cli/lib/flatten.h"
@@ -36,6 +37,7 @@ constexpr const char* examples =
     "  vmvault flatten 1 --keep 7                 the oldest increments become one\n"
     "  vmvault delete 1\n"
     "  vmvault status\n"
+    "  vmvault datastore add rsync bk1:/backups   backups can go to that server\n"
     "  vmvault datastore prune                    give back the space of deleted backups\n"
     "  vmvault recover                            clean up after backups that died\n"
     "\n"
@@ -53,6 +55,7 @@ struct Words {
   cli::MountOptions mount;
   cli::RecoverOptions recover;
   cli::PruneOptions prune;
+  cli::NewDatastore datastore;
   cli::VerifyOptions verify;
   std::function<void(cli::App&)> command;
 };
@@ -66,6 +69,8 @@ void add_backup(CLI::App& root, Words& words) {
   sub->add_option("--fs-freeze", words.freeze,
                   "agent, suspend or none (default: agent if one is connected)")
       ->check(CLI::IsMember({"agent", "suspend", "none"}, CLI::ignore_case));
+  sub->add_option("--datastore", words.backup.datastore,
+                  "Where to ('vmvault datastore list'; default: the setting DATASTORE, or 100)");
   sub->add_flag("--force", words.backup.force, "Also if OpenNebula owns the domain");
   sub->final_callback([&words] {
     words.command = [&words](cli::App& app) {
@@ -130,8 +135,23 @@ void add_recover(CLI::App& root, Words& words) {
 }
 
 void add_datastore(CLI::App& root, Words& words) {
-  auto* datastore = root.add_subcommand("datastore", "Upkeep of where the backups are");
+  auto* datastore = root.add_subcommand("datastore", "Where the backups are");
   datastore->require_subcommand(1);
+  auto* add = datastore->add_subcommand("add", "Backups can go to a server, too");
+  add->add_option("KIND", words.datastore.kind, "rsync")
+      ->required()
+      ->check(CLI::IsMember({"rsync"}));
+  add->add_option("PLACE", words.datastore.place, "[USER@]HOST:DIRECTORY")->required();
+  add->add_option("--name", words.datastore.name, "What it is called (default: the place)");
+  add->add_option("--set", words.datastore.attributes, "An attribute, NAME=VALUE")->take_all();
+  add->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::add_datastore(app, words.datastore); };
+  });
+  auto* list = datastore->add_subcommand("list", "The datastores");
+  list->add_flag("--json", words.json, "As JSON");
+  list->final_callback([&words] {
+    words.command = [&words](cli::App& app) { cli::list_datastores(app, form(words)); };
+  });
   auto* sub = datastore->add_subcommand("prune", "Give back the space of deleted backups");
   sub->add_option("ID", words.prune.datastore, "The datastore (default: 100)");
   sub->add_flag("--all", words.prune.all, "Every repository, also if nothing was deleted");

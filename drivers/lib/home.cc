@@ -127,6 +127,10 @@ void Home::make_datastore() const {
   write_file(path, document.dump() + "\n", 0600);
 }
 
+void Home::write_datastore(int id, const Xml& datastore) const {
+  write_file(datastore_file(id), datastore.dump() + "\n", 0600);
+}
+
 void Home::prepare_vm(int id, const std::string& uuid) const {
   make_passable(vm_dir(uuid));
   const auto link = vm_link(id);

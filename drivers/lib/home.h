@@ -3,7 +3,7 @@
 //
 //   <var>/state.db            machines, images, increments (drivers/lib/store.h)
 //   <var>/restic.password     the repository's password, mode 0600: the one truth
-//   <var>/datastores/100.xml  the datastore as the drivers read it, mode 0600
+//   <var>/datastores/100.xml  the datastore as the drivers read it, mode 0600; others beside it
 //   <var>/repo/<vm id>        the restic repositories
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
 #pragma once
@@ -37,6 +37,9 @@ class Home {
   // For root the directories may be passed through by qemu's user, but not listed; secrets are
   // files of mode 0600.  An Error when the password is lost while a repository needs it.
   bool prepare() const;
+
+  // The description of another datastore, for the drivers.  Replaces what is there.
+  void write_datastore(int id, const Xml& datastore) const;
 
   // A machine's directory and its link.
   void prepare_vm(int id, const std::string& uuid) const;

@@ -8,6 +8,7 @@
 #include "common/one/config.h"
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
+#include "drivers/cli/lib/datastore.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/subject.h"
 #include "drivers/lib/messages.h"
@@ -45,6 +46,7 @@ void report(const Stored& stored, const std::string& name, std::int64_t seconds)
 
 void backup(App& app, const BackupOptions& options) {
   const auto begun = std::time(nullptr);
+  const int datastore = chosen_datastore(app, options.datastore);
   const auto subject = find_subject(app, options.domain, options.force);
   auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
   const auto lock = app.lock(vm);
@@ -54,8 +56,7 @@ void backup(App& app, const BackupOptions& options) {
 
   Mode mode;
   const auto disks = take_disks(app, vm.id, subject.guest, mode);
-  state::Wish wish{
-      .mode = mode, .disks = {}, .datastore = state::default_datastore, .full = options.full};
+  state::Wish wish{.mode = mode, .disks = {}, .datastore = datastore, .full = options.full};
   for (const auto& disk : disks) wish.disks.push_back(disk.id);
   const auto next = state::next_backup(active_image(app, vm), wish);
   if (!next.why.empty() && !options.full) note("a new chain begins: " + next.why);

@@ -15,6 +15,7 @@ struct BackupOptions {
   bool full = false;             // begin a new chain
   bool force = false;            // also if OpenNebula owns the domain
   std::optional<Freeze> freeze;  // none: the agent if one is connected
+  std::optional<int> datastore;  // none: the usual one
 };
 
 void backup(App& app, const BackupOptions& options);

@@ -10,6 +10,11 @@ namespace cli {
 
 void prune(const App& app, const PruneOptions& options) {
   const auto name = "datastore " + std::to_string(options.datastore);
+  const auto known = app.store().datastore(options.datastore);
+  if (known && known->ds_mad != "restic") {
+    note(name + " gives back the space of what is deleted at once: there is nothing to prune");
+    return;
+  }
   auto command =
       app.datastore_action(options.datastore, "prune").arg(std::to_string(options.datastore));
   const auto vms = app.store().vms();

@@ -27,10 +27,8 @@ void recover_all(App& app) {
   }
 }
 
-int last_increment(const App& app, const state::VmRecord& vm) {
-  if (!vm.active_image) return -1;
-  const auto image = app.store().image(*vm.active_image);
-  return image && !image->increments.empty() ? image->increments.back().id : -1;
+std::optional<state::ImageRecord> active_image(const App& app, const state::VmRecord& vm) {
+  return vm.active_image ? app.store().image(*vm.active_image) : std::nullopt;
 }
 
 void recover_one(App& app, const RecoverOptions& options) {
@@ -45,15 +43,18 @@ void recover_one(App& app, const RecoverOptions& options) {
   const auto disks = take_disks(app, vm.id, subject.guest, mode);
   const auto dir = app.home().vm_link(vm.id);
   link_disks(dir, disks);
-  const messages::VmMessage message{.vm_id = vm.id,
-                                    .guest = subject.guest,
-                                    .disks = disks,
-                                    .running = subject.running,
-                                    .config = {.mode = mode,
-                                               .freeze = Freeze::none,
-                                               .last_increment_id = last_increment(app, vm),
-                                               .last_datastore_id = state::default_datastore,
-                                               .last_bridge = {}}};
+  const auto image = active_image(app, vm);
+  const messages::VmMessage message{
+      .vm_id = vm.id,
+      .guest = subject.guest,
+      .disks = disks,
+      .running = subject.running,
+      .config = {.mode = mode,
+                 .freeze = Freeze::none,
+                 .last_increment_id =
+                     image && !image->increments.empty() ? image->increments.back().id : -1,
+                 .last_datastore_id = image ? image->datastore : state::default_datastore,
+                 .last_bridge = {}}};
   std::string ids;
   for (const auto& disk : disks) ids += (ids.empty() ? "" : ":") + std::to_string(disk.id);
   auto command = app.action("tm/qcow2/recover");
