@@ -31,7 +31,9 @@ backup() {
 
 # backup_ok [ARGS]: sets ID to the new snapshot's
 backup_ok() {
-    run -0 --separate-stderr backup "$@"
+    run --separate-stderr backup "$@"
+    # shellcheck disable=SC2154  # set by run
+    [ "$status" -eq 0 ] || { echo "the backup failed: $stderr"; return 1; }
     # shellcheck disable=SC2034  # for the tests
     ID=${output%% *}
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/rsync/lib/download.h"
+
+#include <unistd.h>
+
+#include <functional>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "datastore/lib/checked_source.h"
+#include "datastore/lib/pass_on.h"
+#include "datastore/rsync/lib/protocol.h"
+
+namespace rsync {
+namespace {
+
+std::string file_of(int disk, const Increment& increment) {
+  return "disk." + std::to_string(disk) + "." + std::to_string(increment.id);
+}
+
+void require_files(const Store::Listing& found, const Chain& chain, int disk) {
+  for (const auto& one : chain.increments())
+    if (!found.at(one.source).contains(file_of(disk, one)))
+      throw Error{"the backup " + one.source + " has no file '" + file_of(disk, one) + "'"};
+}
+
+bool have_sums(const Chain& chain, int disk) {
+  for (const auto& one : chain.increments())
+    if (known_sums(file_of(disk, one))) return true;
+  return false;
+}
+
+// Here, from the files themselves, since only we know the checksums.  false, and nothing is
+// written: one of them is not of sequential layout, so it is none of vmvault's.
+bool stream_checked(Store& store, int vm, const Chain& chain, int disk) {
+  std::vector<qcow2::StreamReader> readers;
+  for (const auto& one : chain.increments()) {
+    const auto file = file_of(disk, one);
+    const auto failed = std::make_shared<bool>(false);
+    const auto source = [failed, inner = checked(file, store.open(vm, one.source, file))](
+                            std::span<std::byte> out) {
+      *failed = true;
+      const auto n = inner(out);
+      *failed = false;
+      return n;
+    };
+    try {
+      readers.emplace_back(source, file);
+    } catch (const Error&) {
+      if (*failed) throw;
+      return false;
+    }
+  }
+  qcow2::Merge merged{std::move(readers)};
+  CountedOutput sink{merged.plan().file_size()};
+  merged.write(std::ref(sink));
+  return true;
+}
+
+}  // namespace
+
+void stream_disk(Store& store, const DiskUrl& url) {
+  const int vm = vm_of(url, store.settings());
+  const auto found = store.list_all_of(vm, url.chain);
+  if (!url.is_disk()) {
+    const auto file = url.path.filename().string();
+    pass_on(store.open(vm, url.chain.last().source, file), file, Content::document);
+    return;
+  }
+  const int disk = url.disk_id();
+  require_files(found, url.chain, disk);
+  const bool few = url.chain.increments().size() <= store.most_open();
+  if (few && have_sums(url.chain, disk) && stream_checked(store, vm, url.chain, disk)) return;
+  pass_on(store.open_merged(vm, url.chain, disk), file_of(disk, url.chain.last()), Content::image);
+}
+
+void write_document(Store& store, const DiskUrl& url, const std::string& name) {
+  if (!is_file_name(name)) throw BadRequest{"not the name of a file: '" + one_line(name) + "'"};
+  const int vm = vm_of(url, store.settings());
+  const auto text = store.read(vm, name_of(url.chain.last()), name);
+  write_all(STDOUT_FILENO, text, "write '" + name + "'");
+}
+
+}  // namespace rsync

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/rsync/lib/helper_store.h"
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "common/command.h"
+#include "common/file.h"
+#include "datastore/rsync/lib/link_open.h"
+#include "datastore/rsync/lib/link_server.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::chrono::minutes;
+
+namespace rsync {
+namespace {
+
+constexpr Terms soon{.silence = minutes{1}};    // for questions that cost nothing
+constexpr Terms later{.silence = minutes{60}};  // for what reads or writes disks in silence
+
+Terms with_care(Terms terms, Care care) {
+  if (care == Care::undo) terms = {.silence = soon.silence, .shielded = true};
+  return terms;
+}
+
+constexpr std::size_t longest_answer = std::size_t{64} << 20;
+constexpr int not_there = 127, not_executable = 126;
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span{text});
+}
+
+std::string read_to_end(Link& link) {
+  std::string text;
+  std::vector<std::byte> buffer(std::size_t{1} << 16);
+  while (const auto n = link.read(buffer)) {
+    text.append(reinterpret_cast<const char*>(buffer.data()), n);
+    if (text.size() > longest_answer) throw Error{"the answer of the server has no end"};
+  }
+  return text;
+}
+
+std::map<std::string, std::string> texts_in(const fs::path& directory) {
+  std::map<std::string, std::string> texts;
+  if (directory.empty()) return texts;
+  for (const auto& entry : fs::directory_iterator{directory})
+    texts[entry.path().filename().string()] = read_file(entry.path());
+  return texts;
+}
+
+}  // namespace
+
+struct HelperStore::Answer {
+  std::string out, said;
+  int status = 0;
+};
+
+HelperStore::HelperStore(const Settings& settings)
+    : Store{settings}, path_{server_path(settings.target)} {}
+
+std::vector<std::string> HelperStore::server() const {
+  return server_argv(settings().target, path_);
+}
+
+std::optional<fs::path> HelperStore::directory(int vm) const {
+  if (!settings().target.here()) return std::nullopt;
+  return settings().base / std::to_string(vm);
+}
+
+Request HelperStore::about_vm(const std::string& doing, int vm) const {
+  return {.doing = doing, .base = settings().base.string(), .vm = vm};
+}
+
+Error HelperStore::failure(const std::string& said, int status) const {
+  const auto why = one_line(last_line(said));
+  return Error{"the backup server " + settings().target.name() + ": " +
+               (why.empty() ? "its helper ended with status " + std::to_string(status) : why)};
+}
+
+HelperStore::Answer HelperStore::try_once(const Request& request, Terms terms) const {
+  const auto link = open_link(settings().target, server(), terms);
+  Answer answer;
+  link->write(bytes_of(encode(request)));
+  answer.out = read_to_end(*link);
+  auto [status, said] = link->wait();
+  answer.status = status;
+  answer.said = std::move(said);
+  return answer;
+}
+
+// The executable is looked for when something is wrong, not before each request.
+std::string HelperStore::ask(const Request& request, Terms terms) {
+  auto answer = try_once(request, terms);
+  if (answer.status != 0 && !runs_) {
+    const auto ensured = ensure_server(settings().target);
+    if (!ensured.path) throw NoHelper{ensured.why};
+    if (answer.status == not_there || answer.status == not_executable)
+      answer = try_once(request, terms);
+  }
+  if (answer.status != 0) throw failure(answer.said, answer.status);
+  runs_ = true;
+  return std::move(answer.out);
+}
+
+Space HelperStore::space() try {
+  const auto answer = json::parse(ask({.doing = "space", .base = settings().base.string()}, soon));
+  return {.used_mb = answer.at("used_mb").get<std::uint64_t>(),
+          .total_mb = answer.at("total_mb").get<std::uint64_t>(),
+          .free_mb = answer.at("free_mb").get<std::uint64_t>()};
+} catch (const json::exception&) {
+  throw Error{"the answer of " + settings().target.name() + " about its space is not readable"};
+}
+
+Store::Listing HelperStore::list(int vm, const std::vector<std::string>& names, Care care) try {
+  auto request = about_vm("list", vm);
+  request.names = names;
+  const auto answer = json::parse(ask(request, with_care(soon, care)));
+  Listing listing;
+  for (const auto& [name, files] : answer.items()) {
+    if (files.is_null()) continue;
+    auto& sizes = listing[name];
+    for (const auto& file : files)
+      sizes[file.at("name").get<std::string>()] = file.at("size").get<std::uint64_t>();
+  }
+  return listing;
+} catch (const json::exception&) {
+  throw Error{"the listing of " + settings().place(vm) + " is not readable"};
+}
+
+void HelperStore::remove(int vm, const std::vector<std::string>& names, Care care) {
+  auto request = about_vm("remove", vm);
+  request.names = names;
+  ask(request, with_care(later, care));
+}
+
+// What ends early has a status that says why.
+qcow2::Source HelperStore::stream(const Request& request) {
+  if (!runs_) ask({.doing = "about"}, soon);
+  const std::shared_ptr<Link> link = open_link(settings().target, server(), later);
+  link->write(bytes_of(encode(request)));
+  return [this, link, ended = false](std::span<std::byte> out) mutable {
+    if (ended) return std::size_t{0};
+    const auto n = link->read(out);
+    if (n > 0) return n;
+    ended = true;
+    const auto [status, said] = link->wait();
+    if (status != 0) throw failure(said, status);
+    return n;
+  };
+}
+
+qcow2::Source HelperStore::open(int vm, const std::string& name, const std::string& file) {
+  auto request = about_vm("read", vm);
+  request.name = name;
+  request.file = file;
+  return stream(request);
+}
+
+qcow2::Source HelperStore::open_merged(int vm, const Chain& chain, int disk) {
+  auto request = about_vm("merge", vm);
+  request.chain = chain;
+  request.disk = disk;
+  return stream(request);
+}
+
+std::string HelperStore::flatten(int vm, const Chain& chain, int keep) try {
+  auto request = about_vm("flatten", vm);
+  request.chain = chain;
+  request.keep = keep;
+  const auto answer = json::parse(ask(request, later));
+  return std::to_string(answer.at("mib").get<std::uint64_t>()) + " " +
+         Chain::parse(answer.at("chain").get<std::string>()).text();
+} catch (const json::exception&) {
+  throw Error{"the answer of " + settings().target.name() + " about a flatten is not readable"};
+}
+
+std::string HelperStore::verify(int vm, const Chain& chain, const std::string& depth,
+                                const fs::path& known) {
+  auto request = about_vm("verify", vm);
+  request.chain = chain;
+  request.depth = depth;
+  request.known = texts_in(known);
+  return ask(request, later);
+}
+
+}  // namespace rsync

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds out whether a backup is what was backed up.
+
+#include "common/error.h"
+#include "common/one/action.h"
+#include "common/one/location.h"
+#include "datastore/lib/backup_image.h"
+#include "datastore/rsync/lib/store.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "datastore/rsync/verify",
+    .summary = "check that a backup is what was backed up",
+    .args = "DEPTH INCREMENT_ID [DIRECTORY]",
+    .input = Input::base64_xml,
+    .reply =
+        "One JSON document: C<repository>, which is empty, and C<increments>, each with its "
+        "C<id>, its C<snapshot> (the name of its directory), a C<problem> and its C<disks>: "
+        "C<id>, C<file>, C<size>, C<sums> (whether there are checksums of its capture), C<proven> "
+        "(it was read, and agrees with them), C<problem>, and where that begins in the file "
+        "(C<offset>) and on the guest's disk (C<guest_offset>).  An empty C<problem> is none.",
+    .description =
+        "A damaged backup is no failure of this action: what is wrong stands in the reply.\n\n"
+        "DEPTH is C<structure>: that all directories and files are there, with the sizes that they "
+        "should have; or C<data>: that, and every file is read, the disks are merged as for a "
+        "restore, and each file is compared with the checksums that were taken when it was "
+        "captured.  INCREMENT_ID ends the chain at that increment; -1 is the last.\n\n"
+        "DIRECTORY may hold F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>> and "
+        "F<vmvault.json.E<lt>incrementE<gt>> as the capture gave them.  They count more than "
+        "those on the server, which need not be there.\n\n"
+        "The increments that are merged from others by a flatten, and those that other drivers "
+        "stored, have no checksums: their data are only read."};
+
+std::string verify(const Request& request) {
+  const auto& depth = request["DEPTH"];
+  if (depth != "structure" && depth != "data")
+    throw BadRequest{"the argument DEPTH is neither structure nor data: '" + one_line(depth) + "'"};
+  const BackupImage image{request.xml()};
+  const auto chain = image.chain().up_to(static_cast<int>(request.number("INCREMENT_ID")));
+  const auto known = request["DIRECTORY"].empty() ? "" : normal_path(request["DIRECTORY"]);
+  std::string reply;
+  rsync::with_store(rsync::Settings{image.datastore()}, [&](rsync::Store& store) {
+    reply = store.verify(image.vm_id(), chain, depth, known);
+  });
+  return reply;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_action(contract, argc, argv, verify); }
