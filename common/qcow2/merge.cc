@@ -8,28 +8,49 @@
 namespace qcow2 {
 namespace {
 
-Segments merged(const std::vector<StreamReader>& files) {
+Segments merged(const std::vector<Layer>& files) {
   if (files.empty()) throw std::logic_error{"nothing to merge"};
   Segments segments;
-  for (std::size_t i = 0; i < files.size(); ++i) segments = overlay(segments, files[i].plan(), i);
+  for (std::size_t i = 0; i < files.size(); ++i)
+    segments = overlay(segments, files[i].extents, files[i].virtual_size, i);
   return segments;
 }
 
-// Nothing is behind the merged file: what is zero need not be said.
-Plan plan_of(const Segments& segments, std::uint64_t virtual_size) {
+Plan plan_of(const Segments& segments, const std::vector<Layer>& files, Hidden zeros) {
+  const auto virtual_size = files.back().virtual_size;
+  Extents all;
+  if (zeros == Hidden::zero)
+    for (const Layer& file : files) all.insert(all.end(), file.extents.begin(), file.extents.end());
+  const auto zero = hidden(segments, std::move(all), virtual_size);
   Extents extents;
-  for (const Segment& segment : segments)
+  auto next = zero.begin();
+  for (const Segment& segment : segments) {
+    for (; next != zero.end() && next->offset < segment.offset; ++next) append(extents, *next);
     append(extents, {segment.offset, segment.length, Content::data});
+  }
+  for (; next != zero.end(); ++next) append(extents, *next);
   return {virtual_size, extents};
+}
+
+std::vector<Layer> layers(std::vector<StreamReader> streams) {
+  std::vector<Layer> files;
+  for (auto& stream : streams) {
+    const auto shared = std::make_shared<StreamReader>(std::move(stream));
+    files.push_back({.virtual_size = shared->plan().virtual_size(),
+                     .extents = shared->plan().extents(),
+                     .read = [shared](auto offset, auto out) { shared->read(offset, out); },
+                     .finish = [shared] { shared->finish(); }});
+  }
+  return files;
 }
 
 }  // namespace
 
 struct Merge::State {
-  explicit State(std::vector<StreamReader> oldest_first)
+  State(std::vector<Layer> oldest_first, Hidden zeros)
       : files{std::move(oldest_first)},
         segments{merged(files)},
-        plan{plan_of(segments, files.back().plan().virtual_size())} {}
+        plan{plan_of(segments, files, zeros)} {}
 
   // The guest's bytes; calls go forward.
   void read(std::uint64_t offset, std::span<std::byte> out) {
@@ -45,14 +66,17 @@ struct Merge::State {
     }
   }
 
-  std::vector<StreamReader> files;
+  std::vector<Layer> files;
   Segments segments;
   Plan plan;
   std::size_t next = 0;  // the first segment that is not wholly read
 };
 
 Merge::Merge(std::vector<StreamReader> oldest_first)
-    : state_{std::make_unique<State>(std::move(oldest_first))} {}
+    : Merge{layers(std::move(oldest_first)), Hidden::left_out} {}
+
+Merge::Merge(std::vector<Layer> oldest_first, Hidden hidden)
+    : state_{std::make_unique<State>(std::move(oldest_first), hidden)} {}
 
 Merge::~Merge() = default;
 
@@ -74,7 +98,8 @@ void Merge::read(std::uint64_t offset, std::span<std::byte> out) {
     out = out.subspan(part.size());
   }
   if (offset == plan.file_size())
-    for (StreamReader& file : state_->files) file.finish();
+    for (const Layer& file : state_->files)
+      if (file.finish) file.finish();
 }
 
 void Merge::write(const Sink& sink) {

@@ -31,17 +31,41 @@ class Below {
 
 }  // namespace
 
-Segments overlay(const Segments& below, const Plan& plan, std::size_t file) {
+Segments overlay(const Segments& below, const Extents& extents, std::uint64_t virtual_size,
+                 std::size_t file) {
   Segments result;
   Below rest{below};
   std::uint64_t at = 0;
-  for (const Extent& extent : plan.extents()) {
+  for (const Extent& extent : extents) {
     rest.move(at, extent.offset, result);
     if (extent.content == Content::data) result.push_back({extent.offset, extent.length, file});
     at = extent.end();
   }
   // What lay beyond the end of this file's disk is gone, also for a later, larger one.
-  rest.move(at, plan.virtual_size(), result);
+  rest.move(at, virtual_size, result);
+  return result;
+}
+
+Extents hidden(const Segments& segments, Extents extents, std::uint64_t virtual_size) {
+  std::sort(extents.begin(), extents.end(),
+            [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+  Extents result;
+  auto segment = segments.begin();
+  std::uint64_t at = 0;  // what is before has been seen
+  for (const Extent& extent : extents) {
+    const auto end = std::min(extent.end(), virtual_size);
+    for (at = std::max(at, extent.offset); at < end;) {
+      while (segment != segments.end() && segment->end() <= at) ++segment;
+      const bool over = segment == segments.end();
+      if (!over && segment->offset <= at) {
+        at = segment->end();
+        continue;
+      }
+      const auto until = over ? end : std::min(end, segment->offset);
+      append(result, {at, until - at, Content::zero});
+      at = until;
+    }
+  }
   return result;
 }
 

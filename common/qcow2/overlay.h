@@ -20,7 +20,12 @@ struct Segment {
 };
 using Segments = std::vector<Segment>;  // ascending, without overlap
 
-// What a reader sees after `plan`, the plan of the file number `file`, came on top of `below`.
-Segments overlay(const Segments& below, const Plan& plan, std::size_t file);
+// What a reader sees after the file number `file`, of these extents, came on top of `below`.
+Segments overlay(const Segments& below, const Extents& extents, std::uint64_t virtual_size,
+                 std::size_t file);
+
+// What of [0, virtual_size) is in `extents`, whatever its content, and in none of the segments.
+// The extents need not be in order, and may overlap.
+Extents hidden(const Segments& segments, Extents extents, std::uint64_t virtual_size);
 
 }  // namespace qcow2

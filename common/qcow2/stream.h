@@ -49,12 +49,28 @@ class StreamReader {
   std::unique_ptr<State> state_;
 };
 
+// A file of a chain, as a merge needs it.
+struct Layer {
+  std::uint64_t virtual_size = 0;
+  Extents extents = {};  // aligned to clusters of its own
+  // As StreamReader::read(), or, if the merge is read backwards, from any place.
+  std::function<void(std::uint64_t offset, std::span<std::byte> out)> read = {};
+  std::function<void()> finish = {};  // nothing more is read
+};
+
+// What the merged file says of zeros that hide something in an older file.
+enum class Hidden : std::uint8_t {
+  left_out,  // nothing is behind the merged file
+  zero,      // it may be read on top of the older files, too
+};
+
 // What a reader of the whole chain sees: per guest cluster the newest file that has it wins.
 // The files' virtual sizes may differ (a disk was resized): the last one's counts; what lies beyond
 // an older file's end reads as zeros.
 class Merge {
  public:
   explicit Merge(std::vector<StreamReader> oldest_first);
+  explicit Merge(std::vector<Layer> oldest_first, Hidden hidden = Hidden::left_out);
   ~Merge();
 
   const Plan& plan() const;  // of the merged file: sequential, without backing file
