@@ -41,7 +41,8 @@ int main() {
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
     forbid_core_dumps();
     const auto request = rsync::decode_request(read_line());
-    cancel::watch(STDIN_FILENO);
+    // Whoever only wants to know who we are need not wait for it.
+    if (request.doing != "about") cancel::watch(STDIN_FILENO);
     rsync::serve(request);
     return 0;
   } catch (const Error& error) {
