@@ -107,6 +107,11 @@ Command& Command::hold_input() {
   return *this;
 }
 
+Command& Command::read_from(int fd) {
+  stdin_ = fd;
+  return *this;
+}
+
 Command& Command::write_to(int fd) {
   stdout_ = fd;
   return *this;
@@ -155,8 +160,12 @@ Command Command::on(std::string_view host) const {
 // ssh with ControlPersist leaves a process behind that keeps the pipes open.
 Finished Command::run() const {
   Pipe in, out, err;
-  Child child{argv_,           env_, in.read.get(), stdout_ != -1 ? stdout_ : out.write.get(),
-              err.write.get(), stop_};
+  Child child{argv_,
+              env_,
+              stdin_ != -1 ? stdin_ : in.read.get(),
+              stdout_ != -1 ? stdout_ : out.write.get(),
+              err.write.get(),
+              stop_};
   in.read.reset();
   out.write.reset();
   err.write.reset();

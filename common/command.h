@@ -42,6 +42,7 @@ class Command {
   // first, waits for the helper for the grace of stop_with(), and only then sends the signal, which
   // has half a second to work.
   Command& hold_input();
+  Command& read_from(int fd);         // stdin comes straight from this descriptor
   Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
   Command& err_lines(Line callback);  // each line of stderr as it comes, besides Finished::err
@@ -78,7 +79,7 @@ class Command {
   bool hold_input_ = false;
   bool answer_counts_ = false;
   bool shielded_ = false;
-  int stdout_ = -1;
+  int stdin_ = -1, stdout_ = -1;
   Line out_line_, err_line_;
   std::optional<std::chrono::milliseconds> deadline_;
   Stop stop_;

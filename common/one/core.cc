@@ -59,36 +59,56 @@ std::int64_t sum_of_pages(const Core& core, int datastore_id) {
   throw Error{"it never ends"};
 }
 
-Xml parse(const std::string& text, int id) {
+// What is asked for, by the words of messages, files and methods.
+struct Kind {
+  const char *name, *root, *directory, *method;
+  bool open;  // with its secrets
+};
+constexpr Kind datastores{"datastore", "DATASTORE", "datastores", "one.datastore.info", true};
+constexpr Kind vms{"VM", "VM", "vms", "one.vm.info", false};
+constexpr Kind images{"image", "IMAGE", "images", "one.image.info", false};
+
+Xml parse(const std::string& text, const Kind& kind, int id) {
   Xml document{text};
-  const Datastore datastore{document.root()};
-  if (datastore.id() != id)
-    throw Error{"the answer describes datastore " + std::to_string(datastore.id())};
+  const auto found =
+      document.root().name() == kind.root ? document.root().find_number("ID") : std::nullopt;
+  if (found != id)
+    throw Error{std::string{"the answer describes "} +
+                (found ? std::string{kind.name} + " " + std::to_string(*found)
+                       : "no " + std::string{kind.name})};
   return document;
+}
+
+Xml ask(const Kind& kind, int id) {
+  std::string where;
+  try {
+    if (const auto directory = directory_instead_of_service()) {
+      const auto path = *directory / kind.directory / (std::to_string(id) + ".xml");
+      where = path;
+      return parse(read_file(path), kind, id);
+    }
+    const Core core = Core::from_environment();
+    where = core.name();
+    return parse(kind.open ? core.info(kind.method, id, time_limit())
+                           : core.closed_info(kind.method, id, time_limit()),
+                 kind, id);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    throw Error{"cannot read " + std::string{kind.name} + " " + std::to_string(id) +
+                (where.empty() ? "" : " from '" + where + "'") + ": " + e.what()};
+  }
 }
 
 }  // namespace
 
 Datastore datastore_from_core(int id) { return Datastore{datastore_document_from_core(id).root()}; }
 
-Xml datastore_document_from_core(int id) {
-  std::string where;
-  try {
-    if (const auto directory = directory_instead_of_service()) {
-      const auto path = *directory / "datastores" / (std::to_string(id) + ".xml");
-      where = path;
-      return parse(read_file(path), id);
-    }
-    const Core core = Core::from_environment();
-    where = core.name();
-    return parse(core.info("one.datastore.info", id, time_limit()), id);
-  } catch (const Cancelled&) {
-    throw;
-  } catch (const Error& e) {
-    throw Error{"cannot read datastore " + std::to_string(id) +
-                (where.empty() ? "" : " from '" + where + "'") + ": " + e.what()};
-  }
-}
+Xml datastore_document_from_core(int id) { return ask(datastores, id); }
+
+Xml vm_from_core(int id) { return ask(vms, id); }
+
+Xml image_from_core(int id) { return ask(images, id); }
 
 std::int64_t backup_mb_from_core(int datastore_id) try {
   if (const auto directory = directory_instead_of_service()) {

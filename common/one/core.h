@@ -15,6 +15,11 @@
 Datastore datastore_from_core(int id);
 Xml datastore_document_from_core(int id);  // the same as it came
 
+// The VM and the image with this id, as they come: of <that directory>/vms/<id>.xml and
+// images/<id>.xml, or of one.vm.info and one.image.info.
+Xml vm_from_core(int id);
+Xml image_from_core(int id);
+
 // MiB of all backup images in the datastore, as the core accounts them.  Where VMVAULT_CORE_DIR is
 // set, those of <that directory>/imagepool.xml, if there is one.  Throws as above.
 std::int64_t backup_mb_from_core(int datastore_id);

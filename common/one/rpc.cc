@@ -217,6 +217,10 @@ std::string Core::info(const std::string& method, int id, std::chrono::seconds l
   return text_of(call(*this, method, limit, "(sib)", id, 1).get());
 }
 
+std::string Core::closed_info(const std::string& method, int id, std::chrono::seconds limit) const {
+  return text_of(call(*this, method, limit, "(si)", id).get());
+}
+
 std::string Core::images(int offset, int count, std::chrono::seconds limit) const {
   constexpr int of_all_users = -2;
   return text_of(

@@ -27,6 +27,8 @@ struct Core {
   // Calls method(session, id, decrypt=true) and returns the text that the core answers.  Throws
   // Error, with the core's words but never the session, or Cancelled.
   std::string info(const std::string& method, int id, std::chrono::seconds limit) const;
+  // The same, with what is secret still encrypted.
+  std::string closed_info(const std::string& method, int id, std::chrono::seconds limit) const;
   // The same for one.imagepool.info: the images of all users, `count` of them after the first
   // `offset`.
   std::string images(int offset, int count, std::chrono::seconds limit) const;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "common/error.h"
-#include "datastore/lib/header.h"
+#include "common/qcow2/header.h"
 
 CheckedFile::CheckedFile(Open open, std::string name, std::uint64_t size,
                          std::optional<std::string> sums, std::function<void(std::size_t)> progress)

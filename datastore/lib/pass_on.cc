@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "datastore/lib/header.h"
+#include "common/qcow2/header.h"
 
 void CountedOutput::operator()(std::span<const std::byte> bytes) {
   out_.write(bytes);

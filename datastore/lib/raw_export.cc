@@ -21,7 +21,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
-#include "datastore/lib/header.h"
+#include "common/qcow2/header.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;

@@ -2,7 +2,6 @@
 #include "tm/lib/step.h"
 
 #include <algorithm>
-#include <iostream>
 
 #include "common/base64.h"
 #include "common/command.h"
@@ -12,6 +11,7 @@
 #include "common/one/left_hosts.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
+#include "common/one/log_line.h"
 #include "common/one/running.h"
 #include "tm/lib/host_request.h"
 
@@ -69,31 +69,12 @@ Command backup_host(const Step& step, std::string_view verb, std::string_view op
   if (!option.empty()) command.arg(option);
   if (!here) command = command.on(step.host);
   command.input(base64_encode(step.request.to_xml()) + "\n");
-  // Lines for the core's log pass as they come; the plain one is the error, and output_of() has it.
-  command.err_lines([](std::string_view line) {
-    for (const std::string_view level : {"ERROR:", "WARN:", "INFO:", "DEBUG:"})
-      if (line.starts_with(level)) std::cerr << line << std::endl;
-  });
-  return command;
-}
-
-std::string plain_line(const std::string& err) {
-  std::string out;
-  for (size_t at = 0; at < err.size();) {
-    const auto end = std::min(err.find('\n', at), err.size());
-    const std::string_view line{err.data() + at, end - at};
-    bool logged = line.empty();
-    for (const std::string_view level : {"ERROR:", "WARN:", "INFO:", "DEBUG:"})
-      logged = logged || line.starts_with(level);
-    if (!logged) out = line;
-    at = end + 1;
-  }
-  return out;
+  return command.err_lines(pass_log_line);
 }
 
 void insist(const Step& step, const Finished& finished) {
   if (finished.ok()) return;
-  const std::string why = plain_line(finished.err);
+  const std::string why = last_plain_line(finished.err);
   if (!why.empty() && finished.status != ssh_failed)
     throw Error{why, finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request
                                                                             : Exit::failed};

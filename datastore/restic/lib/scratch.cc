@@ -9,7 +9,7 @@
 #include <span>
 
 #include "common/file.h"
-#include "datastore/lib/header.h"
+#include "common/qcow2/header.h"
 #include "datastore/lib/space.h"
 
 namespace fs = std::filesystem;

@@ -11,6 +11,7 @@
 #include "common/one/action.h"
 #include "common/one/sums_file.h"
 #include "tm/host/lib/capture.h"
+#include "tm/host/lib/exchange.h"
 #include "tm/host/lib/foreign.h"
 #include "tm/host/lib/lock.h"
 #include "tm/host/lib/recover.h"
@@ -187,6 +188,8 @@ void begin(const HostRequest& request) {
   Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
   const FileLock held = lock_unless_used(request);
   pay_debts(request.vm_dir);
+  // Whoever restored this VM in place is gone, or it would not be backed up.
+  end_exchange(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
   Journal journal = new_journal(request, hypervisor);

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
+#include "tm/host/lib/exchange.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/layer_switch.h"
 #include "tm/host/lib/pull_job.h"
@@ -53,6 +54,7 @@ bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
 }
 
 void pay_debts(const std::filesystem::path& vm_dir) {
+  settle_exchange(vm_dir);
   const auto journal = Journal::load(vm_dir);
   if (!journal) return;
   log(Level::warn,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/lib/header.h"
+#include "common/qcow2/header.h"
 
 #include <gtest/gtest.h>
 

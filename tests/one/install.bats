@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# install.sh in a front-end that is laid out as contract 0.1 and 0.2 say.
+
+load ../helper
+
+setup() {
+    ONE=$BATS_TEST_TMPDIR/one
+    REMOTES=$ONE/var/remotes
+    front_end
+    # What `install.sh --stage` makes, much smaller.
+    STAGE=$BATS_TEST_TMPDIR/stage
+    program tm/qcow2/prebackup
+    program tm/qcow2/restore
+    program tm/host/backup_host
+    program datastore/restic/downloader
+    alias_of tm/qcow2/prebackup tm/shared/prebackup
+    alias_of tm/qcow2/prebackup tm/ssh/prebackup
+    alias_of datastore/restic/downloader datastore/restic_downloader.rb
+    mkdir -p "$STAGE/remotes/etc" "$STAGE/prefix/bin"
+    echo '#NAME=1' >"$STAGE/remotes/etc/vmvault.conf"
+    cp "$STAGE/remotes/tm/host/backup_host" "$STAGE/prefix/bin/vmvault"
+}
+
+# A self-contained front-end, with its stock executables and links.
+front_end() {
+    mkdir -p "$REMOTES"/{tm/{qcow2,shared,ssh,lib},datastore/{restic,fs},etc} "$ONE/lib/mads"
+    for name in tm/qcow2/prebackup tm/shared/prebackup tm/qcow2/clone datastore/restic/backup datastore/restic_downloader.rb; do
+        printf '#!/bin/sh\necho "stock %s $*"; cat\n' "$name" >"$REMOTES/$name"
+        chmod 755 "$REMOTES/$name"
+    done
+    ln -s ../shared/prebackup "$REMOTES/tm/ssh/prebackup"
+    echo 7.4.0 >"$REMOTES/VERSION"
+    echo "#BACKUP_BASE_PATH=" >"$REMOTES/etc/datastore.conf"
+}
+program() {
+    mkdir -p "$STAGE/remotes/$(dirname "$1")"
+    printf '#!/bin/sh\necho ours %s %s\n' "$1" "${2-}" >"$STAGE/remotes/$1"
+    chmod 755 "$STAGE/remotes/$1"
+}
+alias_of() {
+    mkdir -p "$STAGE/remotes/$(dirname "$2")"
+    ln -sfr "$STAGE/remotes/$1" "$STAGE/remotes/$2"
+}
+
+install_sh() { ONE_LOCATION=$ONE "$ROOT/install.sh" --from "$STAGE" "$@"; }
+state() { (cd "$ONE" && find . -printf '%P %y %m %l\n' | sort && find . -type f -exec sha256sum {} + | sort -k 2); }
+
+@test "what it replaces is kept, runs as before, and comes back" {
+    before=$(state)
+    run -0 install_sh
+    [[ $output == *'restart opennebula'* ]]
+    [ "$("$REMOTES/tm/ssh/prebackup")" = 'ours tm/qcow2/prebackup' ]
+    [ "$("$REMOTES/tm/ssh/prebackup.stock" a 'b c' <<<in)" = "stock tm/shared/prebackup a b c
+in" ]
+    [ "$("$REMOTES/tm/qcow2/prebackup.stock" </dev/null)" = 'stock tm/qcow2/prebackup ' ]
+    [ "$("$REMOTES/datastore/restic_downloader.rb.stock" url </dev/null)" = 'stock datastore/restic_downloader.rb url' ]
+    [ -x "$REMOTES/tm/host/backup_host" ]
+    [ -x "$ONE/bin/vmvault" ]
+    [ "$("$REMOTES/tm/qcow2/clone" </dev/null)" = 'stock tm/qcow2/clone ' ]
+    run -0 install_sh --uninstall
+    rmdir "$ONE/var/vmvault"
+    diff <(echo "$before") <(state)
+}
+
+@test "a second time nothing changes" {
+    install_sh
+    before=$(state)
+    run -0 install_sh
+    [ "$output" = 'Nothing to change: this vmvault is installed.' ]
+    [ "$(state)" = "$before" ]
+}
+
+@test "--check names what would change, and changes nothing" {
+    before=$(state)
+    run -0 install_sh --check
+    [[ $output == *"replace  $REMOTES/tm/ssh/prebackup  (kept as prebackup.stock)"* ]]
+    [[ $output == *"add      $REMOTES/tm/host/backup_host"* ]]
+    [ "$(state)" = "$before" ]
+    install_sh
+    program tm/host/backup_host 2
+    before=$(state)
+    run -0 install_sh --check
+    [ "$output" = "update   $REMOTES/tm/host/backup_host" ]
+    [ "$(state)" = "$before" ]
+}
+
+@test "a new version replaces ours, never what was kept" {
+    install_sh
+    program tm/qcow2/prebackup 2
+    rm "$STAGE/remotes/tm/qcow2/restore"
+    install_sh
+    [ "$("$REMOTES/tm/qcow2/prebackup")" = 'ours tm/qcow2/prebackup 2' ]
+    [ "$("$REMOTES/tm/qcow2/prebackup.stock" </dev/null)" = 'stock tm/qcow2/prebackup ' ]
+    [ ! -e "$REMOTES/tm/qcow2/restore" ]
+}
+
+@test "broken off at any time, it goes on where it was" {
+    ours=$(cat "$STAGE/remotes/tm/qcow2/prebackup")
+    install_sh
+    whole=$(state)
+    # As if it had died before it wrote the new list, with one file not yet there.
+    printf '%s\n' "$(cat "$ONE/var/vmvault/installed")" >>"$ONE/var/vmvault/installed"
+    rm "$REMOTES/tm/qcow2/prebackup"
+    install_sh
+    [ "$(cat "$REMOTES/tm/qcow2/prebackup")" = "$ours" ]
+    [ "$(state)" = "$whole" ]
+}
+
+@test "an upgrade of OpenNebula is replaced again, and it is what comes back" {
+    install_sh
+    printf '#!/bin/sh\necho newer stock\n' >"$REMOTES/tm/qcow2/prebackup"
+    chmod 755 "$REMOTES/tm/qcow2/prebackup"
+    install_sh
+    [ "$("$REMOTES/tm/qcow2/prebackup.stock")" = 'newer stock' ]
+    printf '#!/bin/sh\necho newest stock\n' >"$REMOTES/tm/qcow2/prebackup"
+    run -0 install_sh --uninstall
+    [[ $output == *"leave    $REMOTES/tm/qcow2/prebackup"* ]]
+    [ "$(sh "$REMOTES/tm/qcow2/prebackup")" = 'newest stock' ]
+    [ ! -e "$REMOTES/tm/qcow2/prebackup.stock" ]
+}
+
+@test "settings that somebody made stay" {
+    install_sh
+    echo 'NAME=2' >"$REMOTES/etc/vmvault.conf"
+    echo '#NAME=3' >"$STAGE/remotes/etc/vmvault.conf"
+    install_sh
+    [ "$(<"$REMOTES/etc/vmvault.conf")" = 'NAME=2' ]
+    install_sh --uninstall
+    [ "$(<"$REMOTES/etc/vmvault.conf")" = 'NAME=2' ]
+}
+
+@test "-u and -g: the owner of the drivers; DESTDIR: below a directory" {
+    [ "$(id -u)" -eq 0 ] || skip 'only root may give files away'
+    mkdir -p "$BATS_TEST_TMPDIR/root/var/lib"
+    mv "$ONE/var" "$BATS_TEST_TMPDIR/root/var/lib/one"
+    DESTDIR=$BATS_TEST_TMPDIR/root ONE_LOCATION='' "$ROOT/install.sh" --from "$STAGE" -u nobody -g nogroup
+    [ "$(stat -c %U:%G "$BATS_TEST_TMPDIR/root/var/lib/one/remotes/tm/host/backup_host")" = nobody:nogroup ]
+    [ -x "$BATS_TEST_TMPDIR/root/usr/local/bin/vmvault" ]
+}
+
+@test "where there is no front-end, or no such user" {
+    ONE_LOCATION=$BATS_TEST_TMPDIR/none run -1 "$ROOT/install.sh" --from "$STAGE"
+    [[ $output == *"no OpenNebula front-end here: '$BATS_TEST_TMPDIR/none/var/remotes' is missing"* ]]
+    run -1 install_sh -u no-such-user
+    [[ $output == *"no user 'no-such-user'"* ]]
+    run -2 install_sh --sideways
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front-end's side of an in-place restore (contract 3.7).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/one/action.h"
+#include "tm/lib/restore_request.h"
+
+// Downloads the disks of a backup image, and lets restore_host put them in the place of the VM's.
+// All of them are there and looked at before the first is exchanged, and either all are exchanged
+// or none.  Error: "Error restoring VM disks: ...".
+std::string restore(const Request& request, Layout layout);
+
+inline constexpr std::string_view restore_args = "HOST:DIR VM_ID IMAGE_ID INCREMENT_ID DISK_ID";
+inline constexpr std::string_view restore_description =
+    "VM, image and datastore are asked for from the core.  INCREMENT_ID -1 is the last, DISK_ID -1 "
+    "means all disks of the backup that the VM still has.  With disk 0 comes the state of a "
+    "TPM.\n\n"
+    "The new disks are made beside the old ones, as F<*.vmvault-new>, and the old ones stay, as "
+    "F<*.vmvault-old>, until all are exchanged.  Snapshots of the disks go with the old ones.";

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts a backup in the place of the disks of a powered-off VM: disks whose files have layers
+// (qcow2, shared).
+
+#include "tm/lib/restore.h"
+
+namespace {
+
+constexpr Contract contract{.name = "tm/qcow2/restore",
+                            .summary = "restore the disks of a powered-off VM in place",
+                            .args = restore_args,
+                            .input = Input::none,
+                            .reply = "Nothing.",
+                            .description = restore_description};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_action(contract, argc, argv,
+                    [](const Request& request) { return restore(request, Layout::layers); });
+}
