@@ -22,7 +22,7 @@ endif
 
 # Asked for at the first compilation, not when this file is read: `make deps` and `make help`
 # must work before anything is installed.
-PKG_CONFIG    := fuse3 libxml-2.0 libvirt libvirt-qemu libnbd fmt sqlite3 libcrypto zlib
+PKG_CONFIG    := fuse3 libxml-2.0 libvirt libvirt-qemu libnbd fmt sqlite3 libcrypto libssh2 zlib
 LIBRARY_FLAGS  = $(eval LIBRARY_FLAGS := $$(shell pkg-config --cflags $(PKG_CONFIG)))$(LIBRARY_FLAGS)
 LIBRARIES      = $(eval LIBRARIES := $$(shell pkg-config --libs $(PKG_CONFIG)))$(LIBRARIES)
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Link that sends no faster than it may.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/nbd/limiter.h"
+#include "datastore/rsync/lib/link.h"
+#include "datastore/rsync/lib/link_wait.h"
+
+namespace rsync {
+
+class LimitedLink : public Link {
+ public:
+  LimitedLink(std::unique_ptr<Link> link, std::uint64_t bytes_per_second, bool shielded)
+      : link_{std::move(link)},
+        limiter_{{.bytes_per_second = bytes_per_second}},
+        patience_{"", {.silence = {}, .shielded = shielded}} {}
+
+  std::size_t read(std::span<std::byte> out) override { return link_->read(out); }
+  void write(std::span<const std::byte> bytes) override;
+  void close_input() override { link_->close_input(); }
+  End wait() override { return link_->wait(); }
+  std::uint64_t sent() const override { return link_->sent(); }
+  std::uint64_t received() const override { return link_->received(); }
+
+ private:
+  std::unique_ptr<Link> link_;
+  nbd::Limiter limiter_;
+  Patience patience_;
+};
+
+}  // namespace rsync

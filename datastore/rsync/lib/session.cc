@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/rsync/lib/session.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "datastore/rsync/lib/ssh_keys.h"
+
+namespace rsync {
+namespace {
+
+constexpr std::chrono::seconds alive_every{15}, dead_after{60};
+constexpr std::string_view remedy = "; RSYNC_TRANSPORT=ssh can";
+
+std::string join(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : ",") + word;
+  return all;
+}
+
+// The types that the server has to show one of, or why we need not even ask.
+std::string wanted_types(const KnownKeys& known, const SshConfig& config, const std::string& whom) {
+  const auto as = "'" + config.known_as() + "'";
+  if (known.blobs.empty()) {
+    const std::string unknown = "the host key of " + whom + " is not in known_hosts as " + as;
+    if (config.new_keys == SshConfig::NewKeys::accept)
+      throw NotForLibssh2{unknown + ", and libssh2 takes no new one" + std::string{remedy}};
+    throw Error{unknown + ": add it there (ssh-keyscan), after a look at its fingerprint"};
+  }
+  auto types = known.types();
+  std::erase_if(types, [](const auto& type) { return !libssh2_knows(type); });
+  if (types.empty())
+    throw NotForLibssh2{"known_hosts has only a key of type " + join(known.types()) + " for " + as +
+                        ", which libssh2 cannot check" + std::string{remedy} +
+                        ", or add the server's ed25519 key"};
+  return join(types);
+}
+
+void check_host_key(LIBSSH2_SESSION* session, const KnownKeys& known, const SshConfig& config,
+                    const std::string& whom) {
+  std::size_t size = 0;
+  int type = 0;
+  const char* key = libssh2_session_hostkey(session, &size, &type);
+  const std::string blob{key != nullptr ? std::string{key, size} : ""};
+  const auto is = [&](const auto& keys) {
+    return std::find(keys.begin(), keys.end(), blob) != keys.end();
+  };
+  if (is(known.revoked))
+    throw Error{"the host key of " + whom + " (" + fingerprint(blob) +
+                ") is revoked in known_hosts"};
+  if (is(known.blobs)) return;
+  throw Error{"the host key of " + whom + " has changed: it shows " + type_of_key(blob) + " " +
+              fingerprint(blob) + ", and known_hosts has another one for '" + config.known_as() +
+              "'; if the server is really new, correct known_hosts (ssh-keygen -R)"};
+}
+
+}  // namespace
+
+LIBSSH2_SEND_FUNC(Session::count_sent) {
+  const ssize_t n = send(socket, buffer, length, flags | MSG_NOSIGNAL);
+  if (n < 0) return -errno;
+  static_cast<Session*>(*abstract)->sent_ += static_cast<std::uint64_t>(n);
+  return n;
+}
+
+LIBSSH2_RECV_FUNC(Session::count_received) {
+  const ssize_t n = recv(socket, buffer, length, flags);
+  if (n < 0) return -errno;
+  static_cast<Session*>(*abstract)->received_ += static_cast<std::uint64_t>(n);
+  return n;
+}
+
+Session::Session(const Target& target, Terms terms)
+    : whom_{target.name()}, patience_{whom_, terms}, config_{ssh_config(target)} {
+  if (!config_.proxy.empty())
+    throw NotForLibssh2{"ssh reaches " + whom_ + " through '" + one_line(config_.proxy) +
+                        "', which libssh2 cannot" + std::string{remedy}};
+  static const int once = libssh2_init(0);
+  if (once != 0) throw Error{"libssh2 does not start"};
+  socket_ = connect_to(config_.host, config_.port, whom_, terms);
+  session_.reset(libssh2_session_init_ex(nullptr, nullptr, nullptr, this));
+  if (!session_) throw Error{"no memory for an ssh session"};
+  libssh2_session_set_blocking(get(), 0);
+  libssh2_session_callback_set(get(), LIBSSH2_CALLBACK_SEND, reinterpret_cast<void*>(count_sent));
+  libssh2_session_callback_set(get(), LIBSSH2_CALLBACK_RECV,
+                               reinterpret_cast<void*>(count_received));
+  shake_hands();
+  libssh2_keepalive_config(get(), 1, static_cast<unsigned>(alive_every.count()));
+  log_in(*this, config_);
+}
+
+// As far as it goes without waiting.  What libssh2 still wants to say would fail with EAGAIN for
+// ever, and its memory would stay.
+Session::~Session() {
+  if (!session_) return;
+  if (!broken_) libssh2_session_disconnect(get(), "done");
+  shutdown(socket_.get(), SHUT_RDWR);
+  LIBSSH2_SESSION* session = session_.release();
+  for (int i = 0; i < 100 && libssh2_session_free(session) == LIBSSH2_ERROR_EAGAIN; ++i) {
+  }
+}
+
+void Session::shake_hands() {
+  const auto known = known_keys(config_);
+  const auto types = wanted_types(known, config_, whom_);
+  libssh2_session_method_pref(get(), LIBSSH2_METHOD_HOSTKEY, types.c_str());
+  for (const int way : {LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC})
+    libssh2_session_method_pref(get(), way, "aes128-ctr,aes256-ctr,aes192-ctr");
+  for (const int way : {LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC})
+    libssh2_session_method_pref(get(), way, "hmac-sha2-256,hmac-sha2-512,hmac-sha1");
+  const int rc = drive([&] { return libssh2_session_handshake(get(), socket_.get()); });
+  if (rc == LIBSSH2_ERROR_KEX_FAILURE) {
+    broken_ = true;
+    throw NotForLibssh2{"libssh2 cannot agree with " + whom_ + " on a host key (" + types +
+                        " is known) and ciphers" + std::string{remedy}};
+  }
+  if (rc != 0) fail("begin to speak ssh with " + whom_);
+  check_host_key(get(), known, config_, whom_);
+}
+
+bool Session::sending() const {
+  return (libssh2_session_block_directions(get()) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0;
+}
+
+// Only where a whole packet fits into the socket: it could not be finished later.
+void Session::keep_alive() {
+  pollfd room{socket_.get(), POLLOUT, 0};
+  if (sending() || Clock::now() < next_keep_alive_ || poll(&room, 1, 0) != 1) return;
+  int next = 0;
+  libssh2_keepalive_send(get(), &next);
+  next_keep_alive_ = Clock::now() + alive_every;
+}
+
+void Session::wait() try {
+  keep_alive();
+  // What has come is not read before the packet that is on its way has gone.
+  pollfd fds[] = {{socket_.get(), static_cast<short>(sending() ? POLLOUT : POLLIN), 0}};
+  if (patience_.wait(fds, alive_every)) {
+    heard_ = Clock::now();
+  } else if (Clock::now() - heard_ >= dead_after) {
+    throw Error{"the connection to " + whom_ + " is dead: no sign of life for " +
+                std::to_string(dead_after.count()) + " s"};
+  }
+} catch (const Error&) {
+  broken_ = true;
+  throw;
+}
+
+void Session::fail(const std::string& doing) {
+  char* text = nullptr;
+  libssh2_session_last_error(get(), &text, nullptr, 0);
+  const std::string why{text != nullptr && *text != '\0' ? text : "the connection is gone"};
+  broken_ = true;
+  throw Error{"cannot " + doing + ": " + one_line(why)};
+}
+
+}  // namespace rsync

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// For tests: what the actions of the rsync datastore do with a server, one thing at a time.
+//
+//   link HOST exec PROGRAM [ARG...]   its stdin, stdout, stderr and status are ours
+//   link HOST ensure                  where the server executable is on HOST
+//
+// TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS.
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <vector>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "datastore/rsync/lib/args.h"
+#include "datastore/rsync/lib/link_open.h"
+#include "datastore/rsync/lib/link_server.h"
+
+namespace {
+
+constexpr std::size_t piece = std::size_t{4} << 20;
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span{text});
+}
+
+std::string environment(const char* name) {
+  const char* value = getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// All that comes on our stdin goes there first, then all that comes back is read.
+int exec(const rsync::Target& target, const std::vector<std::string>& argv) {
+  const auto args = rsync::parse_args(environment("ARGS"));
+  rsync::LinkOptions options{.transport = rsync::parse_transport(environment("TRANSPORT")),
+                             .bytes_per_second = args.bytes_per_second};
+  if (args.timeout.count() > 0) options.terms.silence = args.timeout;
+  const auto link = rsync::open_link(target, argv, options);
+  std::vector<char> buffer(piece);
+  rsync::Patience for_ever{"stdin", {.silence = {}}};
+  pollfd more[] = {{STDIN_FILENO, POLLIN, 0}};
+  for (ssize_t n; for_ever.wait(more), (n = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;)
+    link->write(bytes_of({buffer.data(), static_cast<std::size_t>(n)}));
+  link->close_input();
+  while (const auto n = link->read(std::as_writable_bytes(std::span{buffer})))
+    write_all(STDOUT_FILENO, {buffer.data(), n}, "write the output");
+  const auto end = link->wait();
+  write_all(STDERR_FILENO, end.said, "write the errors");
+  return end.status;
+}
+
+int ensure(const rsync::Target& target) {
+  const auto found = rsync::ensure_server(target);
+  std::cout << found.path.value_or("nothing of ours runs there: " + found.why) << "\n";
+  return 0;
+}
+
+int run(std::vector<std::string> words) {
+  if (words.size() < 2) throw BadRequest{"link HOST VERB ..."};
+  const rsync::Target target{.host = words[0], .ssh = rsync::parse_args(environment("ARGS")).ssh};
+  const auto verb = words[1];
+  words.erase(words.begin(), words.begin() + 2);
+  if (verb == "exec") return exec(target, words);
+  if (verb == "ensure") return ensure(target);
+  throw BadRequest{"no such verb: " + verb};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  cancel::install();
+  return run({argv + 1, argv + argc});
+} catch (const Error& error) {
+  std::cerr << error.what() << "\n";
+  return static_cast<int>(error.exit());
+}
