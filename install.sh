@@ -9,6 +9,7 @@
 #   --prefix DIR          for the command and the manual (default: /usr/local, or ONE_LOCATION)
 #   --from DIR            what `./install.sh --stage DIR` made, perhaps on another machine
 #   --stage DIR           only make that
+#   --mads, --no-mads     all of vmvault's MADs, or none (default: one_vmm_exec, the front of the stock one)
 #   --check               say what would change, and change nothing
 #   --uninstall           remove what was installed, and put back what it replaced
 #
@@ -25,7 +26,7 @@ die() {
     exit 1
 }
 
-user='' group='' one=${ONE_LOCATION-} prefix='' from='' stage='' mode=install
+user='' group='' one=${ONE_LOCATION-} prefix='' from='' stage='' mads=front mode=install
 while [ $# -gt 0 ]; do
     case $1 in
     -u | -g | -d | --prefix | --from | --stage)
@@ -41,6 +42,8 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --check | --uninstall) mode=${1#--} ;;
+    --mads) mads=all ;;
+    --no-mads) mads=none ;;
     -h | --help) usage 0 ;;
     *) usage ;;
     esac
@@ -51,13 +54,15 @@ tree=$(cd "$(dirname "$0")" && pwd)
 var=${DESTDIR-}${one:+$one/var}
 [ -n "$one" ] || var=${DESTDIR-}/var/lib/one
 remotes=$var/remotes
+lib=${DESTDIR-}${one:+$one/lib}
+[ -n "$one" ] || lib=${DESTDIR-}/usr/lib/one
 [ -n "$prefix" ] || prefix=${one:-/usr/local}
 prefix=${DESTDIR-}$prefix
 manifest=$var/vmvault/installed
 
 # Everything below one directory, in the places that `place` knows.
 make_stage() {
-    make -s -C "$tree" install DESTDIR="$1" REMOTES=/remotes PREFIX=/prefix UNITDIR=/units \
+    make -s -C "$tree" install DESTDIR="$1" REMOTES=/remotes PREFIX=/prefix MADS=/mads UNITDIR=/units \
         ${BUILD:+BUILD="$BUILD"} >&2
     rm -rf "${1:?}/units"   # of hypervisors: `make install` there
 }
@@ -78,6 +83,8 @@ place() {
     case $1 in
     remotes/*) echo "$remotes/${1#remotes/}" ;;
     prefix/*) echo "$prefix/${1#prefix/}" ;;
+    mads/one_vmm_exec) [ $mads = none ] || echo "$lib/$1" ;;
+    mads/*) [ $mads != all ] || echo "$lib/$1" ;;
     esac
 }
 
@@ -109,10 +116,11 @@ put() {
     install -d "$(dirname "$to")"
     cp -Pp "$from" "$to.vmvault-new"
     if [ "$(id -u)" -eq 0 ]; then
-        case $to in
-        "$remotes"/*) chown -h "$user:$group" "$to.vmvault-new" "$(dirname "$to")" ;;
-        *) chown -h root:root "$to.vmvault-new" ;;
-        esac
+        if [ -n "$one" ] || [[ $to == "$remotes"/* ]]; then
+            chown -h "$user:$group" "$to.vmvault-new" "$(dirname "$to")"
+        else
+            chown -h root:root "$to.vmvault-new"
+        fi
     fi
     mv -Tf "$to.vmvault-new" "$to"
 }

@@ -17,7 +17,11 @@ setup() {
     alias_of tm/qcow2/prebackup tm/shared/prebackup
     alias_of tm/qcow2/prebackup tm/ssh/prebackup
     alias_of datastore/restic/downloader datastore/restic_downloader.rb
-    mkdir -p "$STAGE/remotes/etc" "$STAGE/prefix/bin"
+    mkdir -p "$STAGE/remotes/etc" "$STAGE/prefix/bin" "$STAGE/mads"
+    for name in one_vmm_exec one_tm; do
+        printf '#!/bin/sh\necho our %s\n' $name >"$STAGE/mads/$name"
+        chmod 755 "$STAGE/mads/$name"
+    done
     echo '#NAME=1' >"$STAGE/remotes/etc/vmvault.conf"
     cp "$STAGE/remotes/tm/host/backup_host" "$STAGE/prefix/bin/vmvault"
 }
@@ -30,6 +34,7 @@ front_end() {
         chmod 755 "$REMOTES/$name"
     done
     ln -s ../shared/prebackup "$REMOTES/tm/ssh/prebackup"
+    for name in one_vmm_exec one_tm; do echo "stock $name" >"$ONE/lib/mads/$name"; done
     echo 7.4.0 >"$REMOTES/VERSION"
     echo "#BACKUP_BASE_PATH=" >"$REMOTES/etc/datastore.conf"
 }
@@ -61,6 +66,19 @@ in" ]
     run -0 install_sh --uninstall
     rmdir "$ONE/var/vmvault"
     diff <(echo "$before") <(state)
+}
+
+@test "the front of the VMM MAD, and with --mads the others" {
+    install_sh
+    [ "$("$ONE/lib/mads/one_vmm_exec")" = 'our one_vmm_exec' ]
+    [ "$(<"$ONE/lib/mads/one_vmm_exec.stock")" = 'stock one_vmm_exec' ]
+    [ "$(<"$ONE/lib/mads/one_tm")" = 'stock one_tm' ]
+    install_sh --mads
+    [ "$("$ONE/lib/mads/one_tm")" = 'our one_tm' ]
+    install_sh --no-mads
+    [ "$(<"$ONE/lib/mads/one_vmm_exec")" = 'stock one_vmm_exec' ]
+    [ "$(<"$ONE/lib/mads/one_tm")" = 'stock one_tm' ]
+    [ ! -e "$ONE/lib/mads/one_tm.stock" ]
 }
 
 @test "a second time nothing changes" {
@@ -137,6 +155,21 @@ in" ]
     DESTDIR=$BATS_TEST_TMPDIR/root ONE_LOCATION='' "$ROOT/install.sh" --from "$STAGE" -u nobody -g nogroup
     [ "$(stat -c %U:%G "$BATS_TEST_TMPDIR/root/var/lib/one/remotes/tm/host/backup_host")" = nobody:nogroup ]
     [ -x "$BATS_TEST_TMPDIR/root/usr/local/bin/vmvault" ]
+}
+
+@test "what make install makes: in the front-end, and from there on a host" {
+    run -0 make -s -n -C "$ROOT" all man V=1 BUILD="$BUILD"
+    [[ $output != *' -c -o '* ]] || skip 'the tree is not all built'
+    BUILD=$BUILD "$ROOT/install.sh" --stage "$BATS_TEST_TMPDIR/real"
+    STAGE=$BATS_TEST_TMPDIR/real run -0 install_sh
+    "$REMOTES/tm/ssh/prebackup_live" --help | grep -q 'tm/qcow2/prebackup_live'
+    "$REMOTES/datastore/restic_downloader.rb" --help | grep -q downloader
+    # onehost sync makes files of the links.
+    cp -rL "$REMOTES" "$BATS_TEST_TMPDIR/host"
+    "$BATS_TEST_TMPDIR/host/tm/host/backup_host" --help | grep -q backup_host
+    "$BATS_TEST_TMPDIR/host/tm/host/restore_host" --help | grep -q restore_host
+    STAGE=$BATS_TEST_TMPDIR/real run -0 install_sh --check
+    [ "$output" = 'Nothing to change: this vmvault is installed.' ]
 }
 
 @test "where there is no front-end, or no such user" {

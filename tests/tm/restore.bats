@@ -34,7 +34,10 @@ setup_file() {
 }
 teardown_file() { "$FIXTURES/oned" stop "$BATS_FILE_TMPDIR/oned"; }
 
-teardown() { shim_end; }
+teardown() {
+    shim_end
+    sftp_teardown
+}
 
 # tpm_state N: the name of a file with that state
 tpm_state() { echo "state $1" >"$BATS_FILE_TMPDIR/tpm2-00.permall"; echo tpm2-00.permall; }
@@ -154,6 +157,18 @@ disk.0.snap" ]
     [ "$(readlink "$IMAGES/abc.snap/abc.snap")" = . ]
     qemu-img compare -q "$IMAGES/abc" "$BATS_FILE_TMPDIR/layer.2.0"
     tidy
+}
+
+@test "on another host, through ssh" {
+    sftp_setup
+    plain_disks
+    export VMVAULT_REMOTE_DIR=$BUILD
+    "$BUILD/tm/ssh/restore" "bk1:$MACHINE" 12 57 -1 -1
+    holds 0 1
+    holds 2 1
+    tidy
+    run -1 --separate-stderr "$BUILD/tm/ssh/restore" "bk1:$MACHINE/none" 12 57 -1 -1
+    one_line "restore_host begin on bk1: the directory of VM 12, '$MACHINE/none', does not exist"
 }
 
 @test "a VM that takes its disks for raw gets them so" {
