@@ -67,12 +67,12 @@ std::map<std::string, std::string> name_args(const Contract& contract,
   return args;
 }
 
-std::optional<Xml> read_document(Input input) {
+std::optional<Xml> parse_document(Input input, const std::string& text) {
   switch (input) {
     case Input::base64_xml:
-      return Xml{base64_decode(read_input())};
+      return Xml{base64_decode(text)};
     case Input::xml:
-      return Xml{read_input()};
+      return Xml{text};
     case Input::none:
       break;
   }
@@ -85,8 +85,10 @@ std::string run(const Contract& contract, const std::vector<std::string>& words,
   if (words == std::vector<std::string>{"--pod"}) return manual(contract);
   if (words == std::vector<std::string>{"--help"}) return short_help(contract);
   auto args = name_args(contract, words);
-  auto document = read_document(contract.input);
-  std::string reply = action(Request{std::move(args), words, std::move(document)});
+  std::string input = contract.input == Input::none ? "" : read_input();
+  auto document = parse_document(contract.input, input);
+  std::string reply =
+      action(Request{std::move(args), words, std::move(document), std::move(input)});
   if (!reply.empty() && !reply.ends_with('\n')) reply += '\n';
   return reply;
 }

@@ -40,8 +40,11 @@ struct Contract {
 class Request {
  public:
   Request(std::map<std::string, std::string> args, std::vector<std::string> words,
-          std::optional<Xml> document)
-      : args_{std::move(args)}, words_{std::move(words)}, document_{std::move(document)} {}
+          std::optional<Xml> document, std::string input = {})
+      : args_{std::move(args)},
+        words_{std::move(words)},
+        document_{std::move(document)},
+        input_{std::move(input)} {}
 
   // An argument, by the name the contract gives it (without brackets; "" if it is missing).
   const std::string& operator[](const std::string& name) const;
@@ -49,6 +52,7 @@ class Request {
   std::int64_t number(const std::string& name) const;
 
   const std::vector<std::string>& words() const { return words_; }  // argv as it came
+  const std::string& input() const { return input_; }               // stdin as it came
   // The document; throws std::logic_error for Input::none.
   const Xml& xml() const;
 
@@ -56,6 +60,7 @@ class Request {
   std::map<std::string, std::string> args_;
   std::vector<std::string> words_;
   std::optional<Xml> document_;
+  std::string input_;
 };
 
 // The reply, without its last newline; "" for none.

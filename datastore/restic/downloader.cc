@@ -12,6 +12,7 @@
 #include "common/one/action.h"
 #include "common/one/core.h"
 #include "common/one/location.h"
+#include "common/one/stock.h"
 #include "datastore/restic/lib/download.h"
 #include "datastore/restic/lib/raw_files.h"
 
@@ -82,6 +83,8 @@ std::string download(const Request& request) {
   const bool file = words.size() == 3 && words[0] == "--file";
   if (!stream && !file && words.size() != 1)
     throw BadRequest{"expected URL, --stream URL, --file NAME URL or --raw DIR URL..."};
+  if (words.size() == 1 && DiskUrl::parse(words[0]).protocol == "restic+rbd")
+    hand_to_stock(request, "the disk is in the legacy format of Ceph");
   const auto url = parse(words.back());
   const auto datastore = datastore_from_core(url.datastore_id);
   if (file) restic::write_document(open(url, datastore), url, words[1]);

@@ -13,6 +13,7 @@
 #include "common/one/location.h"
 #include "common/one/log_line.h"
 #include "common/one/running.h"
+#include "common/one/stock.h"
 #include "tm/lib/host_request.h"
 
 namespace {
@@ -25,6 +26,8 @@ struct Step {
 Step read(const Request& request, When when) {
   const XmlNode vm = request.xml().root();
   if (vm.name() != "VM") throw BadRequest{"the request is no VM document"};
+  if (vm.find("BACKUPS/BACKUP_CONFIG/INTERACTIVE") == "YES")
+    hand_to_stock(request, "the backup is an interactive one");
   auto location = Location::parse(request["HOST:DIR"]);
   HostRequest out;
   out.vm = Vm::parse(vm);

@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What is not ours to serve goes to the executable that install.sh has kept.
+
+load ../helper
+
+setup() {
+    REMOTES=$BATS_TEST_TMPDIR/remotes
+    export VMVAULT_VAR=$BATS_TEST_TMPDIR/var SEEN=$BATS_TEST_TMPDIR/seen
+    mkdir -p "$REMOTES"/tm/{qcow2,ssh} "$REMOTES"/datastore/restic
+    for name in prebackup_live postbackup_live; do
+        cp "$BUILD/tm/qcow2/$name" "$REMOTES/tm/qcow2/$name"
+        ln -s ../qcow2/$name "$REMOTES/tm/ssh/$name"
+        stand_in tm/qcow2/$name.stock
+        stand_in tm/ssh/$name.stock
+    done
+    cp "$BUILD/datastore/restic/downloader" "$REMOTES/datastore/restic/downloader"
+    ln -s restic/downloader "$REMOTES/datastore/restic_downloader.rb"
+    stand_in datastore/restic_downloader.rb.stock
+    WORDS=("localhost:/var/lib/one//datastores/0/12" 0 one-12 - 12 0)
+}
+
+# stand_in NAME: writes down what it is given, and answers
+stand_in() {
+    cat >"$REMOTES/$1" <<SH
+#!/bin/bash
+printf '%s\n' '$1' "\$@" >'$SEEN'
+cat >'$SEEN.stdin'
+trap -p >'$SEEN.traps'
+grep -E '^Sig(Blk|Ign)' /proc/\$\$/status >'$SEEN.signals'
+echo answer
+echo 'Error of the stock driver' >&2
+exit \${STATUS:-0}
+SH
+    chmod +x "$REMOTES/$1"
+}
+
+vm() {
+    cat <<XML
+  <VM><ID>12</ID><NAME>it's "a" VM</NAME><DEPLOY_ID>one-12</DEPLOY_ID><TEMPLATE>
+  <DISK><DISK_ID>0</DISK_ID><TARGET>vda</TARGET></DISK></TEMPLATE><BACKUPS><BACKUP_CONFIG>
+  <INTERACTIVE><![CDATA[$1]]></INTERACTIVE></BACKUP_CONFIG></BACKUPS></VM>
+
+XML
+}
+
+@test "an interactive backup: the same words, the same stdin, its own answer" {
+    for mad in qcow2 ssh; do
+        for name in prebackup_live postbackup_live; do
+            STATUS=3 run -3 --separate-stderr "$REMOTES/tm/$mad/$name" "${WORDS[@]}" < <(vm YES)
+            [ "$output" = answer ]
+            [[ $stderr == *'INFO: '*'interactive'*'Error of the stock driver' ]]
+            diff "$SEEN" <(printf '%s\n' "tm/$mad/$name.stock" "${WORDS[@]}")
+            diff "$SEEN.stdin" <(vm YES)
+            # It can be cancelled: no signal that we have blocked stays so.
+            run -0 grep -E '^SigBlk:\s+0+$' "$SEEN.signals"
+        done
+    done
+}
+
+@test "where it is not kept, the error says so" {
+    rm "$REMOTES/tm/ssh/prebackup_live.stock"
+    run -1 --separate-stderr "$REMOTES/tm/ssh/prebackup_live" "${WORDS[@]}" < <(vm YES)
+    [ -z "$output" ]
+    [[ $stderr == *"not here ('$REMOTES/tm/ssh/prebackup_live.stock')"* ]]
+    [ ! -e "$SEEN" ]
+}
+
+@test "any other backup is ours" {
+    run --separate-stderr "$REMOTES/tm/ssh/prebackup_live" "${WORDS[@]}" < <(vm NO)
+    [ "$status" -ne 0 ]
+    [ ! -e "$SEEN" ]
+}
+
+@test "a disk of Ceph's legacy format is downloaded by the stock helper" {
+    local url=restic+rbd://100//0:aaaa0000/var/lib/one/datastores/0/12/backup/disk.0.rbd2
+    run -0 --separate-stderr "$REMOTES/datastore/restic_downloader.rb" "$url"
+    [ "$output" = answer ]
+    diff "$SEEN" <(printf '%s\n' datastore/restic_downloader.rb.stock "$url")
+}
