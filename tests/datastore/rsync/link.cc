@@ -3,6 +3,8 @@
 //
 //   link HOST exec PROGRAM [ARG...]   its stdin, stdout, stderr and status are ours
 //   link HOST ensure                  where the server executable is on HOST
+//   link HOST sftp get|put PATH [OFFSET]    our stdout, our stdin
+//   link HOST sftp list|remove|space PATH
 //
 // TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS.
 
@@ -18,6 +20,7 @@
 #include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
+#include "datastore/rsync/lib/sftp.h"
 
 namespace {
 
@@ -58,6 +61,34 @@ int ensure(const rsync::Target& target) {
   return 0;
 }
 
+int sftp(const rsync::Target& target, const std::string& verb, const std::string& path,
+         std::uint64_t offset) {
+  rsync::Sftp server{std::make_shared<rsync::Session>(target, rsync::Terms{})};
+  std::vector<char> buffer(piece);
+  if (verb == "get") {
+    auto file = server.open(path);
+    if (offset != 0) file.read_at(offset - 1, std::as_writable_bytes(std::span{buffer}.first(1)));
+    while (const auto n = file.read(std::as_writable_bytes(std::span{buffer})))
+      write_all(STDOUT_FILENO, {buffer.data(), n}, "write the output");
+  } else if (verb == "put") {
+    auto file = server.create(path, offset);
+    for (ssize_t n; (n = read(STDIN_FILENO, buffer.data(), buffer.size())) > 0;)
+      file.write(bytes_of({buffer.data(), static_cast<std::size_t>(n)}));
+    file.set_attributes(0640, 1'000'000'000);
+    std::cout << (file.sync() ? "durable" : "written") << "\n";
+    server.sync_directory(path.substr(0, path.rfind('/')));
+  } else if (verb == "list") {
+    for (const auto& [name, info] : server.list(path))
+      std::cout << name << " " << (info.directory ? "directory" : std::to_string(info.size))
+                << "\n";
+  } else if (verb == "remove") {
+    server.remove_tree(path);
+  } else {
+    std::cout << server.space(path).text() << "\n";
+  }
+  return 0;
+}
+
 int run(std::vector<std::string> words) {
   if (words.size() < 2) throw BadRequest{"link HOST VERB ..."};
   const rsync::Target target{.host = words[0], .ssh = rsync::parse_args(environment("ARGS")).ssh};
@@ -65,6 +96,8 @@ int run(std::vector<std::string> words) {
   words.erase(words.begin(), words.begin() + 2);
   if (verb == "exec") return exec(target, words);
   if (verb == "ensure") return ensure(target);
+  if (verb == "sftp" && words.size() >= 2)
+    return sftp(target, words[0], words[1], words.size() > 2 ? std::stoull(words[2]) : 0);
   throw BadRequest{"no such verb: " + verb};
 }
 
