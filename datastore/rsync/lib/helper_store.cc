@@ -5,7 +5,6 @@
 #include <span>
 
 #include "common/command.h"
-#include "common/file.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
 
@@ -16,8 +15,9 @@ using std::chrono::minutes;
 namespace rsync {
 namespace {
 
-constexpr Terms soon{.silence = minutes{1}};    // for questions that cost nothing
-constexpr Terms later{.silence = minutes{60}};  // for what reads or writes disks in silence
+constexpr Terms soon{.silence = minutes{1}};  // for questions that cost nothing
+// For what reads or writes disks in silence: ssh knows whether the server lives.
+constexpr Terms later{.silence = minutes{0}};
 
 Terms with_care(Terms terms, Care care) {
   if (care == Care::undo) terms = {.silence = soon.silence, .shielded = true};
@@ -39,14 +39,6 @@ std::string read_to_end(Link& link) {
     if (text.size() > longest_answer) throw Error{"the answer of the server has no end"};
   }
   return text;
-}
-
-std::map<std::string, std::string> texts_in(const fs::path& directory) {
-  std::map<std::string, std::string> texts;
-  if (directory.empty()) return texts;
-  for (const auto& entry : fs::directory_iterator{directory})
-    texts[entry.path().filename().string()] = read_file(entry.path());
-  return texts;
 }
 
 }  // namespace
@@ -176,11 +168,11 @@ std::string HelperStore::flatten(int vm, const Chain& chain, int keep) try {
 }
 
 std::string HelperStore::verify(int vm, const Chain& chain, const std::string& depth,
-                                const fs::path& known) {
+                                const Texts& known) {
   auto request = about_vm("verify", vm);
   request.chain = chain;
   request.depth = depth;
-  request.known = texts_in(known);
+  request.known = known;
   return ask(request, later);
 }
 

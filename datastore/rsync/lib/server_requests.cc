@@ -15,6 +15,7 @@
 #include "datastore/rsync/lib/receive.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
+#include "datastore/rsync/lib/server_verify.h"
 
 using nlohmann::json;
 
@@ -110,6 +111,8 @@ void serve(const Request& request) {
   if (doing == "remove")
     return answer({{"removed", Repository{request.base, request.vm}.remove(request.names)}});
   if (doing == "receive") return receive(request);
+  if (doing == "verify")
+    return write_all(STDOUT_FILENO, server_verify(request) + "\n", "write the answer");
   throw BadRequest{"the server cannot do '" + one_line(doing) + "'"};
 }
 
