@@ -19,6 +19,10 @@ constexpr Terms soon{.silence = minutes{1}};  // for questions that cost nothing
 // For what reads or writes disks in silence: ssh knows whether the server lives.
 constexpr Terms later{.silence = minutes{0}};
 
+// The program, whose configuration operators know: these links carry little, or what libssh2 would
+// carry no faster.
+LinkOptions by_ssh(Terms terms) { return {.transport = Transport::ssh, .terms = terms}; }
+
 Terms with_care(Terms terms, Care care) {
   if (care == Care::undo) terms = {.silence = soon.silence, .shielded = true};
   return terms;
@@ -71,7 +75,7 @@ Error HelperStore::failure(const std::string& said, int status) const {
 }
 
 HelperStore::Answer HelperStore::try_once(const Request& request, Terms terms) const {
-  const auto link = open_link(settings().target, server(), terms);
+  const auto link = open_link(settings().target, server(), by_ssh(terms));
   Answer answer;
   link->write(bytes_of(encode(request)));
   answer.out = read_to_end(*link);
@@ -129,7 +133,7 @@ void HelperStore::remove(int vm, const std::vector<std::string>& names, Care car
 // What ends early has a status that says why.
 qcow2::Source HelperStore::stream(const Request& request) {
   if (!runs_) ask({.doing = "about"}, soon);
-  const std::shared_ptr<Link> link = open_link(settings().target, server(), later);
+  const std::shared_ptr<Link> link = open_link(settings().target, server(), by_ssh(later));
   link->write(bytes_of(encode(request)));
   return [this, link, ended = false](std::span<std::byte> out) mutable {
     if (ended) return std::size_t{0};
@@ -150,6 +154,8 @@ qcow2::Source HelperStore::open(int vm, const std::string& name, const std::stri
 }
 
 qcow2::Source HelperStore::open_merged(int vm, const Chain& chain, int disk) {
+  if (chain.increments().size() == 1)
+    return open(vm, name_of(chain.last()), disk_file(disk, chain.last()));
   auto request = about_vm("merge", vm);
   request.chain = chain;
   request.disk = disk;
