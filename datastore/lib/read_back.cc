@@ -4,9 +4,11 @@
 #include <deque>
 #include <set>
 
+#include "common/base64.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/sums_file.h"
+#include "common/one/xml.h"
 #include "datastore/lib/checked_file.h"
 #include "datastore/lib/verification.h"
 
@@ -70,8 +72,11 @@ void Verification::read_documents(std::size_t i) {
     if (is_sums_file(name) || disk_id_of(name)) continue;
     const auto text = stored_.document(i, name, increment.problem);
     if (!text) continue;
-    if (name == "vm.xml" && !stored_.is_vm(*text))
+    try {
+      if (name == "vm.xml") Xml{base64_decode(*text)};
+    } catch (const BadRequest&) {
       add_problem(increment.problem, "its vm.xml is damaged");
+    }
   }
 }
 
@@ -79,7 +84,7 @@ std::optional<std::string> Verification::sums_of(std::size_t i, DiskReport& disk
   if (!disk.sums) return std::nullopt;
   const auto name = sums_file(disk.file);
   std::optional<std::string> known;
-  if (const auto it = known_.find(name); it != known_.end()) known = it->second;
+  if (!known_.empty()) known = read_file_if_any(known_ / name);
   auto stored = file_of(i, name);
   if (known && stored && *known != *stored)
     disk.problem =

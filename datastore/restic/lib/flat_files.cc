@@ -6,7 +6,7 @@
 
 #include "common/error.h"
 #include "common/number.h"
-#include "datastore/restic/lib/flat_result.h"
+#include "datastore/lib/flat_result.h"
 #include "datastore/restic/lib/restic_version.h"
 #include "datastore/restic/lib/scratch.h"
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/sums.h"
+#include "datastore/rsync/lib/sparse_writer.h"
 
 namespace rsync {
 
@@ -59,15 +60,12 @@ class ReceiveSink {
   template <class Work>
   void work(Queue& queue, Work each) noexcept;
   void write(const Chunk& chunk);
-  void write_range(std::uint64_t offset, std::span<const std::byte> bytes);
-  void start_writeback();
   void end();
 
   const Target target_;
   sums::Hash hash_;
   std::uint64_t size_;
-  std::uint64_t written_;  // by the thread, as far as it has come
-  std::uint64_t flushed_;  // the system has been asked to write what is before
+  SparseWriter writer_;
 
   std::mutex mutex_;
   std::condition_variable moved_;
@@ -76,7 +74,7 @@ class ReceiveSink {
   std::size_t under_way_ = 0;  // buffers
   bool over_ = false;
   std::exception_ptr failure_;
-  std::jthread hasher_, writer_;
+  std::jthread hash_thread_, write_thread_;
 };
 
 }  // namespace rsync

@@ -14,8 +14,9 @@
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/receive.h"
 #include "datastore/rsync/lib/receive_hash.h"
+#include "datastore/rsync/lib/server_chain.h"
+#include "datastore/rsync/lib/server_flatten.h"
 #include "datastore/rsync/lib/server_repository.h"
-#include "datastore/rsync/lib/server_verify.h"
 
 using nlohmann::json;
 
@@ -71,6 +72,21 @@ void read(const Request& request) {
   }
 }
 
+void merge_disk(const Request& request) {
+  const auto vm = Repository{request.base, request.vm}.at();
+  const auto files = OpenChain::open(vm, request.chain).files(request.disk);
+  Output output;
+  merge(files, qcow2::Hidden::left_out).write([&](std::span<const std::byte> bytes) {
+    output.write(bytes);
+  });
+}
+
+void flatten_chain(const Request& request) {
+  const auto vm = Repository{request.base, request.vm}.at();
+  const auto done = flatten(vm, request.chain, request.keep);
+  answer({{"mib", done.mib}, {"chain", done.chain.text()}});
+}
+
 void receive(const Request& request) {
   const auto input = [](std::span<std::byte> out) {
     for (;;) {
@@ -110,9 +126,9 @@ void serve(const Request& request) {
   if (doing == "read") return read(request);
   if (doing == "remove")
     return answer({{"removed", Repository{request.base, request.vm}.remove(request.names)}});
+  if (doing == "merge") return merge_disk(request);
+  if (doing == "flatten") return flatten_chain(request);
   if (doing == "receive") return receive(request);
-  if (doing == "verify")
-    return write_all(STDOUT_FILENO, server_verify(request) + "\n", "write the answer");
   throw BadRequest{"the server cannot do '" + one_line(doing) + "'"};
 }
 

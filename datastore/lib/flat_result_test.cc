@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/flat_result.h"
+#include "datastore/lib/flat_result.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-namespace restic {
 namespace {
 
 TEST(FlatResult, SaysThatTheDisksHoldEverything) {
@@ -31,4 +30,3 @@ TEST(FlatResult, LeavesAloneWhatItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace restic

@@ -6,13 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace restic {
-
 inline constexpr const char* result_document = "vmvault.json";
 
 // What a capture has said of its increment (the document above), for the merged one that takes its
 // place: its disks hold everything, and have these sizes by their ids.  As it is if it is not such
 // a document.
 std::string flat_result(std::string_view document, const std::map<int, std::uint64_t>& sizes);
-
-}  // namespace restic

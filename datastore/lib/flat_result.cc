@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/restic/lib/flat_result.h"
+#include "datastore/lib/flat_result.h"
 
 #include <nlohmann/json.hpp>
-
-namespace restic {
 
 std::string flat_result(std::string_view document, const std::map<int, std::uint64_t>& sizes) try {
   auto result = nlohmann::json::parse(document);
@@ -20,5 +18,3 @@ std::string flat_result(std::string_view document, const std::map<int, std::uint
 } catch (const nlohmann::json::exception&) {
   return std::string{document};
 }
-
-}  // namespace restic

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a merged increment consists of, on the server.
+#pragma once
+
+#include <cstdint>
+
+#include "datastore/rsync/lib/server_chain.h"
+
+namespace rsync {
+
+// Into the empty directory `to`, durable: the merged disks, the documents of the last increment,
+// and side files if the first one has them.  Throws Error, Full, Cancelled.
+void write_flat(const OpenChain& chain, const Dir& to);
+
+// Of the files of its disks, rounded up; at least 1.
+std::uint64_t disk_mib(const Dir& backup);
+
+}  // namespace rsync
