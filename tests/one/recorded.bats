@@ -35,7 +35,8 @@ setup() {
 
 # recorded FILE: as if it had happened here
 recorded() {
-    sed -e "s#/var/lib/one#$ONE#g; s/node1/localhost/g" \
+    sed -e "s#/var/lib/one#$ONE#g; s/node1/localhost/g; s/bkp1/localhost/g" \
+        -e "s#\(<RSYNC_USER>\).*\(</RSYNC_USER>\)#\1$(id -un)\2#" \
         -e 's#<RESTIC_SFTP_SERVER>.*</RESTIC_SFTP_SERVER>#<RESTIC_BACKEND>LOCAL</RESTIC_BACKEND>#' \
         "${MAPPING[@]}" "$RECORDED/$1"
 }
@@ -43,7 +44,7 @@ recorded() {
 # step NAME FILE: an executable of the VM's MAD, which gives it plain XML
 step() { recorded "$2" | "$BUILD/$1" "${WORDS[@]}"; }
 # ask NAME ID FILE: one of the datastore's MAD, which gives it base64
-ask() { recorded "$3" | base64 -w 0 | "$BUILD/datastore/restic/$1" "$2"; }
+ask() { recorded "$3" | base64 -w 0 | "$BUILD/datastore/${MAD:-restic}/$1" "$2"; }
 
 # said_well: what it said on stderr is for the logs
 said_well() {
@@ -116,6 +117,41 @@ one.template.allocate oneadmin []' ]
     REMOTES=$BUILD "$FIXTURES/downloader.sh" "$url" "$BATS_TEST_TMPDIR/image"
     qemu-img check -q "$BATS_TEST_TMPDIR/image"
     [ "$(virtual_size "$BATS_TEST_TMPDIR/image")" -eq $((16 * 65536)) ]
+}
+
+# The same on a server of the rsync datastore, where the core's own driver has stored the chain.
+with_rsync_chain() {
+    MAD=rsync
+    [ -x "$BUILD/datastore/rsync/restore" ] || skip 'there is no rsync datastore'
+    local n=1 name to
+    for name in 3e6959 3867ea cd400e; do
+        to=$ONE/datastores/103/2/$name
+        mkdir -p "$to"
+        qemu-img create -q -f qcow2 "$to/disk.0.$n" 1M
+        qemu-io -f qcow2 -c "write -q -P $n $((n * 64))k 100k" "$to/disk.0.$n"
+        recorded vm.xml | base64 >"$to/vm.xml"
+        n=$((n + 1))
+    done
+    recorded rsync-stat.xml | xmllint --xpath /DS_DRIVER_ACTION_DATA/DATASTORE - >"$ONED/datastores/103.xml"
+}
+
+@test "an image of the rsync datastore is restored, with the API calls that were recorded" {
+    with_rsync_chain
+    echo 12 >"$ONED/last"
+    run -0 --separate-stderr ask restore 6 rsync-restore.xml
+    # Recorded: "1 13".
+    [ "$output" = '14 13' ]
+    said_well
+    diff <(recorded rsync-image.allocate) "$ONED/made.image/13"
+    diff <(recorded rsync-template.allocate) "$ONED/made.template/14"
+    run -0 --separate-stderr ask stat 7 rsync-stat.xml
+    [ "$output" = 1024 ]
+    url=$(recorded rsync-image.allocate | sed -n 's/^PATH = "\(.*\)"/\1/p')
+    REMOTES=$BUILD "$FIXTURES/downloader.sh" "$url" "$BATS_TEST_TMPDIR/image"
+    for n in 1 2 3; do
+        qemu-io -r -f qcow2 -c "read -P $n $((n * 64))k 64k" "$BATS_TEST_TMPDIR/image" >"$BATS_TEST_TMPDIR/said"
+        run -1 grep failed "$BATS_TEST_TMPDIR/said"
+    done
 }
 
 @test "KEEP_LAST is reached: the oldest become one" {

@@ -171,6 +171,24 @@ disk.0.snap" ]
     one_line "restore_host begin on bk1: the directory of VM 12, '$MACHINE/none', does not exist"
 }
 
+@test "with another's driver of the datastore: its ls, and the core's downloader.sh" {
+    local tree=$BATS_TEST_TMPDIR/tree seen=$BATS_TEST_TMPDIR/seen
+    mkdir -p "$tree"/{tm/ssh,tm/host,datastore/restic}
+    cp "$BUILD/tm/ssh/restore" "$tree/tm/ssh"
+    cp "$BUILD/tm/host/restore_host" "$tree/tm/host"
+    printf '#!/bin/bash\ntee %q | %q "$@"\n' "$seen" "$BUILD/datastore/restic/ls" >"$tree/datastore/restic/ls"
+    chmod +x "$tree/datastore/restic/ls"
+    ln -s "$FIXTURES/downloader.sh" "$tree/datastore/downloader.sh"
+    ln -s "$BUILD/datastore/restic_downloader.rb" "$tree/datastore/restic_downloader.rb"
+    plain_disks
+    REMOTES=$tree "$tree/tm/ssh/restore" "localhost:$MACHINE" 12 57 0 -1
+    holds 0 0
+    holds 2 0
+    tidy
+    [ "$(xmllint --xpath 'concat(name(/*), name(/*/*[1]), name(/*/*[2]), name(/*/*[3]), //VM/NAME)' "$seen")" = \
+        "DS_DRIVER_ACTION_DATADATASTOREVMIMAGEit's \"a\" VM" ]
+}
+
 @test "a VM that takes its disks for raw gets them so" {
     DRIVER=raw
     machine >"$ONED/vms/12.xml"
