@@ -5,6 +5,8 @@
 PREFIX   ?= /usr/local
 # The tree of actions.  On an OpenNebula front-end: make install REMOTES=/var/lib/one/remotes
 REMOTES  ?= $(PREFIX)/libexec/vmvault
+# Of its drivers: MADS=/usr/lib/one/mads
+MADS     ?= $(PREFIX)/libexec/vmvault/mads
 MANDIR   ?= $(PREFIX)/share/man
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
 DESTDIR  ?=
@@ -40,9 +42,10 @@ SOURCES  := $(wildcard common/*.cc common/*/*.cc $(foreach l,$(LAYERS),$l/lib/*.
 TESTS    := $(filter %_test.cc,$(SOURCES))
 UNITS    := $(filter-out %_test.cc,$(SOURCES))
 
-# What a front-end calls, and what a person or init calls.
+# What a front-end calls, what it starts once and talks to by lines, and what a person or init calls.
 ACTIONS  := $(filter-out drivers/%,$(PROGRAMS))
-COMMANDS := $(filter drivers/%,$(PROGRAMS))
+DRIVERS  := $(filter drivers/datastore/% drivers/tm/% drivers/vmm/%,$(PROGRAMS))
+COMMANDS := $(filter-out $(ACTIONS) $(DRIVERS),$(PROGRAMS))
 # Other names of the same executables: words 1, 3, 5... exist, the word after each is its alias.
 ALIAS_ROWS := $(shell sed 's/\#.*//; /^ *$$/d; s/  */:/; s/ *$$//' share/aliases)
 ALIASES    := $(foreach r,$(ALIAS_ROWS),$(lastword $(subst :, ,$r)))
@@ -163,6 +166,7 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
 	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
+	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
 	@scripts/install --units $(REMOTES) $(DESTDIR)$(UNITDIR) $(SYSTEMD)
@@ -170,6 +174,7 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 
 uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
+	@scripts/install --remove $(DESTDIR)$(dir $(MADS)) $(addprefix $(notdir $(MADS))/,$(notdir $(DRIVERS)))
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \

@@ -14,7 +14,9 @@
 class Running {
  public:
   // Takes the place of what a dead process left; an Error, naming the VM and the pid, when a
-  // living one is in this phase for this VM.
+  // living one is in this phase for this VM.  From then on, in the phases that a cancel ends
+  // ("prebackup" and "backup"), ps calls this process "ruby": so OpenNebula's own backup_cancel
+  // finds it.  For the first thread.
   Running(int vm_id, const std::string& phase);
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

@@ -2,8 +2,7 @@
 // Ends the running backup of a VM.  The backup itself removes what it has made so far.
 
 #include "common/one/action.h"
-#include "common/one/running.h"
-#include "common/one/vm.h"
+#include "datastore/lib/cancel.h"
 
 namespace {
 
@@ -14,11 +13,12 @@ constexpr Contract contract{
     .input = Input::xml,
     .reply = "Nothing.",
     .description =
-        "Asks the prebackup and the backup of this very VM to end; its postbackup, which gives the "
-        "guest its peace back, is left alone.  A VM without a running backup is a success."};
+        "Asks the prebackup and the backup of this very VM to end, also those of OpenNebula's own "
+        "drivers (by their command lines, word by word); its postbackup, which gives the guest its "
+        "peace back, is left alone.  A VM without a running backup is a success."};
 
 std::string cancel(const Request& request) {
-  stop_workers(Vm::parse(request.xml().root()).id, {"prebackup", "backup"});
+  datastore::cancel_backup(request);
   return "";
 }
 
