@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmm/lib/backups.h"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+
+#include "common/command.h"
+#include "common/error.h"
+#include "drivers/lib/mad.h"
+#include "drivers/vmm/lib/keeper.h"
+#include "drivers/vmm/lib/waits.h"
+
+namespace fs = std::filesystem;
+
+namespace front {
+namespace {
+
+// How often the lock of a backup is tried whose keeper is none of our children, in milliseconds.
+constexpr int look_again = 500;
+
+std::string self() { return fs::read_symlink("/proc/self/exe"); }
+
+bool is_success(const std::string& line) { return line.starts_with("BACKUP SUCCESS "); }
+
+}  // namespace
+
+Backups::Backups(Places places, Outbound& out)
+    : places_{std::move(places)}, out_{out}, changes_{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)} {
+  fs::create_directories(places_.records);
+  fs::permissions(places_.records, fs::perms::owner_all);
+  adopt();
+}
+
+void Backups::log(char severity, std::int64_t vm_id, const std::string& text) {
+  out_.line(mad::log_line(severity, vm_id, text));
+}
+
+void Backups::begin(const mad::Message& message) {
+  const std::int64_t id = *message.id;
+  drop(id);
+  for (const auto& record : Record::all(places_.records))
+    if (record.vm_id() == id && record.try_lock()) forget(record);
+  try {
+    const auto record = Record::make(places_.records, id);
+    // Held until the keeper has ended, whatever becomes of us.
+    const auto lock = record.try_lock();
+    if (!lock) throw Error{"cannot lock '" + record.path().string() + "'"};
+    fcntl(lock->fd(), F_SETFD, 0);
+    auto words = keeper_words(record, lock->fd(), places_.slots);
+    words.insert(words.begin(), self());
+    inotify_add_watch(changes_.get(), record.path().c_str(), IN_MODIFY);
+    auto& kept = kept_.emplace_back(Kept{.record = record});
+    kept.keeper.emplace(mad::Order{.argv = words, .input = message.payload},
+                        [this, id](auto line) { log('W', id, std::string{line}); });
+  } catch (const Error& e) {
+    std::erase_if(kept_,
+                  [&](const Kept& kept) { return kept.record.vm_id() == id && !kept.keeper; });
+    out_.line(mad::answer("BACKUP", false, id, e.what()));
+  }
+}
+
+bool Backups::cancel(const mad::Message& message) {
+  const std::int64_t id = *message.id;
+  bool ours = false;
+  for (auto& kept : kept_) {
+    if (kept.record.vm_id() != id || kept.over) continue;
+    ours = true;
+    stop(kept);
+  }
+  if (!ours) return false;
+  const std::vector<std::string> argv{places_.remotes / "vmm/kvm/backup_cancel",
+                                      std::to_string(id)};
+  const auto report = std::make_shared<mad::Report>(
+      id, Command{argv}.display(), [this](auto line) { out_.line(std::string{line}); });
+  const auto next = [=, this](const mad::Outcome* last,
+                              std::string_view error) -> std::optional<mad::Order> {
+    if (!last && error.empty()) return mad::Order{.argv = argv, .input = message.payload};
+    const bool good = last && last->status == 0 && !last->late;
+    out_.line(mad::answer("BACKUPCANCEL", good, id, last ? report->info(*last) : error));
+    return std::nullopt;
+  };
+  cancels_.add({.id = id, .next = next, .said = [report](auto line) { report->take(line); }});
+  return true;
+}
+
+void Backups::drop(std::int64_t vm_id) {
+  for (auto& kept : kept_) {
+    if (kept.record.vm_id() != vm_id) continue;
+    kept.record.unwant();
+    kept.question.reset();
+    if (!kept.over) stop(kept);
+  }
+}
+
+void Backups::adopt() {
+  for (const auto& record : Record::all(places_.records)) {
+    if (record.sent_long_ago()) {
+      record.remove();
+      continue;
+    }
+    inotify_add_watch(changes_.get(), record.path().c_str(), IN_MODIFY);
+    kept_.push_back({.record = record});
+  }
+}
+
+void Backups::stop(Kept& kept) {
+  if (kept.keeper) return kept.keeper->ask(SIGTERM);
+  // Its number is there a moment after it has begun.
+  const auto keeper = kept.record.keeper();
+  kept.to_stop = !keeper;
+  if (keeper) keeper->signal(SIGTERM);
+}
+
+bool Backups::has_ended(Kept& kept) {
+  if (kept.to_stop) stop(kept);
+  return kept.keeper ? kept.keeper->advance().has_value() : kept.record.try_lock().has_value();
+}
+
+bool Backups::go_on(Kept& kept) {
+  // Before we look whether it has ended: what is written later is read then.
+  const bool ended = kept.over || has_ended(kept);
+  if (const auto lines = kept.record.take_log(); !lines.empty()) out_.line(lines);
+  if (!ended) return false;
+  if (!kept.over) {
+    kept.over = true;
+    return close(kept);
+  }
+  if (kept.record.unwanted()) return close(kept);
+  if (!kept.question) return true;
+  const auto answer = kept.question->advance();
+  return answer && judge(kept, answer->status);
+}
+
+bool Backups::close(Kept& kept) {
+  const Record& record = kept.record;
+  if (!record.result() && !record.sent())
+    record.finish(
+        mad::answer("BACKUP", false, record.vm_id(), "the backup ended without a result"));
+  if (record.unwanted()) {
+    forget(record);
+    return true;
+  }
+  if (kept.keeper) {
+    deliver(record);
+    return true;
+  }
+  kept.question.emplace(mad::Order{.argv = {self(), "--waits", std::to_string(record.vm_id())}},
+                        [](auto) {});
+  return false;
+}
+
+bool Backups::judge(Kept& kept, int answer) {
+  const Record& record = kept.record;
+  // Not sent and nobody knows: the core would otherwise wait for ever.
+  const bool unknown =
+      answer != static_cast<int>(Waits::yes) && answer != static_cast<int>(Waits::no);
+  if (answer == static_cast<int>(Waits::yes) || (unknown && record.result()))
+    deliver(record);
+  else
+    forget(record);
+  return true;
+}
+
+void Backups::deliver(const Record& record) {
+  const auto line = record.result() ? record.result() : record.sent();
+  if (line) out_.line(*line, [record] { record.mark_sent(); });
+}
+
+void Backups::forget(const Record& record) {
+  const auto result = record.result();
+  if (result && is_success(*result))
+    log('W', record.vm_id(),
+        "a backup is stored, but OpenNebula does not wait for it any more: " + *result);
+  record.remove();
+}
+
+void Backups::watch(std::vector<pollfd>& fds) const {
+  fds.push_back({changes_.get(), POLLIN, 0});
+  cancels_.watch(fds);
+  for (const auto& kept : kept_) {
+    if (kept.keeper && !kept.over) kept.keeper->watch(fds);
+    if (kept.question) kept.question->watch(fds);
+  }
+}
+
+int Backups::timeout() const {
+  const bool looks = std::any_of(kept_.begin(), kept_.end(), [](const Kept& kept) {
+    return (!kept.keeper && !kept.over) || kept.to_stop || (kept.over && !kept.question);
+  });
+  const int other = cancels_.timeout();
+  return !looks ? other : other == -1 ? look_again : std::min(other, look_again);
+}
+
+void Backups::advance() {
+  char buffer[65536];
+  while (read(changes_.get(), buffer, sizeof buffer) > 0) {
+  }
+  cancels_.advance();
+  std::erase_if(kept_, [this](Kept& kept) { return go_on(kept); });
+}
+
+void Backups::let_go() noexcept {
+  for (auto& kept : kept_)
+    if (kept.keeper && !kept.over) kept.keeper->let_go();
+  cancels_.let_go();
+}
+
+}  // namespace front

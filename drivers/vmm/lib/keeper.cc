@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmm/lib/keeper.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "common/cancel.h"
+#include "common/command.h"
+#include "common/confine.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/lib/mad_environment.h"
+#include "drivers/lib/mad_message.h"
+
+namespace fs = std::filesystem;
+
+namespace front {
+namespace {
+
+// The undo of a cancelled backup has deadlines of its own.
+constexpr std::chrono::hours patience{6};
+
+std::string read_all(int fd) {
+  std::string text;
+  char buffer[65536];
+  for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) != 0;) {
+    if (n == -1 && errno != EINTR) throw system_error("read the request", errno);
+    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+// A descriptor that survives exec.
+int pass_on(const std::string& request) {
+  const int fd = memfd_create("request", 0);
+  if (fd == -1) throw system_error("keep the request", errno);
+  write_all(fd, request, "keep the request");
+  lseek(fd, 0, SEEK_SET);
+  return fd;
+}
+
+[[noreturn]] void become(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::signal(SIGPIPE, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &cancel::original_mask(), nullptr);
+  execvp(argv[0], argv.data());
+  throw system_error("run '" + words.front() + "'", errno);
+}
+
+// Whoever ends the unit or session of the driver must not end the backup.
+void move_apart(const Record& record, const std::vector<std::string>& words,
+                const std::string& request) {
+  auto place = confine::enter(
+      {.group = "keeper", .limits = {}, .directory = record.path(), .outlives = true});
+  if (place.prefix.empty()) return;
+  auto line = std::move(place.prefix);
+  line.push_back(fs::read_symlink("/proc/self/exe"));
+  line.emplace_back("--keep");
+  line.insert(line.end(), words.begin(), words.end());
+  line.push_back(std::to_string(pass_on(request)));
+  become(std::move(line));
+}
+
+FileLock wait_for_slot(const fs::path& directory, int slots) {
+  for (;;) {
+    for (int slot = 0; slot < slots; ++slot)
+      if (auto lock = FileLock::try_lock(directory / ("slot." + std::to_string(slot))))
+        return *std::move(lock);
+    pollfd cancelled{cancel::fd(), POLLIN, 0};
+    poll(&cancelled, 1, 200);
+    cancel::check();
+  }
+}
+
+// What vmm/kvm/backup says besides its answer.
+class Listener {
+ public:
+  explicit Listener(const Record& record)
+      : log_{open_file(record.path() / "log", O_WRONLY | O_CREAT | O_APPEND)},
+        vm_id_{record.vm_id()} {}
+
+  void take(std::string_view line) {
+    const auto said = mad::parse_said(line);
+    if (!said.severity) {
+      plain_ += said.text;
+      return;
+    }
+    // "backup: Successfully execute ...": other tools look for the words without the program.
+    constexpr std::string_view program = "backup: ";
+    std::string_view text = said.text;
+    if (text.starts_with(program)) text.remove_prefix(program.size());
+    write_all(log_.get(), mad::log_line(*said.severity, vm_id_, text), "write the log");
+  }
+  const std::string& plain() const { return plain_; }
+
+ private:
+  Fd log_;
+  std::int64_t vm_id_;
+  std::string plain_;
+};
+
+// The line for the core.
+std::string run(const Record& record, const fs::path& remotes, std::string request, int slots) {
+  const std::string id = std::to_string(record.vm_id());
+  Listener listener{record};
+  const auto failure = [&](const std::string& otherwise) {
+    const auto& said = listener.plain();
+    return mad::answer("BACKUP", false, record.vm_id(), said.empty() ? otherwise : said);
+  };
+  try {
+    const fs::path directory = record.path().parent_path();
+    const auto turn = FileLock::lock(directory / (id + ".lock"), patience, "VM " + id);
+    const auto slot = wait_for_slot(directory, slots);
+    // Nobody would hear of what it does if we were killed: it then ends as if it were cancelled.
+    Command backup{"setpriv", "--pdeathsig", "TERM", "--", (remotes / "vmm/kvm/backup").string()};
+    backup.arg(id).input(std::move(request)).err_lines([&](auto line) { listener.take(line); });
+    const auto done = backup.stop_with({SIGTERM, patience}).answer_counts().run();
+    if (done.ok()) return mad::answer("BACKUP", true, record.vm_id(), done.out);
+    return failure("the backup failed with status " + std::to_string(done.status));
+  } catch (const Error& e) {
+    return failure(e.what());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> keeper_words(const Record& record, int lock, int slots) {
+  return {"--keep", record.path(), std::to_string(lock), std::to_string(slots)};
+}
+
+int keep(const std::vector<std::string>& words, const fs::path& remotes) {
+  const auto record = words.empty() ? std::nullopt : Record::at(words[0]);
+  const auto lock = parse_int(words.size() > 1 ? words[1] : "", 3);
+  const auto slots = parse_int(words.size() > 2 ? words[2] : "", 1);
+  if (!record || !lock || !slots || words.size() > 4) throw BadRequest{"not the words of a keeper"};
+  const bool moved = words.size() == 4;
+  std::string request = read_all(moved ? parse_int(words[3], 3).value_or(-1) : STDIN_FILENO);
+  if (!moved) {
+    mad::step_back();
+    move_apart(*record, words, request);
+  }
+  fcntl(*lock, F_SETFD, FD_CLOEXEC);  // it is ours alone from now on
+  record->keep();
+  record->finish(run(*record, remotes, std::move(request), *slots));
+  confine::leave();
+  return 0;
+}
+
+}  // namespace front
