@@ -34,7 +34,15 @@ void add_problem(std::string& problem, const std::string& text) {
   problem += (problem.empty() ? "" : "; ") + text;
 }
 
-Verification::Verification(StoredChain& stored, const Chain& chain, fs::path known)
+Texts texts_in(const fs::path& directory) {
+  Texts texts;
+  if (directory.empty()) return texts;
+  for (const auto& entry : fs::directory_iterator{directory})
+    texts[entry.path().filename().string()] = read_file(entry.path());
+  return texts;
+}
+
+Verification::Verification(StoredChain& stored, const Chain& chain, Texts known)
     : stored_{stored}, known_{std::move(known)} {
   for (const auto& one : chain.increments())
     report_.increments.push_back(
@@ -58,8 +66,9 @@ void Verification::learn(std::size_t i) {
   auto& part = parts_[i];
   auto& increment = report_.increments[i];
   std::optional<std::string> text;
-  if (!known_.empty())
-    text = read_file_if_any(known_ / ("vmvault.json." + std::to_string(increment.id)));
+  if (const auto it = known_.find("vmvault.json." + std::to_string(increment.id));
+      it != known_.end())
+    text = it->second;
   if (!text) text = file_of(i, "vmvault.json");
   if (!text) return;
   part.result = parsed(*text, increment.problem);
@@ -118,8 +127,7 @@ void Verification::check_sums(const Part& part, DiskReport& disk) const {
   if (part.merged) return;
   const auto& sizes = part.files;
   const auto stored = sizes.find(sums_file(disk.file));
-  disk.sums =
-      stored != sizes.end() || (!known_.empty() && fs::exists(known_ / sums_file(disk.file)));
+  disk.sums = stored != sizes.end() || known_.contains(sums_file(disk.file));
   if (stored != sizes.end() && stored->second != sums::size(disk.size) && disk.problem.empty())
     disk.problem = "the checksums of " + disk.file + " have the wrong size";
 }

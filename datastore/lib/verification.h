@@ -64,6 +64,8 @@ class StoredChain {
   // The text of a small one; nullopt as above.
   virtual std::optional<std::string> document(std::size_t i, const std::string& file,
                                               std::string& problem) = 0;
+  // Is this the text of a vm.xml?
+  virtual bool is_vm(const std::string& text) const = 0;
   // Begins to read one.  What the source throws is taken for a fault of the file.
   virtual qcow2::Source open(std::size_t i, const std::string& file) = 0;
   // Throws Error when the place cannot be used (any more): what could not be read meanwhile may be
@@ -71,12 +73,15 @@ class StoredChain {
   virtual void insist() = 0;
 };
 
+using Texts = std::map<std::string, std::string>;
+// The files of a directory, by name; of "": none.
+Texts texts_in(const std::filesystem::path& directory);
+
 class Verification {
  public:
-  // `known`: a directory with what the caller has from the capture, which counts more than what
-  // lies in the repository: sums.<disk>.<increment>, vmvault.json.<increment>; each may be missing.
-  // Empty: nothing.
-  Verification(StoredChain& stored, const Chain& chain, std::filesystem::path known);
+  // `known`: what the caller has from the capture, by name, which counts more than what is stored:
+  // sums.<disk>.<increment>, vmvault.json.<increment>; each may be missing.
+  Verification(StoredChain& stored, const Chain& chain, Texts known);
 
   // What costs little: the check of the place; that each increment is there, with each file in its
   // size.  Throws Error where that cannot be known, Cancelled.
@@ -107,7 +112,7 @@ class Verification {
   void read_disk(int id, Progress& progress);
 
   StoredChain& stored_;
-  std::filesystem::path known_;
+  Texts known_;
   std::vector<Part> parts_;  // of the increments
   std::uint64_t read_ = 0;   // bytes of disks
   Report report_;

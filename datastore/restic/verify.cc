@@ -48,7 +48,7 @@ std::string verify(const Request& request) {
   const auto& known = request["DIRECTORY"];
   const auto restic = restic::open(image);
   restic::Snapshots snapshots{restic, chain};
-  Verification verification{snapshots, chain, known.empty() ? "" : normal_path(known)};
+  Verification verification{snapshots, chain, texts_in(known.empty() ? "" : normal_path(known))};
   verification.check_structure();
   if (depth == "data") verification.read_data();
   return verification.report().to_json();

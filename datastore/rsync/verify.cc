@@ -38,7 +38,8 @@ std::string verify(const Request& request) {
     throw BadRequest{"the argument DEPTH is neither structure nor data: '" + one_line(depth) + "'"};
   const BackupImage image{request.xml()};
   const auto chain = image.chain().up_to(static_cast<int>(request.number("INCREMENT_ID")));
-  const auto known = request["DIRECTORY"].empty() ? "" : normal_path(request["DIRECTORY"]);
+  const auto& directory = request["DIRECTORY"];
+  const auto known = texts_in(directory.empty() ? "" : normal_path(directory));
   std::string reply;
   rsync::with_store(rsync::Settings{image.datastore()}, [&](rsync::Store& store) {
     reply = store.verify(image.vm_id(), chain, depth, known);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/base64.h"
+#include "common/one/xml.h"
 #include "datastore/restic/lib/dump.h"
 
 namespace restic {
@@ -78,6 +80,12 @@ std::optional<StoredChain::Sizes> Snapshots::files(std::size_t i, std::string& p
 std::optional<std::string> Snapshots::document(std::size_t i, const std::string& file,
                                                std::string& problem) {
   return ask({"dump", "--quiet", ids_[i], paths_[i].at(file)}, file, problem);
+}
+
+bool Snapshots::is_vm(const std::string& text) const try {
+  return Xml{base64_decode(text)}.root().name() == "VM";
+} catch (const BadRequest&) {
+  return false;
 }
 
 qcow2::Source Snapshots::open(std::size_t i, const std::string& file) {

@@ -19,6 +19,7 @@ class Snapshots : public StoredChain {
   std::optional<std::string> document(std::size_t i, const std::string& file,
                                       std::string& problem) override;
   qcow2::Source open(std::size_t i, const std::string& file) override;
+  bool is_vm(const std::string& text) const override;
   void insist() override { restic_.insist(); }
 
  private:

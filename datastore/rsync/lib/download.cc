@@ -14,19 +14,15 @@
 namespace rsync {
 namespace {
 
-std::string file_of(int disk, const Increment& increment) {
-  return "disk." + std::to_string(disk) + "." + std::to_string(increment.id);
-}
-
 void require_files(const Store::Listing& found, const Chain& chain, int disk) {
   for (const auto& one : chain.increments())
-    if (!found.at(one.source).contains(file_of(disk, one)))
-      throw Error{"the backup " + one.source + " has no file '" + file_of(disk, one) + "'"};
+    if (!found.at(one.source).contains(disk_file(disk, one)))
+      throw Error{"the backup " + one.source + " has no file '" + disk_file(disk, one) + "'"};
 }
 
 bool have_sums(const Chain& chain, int disk) {
   for (const auto& one : chain.increments())
-    if (known_sums(file_of(disk, one))) return true;
+    if (known_sums(disk_file(disk, one))) return true;
   return false;
 }
 
@@ -35,7 +31,7 @@ bool have_sums(const Chain& chain, int disk) {
 bool stream_checked(Store& store, int vm, const Chain& chain, int disk) {
   std::vector<qcow2::StreamReader> readers;
   for (const auto& one : chain.increments()) {
-    const auto file = file_of(disk, one);
+    const auto file = disk_file(disk, one);
     const auto failed = std::make_shared<bool>(false);
     const auto source = [failed, inner = checked(file, store.open(vm, one.source, file))](
                             std::span<std::byte> out) {
@@ -71,7 +67,8 @@ void stream_disk(Store& store, const DiskUrl& url) {
   require_files(found, url.chain, disk);
   const bool few = url.chain.increments().size() <= store.most_open();
   if (few && have_sums(url.chain, disk) && stream_checked(store, vm, url.chain, disk)) return;
-  pass_on(store.open_merged(vm, url.chain, disk), file_of(disk, url.chain.last()), Content::image);
+  pass_on(store.open_merged(vm, url.chain, disk), disk_file(disk, url.chain.last()),
+          Content::image);
 }
 
 void write_document(Store& store, const DiskUrl& url, const std::string& name) {

@@ -5,7 +5,6 @@
 #include <span>
 
 #include "common/command.h"
-#include "common/file.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
 
@@ -16,8 +15,13 @@ using std::chrono::minutes;
 namespace rsync {
 namespace {
 
-constexpr Terms soon{.silence = minutes{1}};    // for questions that cost nothing
-constexpr Terms later{.silence = minutes{60}};  // for what reads or writes disks in silence
+constexpr Terms soon{.silence = minutes{1}};  // for questions that cost nothing
+// For what reads or writes disks in silence: ssh knows whether the server lives.
+constexpr Terms later{.silence = minutes{0}};
+
+// The program, whose configuration operators know: these links carry little, or what libssh2 would
+// carry no faster.
+LinkOptions by_ssh(Terms terms) { return {.transport = Transport::ssh, .terms = terms}; }
 
 Terms with_care(Terms terms, Care care) {
   if (care == Care::undo) terms = {.silence = soon.silence, .shielded = true};
@@ -39,14 +43,6 @@ std::string read_to_end(Link& link) {
     if (text.size() > longest_answer) throw Error{"the answer of the server has no end"};
   }
   return text;
-}
-
-std::map<std::string, std::string> texts_in(const fs::path& directory) {
-  std::map<std::string, std::string> texts;
-  if (directory.empty()) return texts;
-  for (const auto& entry : fs::directory_iterator{directory})
-    texts[entry.path().filename().string()] = read_file(entry.path());
-  return texts;
 }
 
 }  // namespace
@@ -79,7 +75,7 @@ Error HelperStore::failure(const std::string& said, int status) const {
 }
 
 HelperStore::Answer HelperStore::try_once(const Request& request, Terms terms) const {
-  const auto link = open_link(settings().target, server(), terms);
+  const auto link = open_link(settings().target, server(), by_ssh(terms));
   Answer answer;
   link->write(bytes_of(encode(request)));
   answer.out = read_to_end(*link);
@@ -137,7 +133,7 @@ void HelperStore::remove(int vm, const std::vector<std::string>& names, Care car
 // What ends early has a status that says why.
 qcow2::Source HelperStore::stream(const Request& request) {
   if (!runs_) ask({.doing = "about"}, soon);
-  const std::shared_ptr<Link> link = open_link(settings().target, server(), later);
+  const std::shared_ptr<Link> link = open_link(settings().target, server(), by_ssh(later));
   link->write(bytes_of(encode(request)));
   return [this, link, ended = false](std::span<std::byte> out) mutable {
     if (ended) return std::size_t{0};
@@ -158,6 +154,8 @@ qcow2::Source HelperStore::open(int vm, const std::string& name, const std::stri
 }
 
 qcow2::Source HelperStore::open_merged(int vm, const Chain& chain, int disk) {
+  if (chain.increments().size() == 1)
+    return open(vm, name_of(chain.last()), disk_file(disk, chain.last()));
   auto request = about_vm("merge", vm);
   request.chain = chain;
   request.disk = disk;
@@ -176,11 +174,11 @@ std::string HelperStore::flatten(int vm, const Chain& chain, int keep) try {
 }
 
 std::string HelperStore::verify(int vm, const Chain& chain, const std::string& depth,
-                                const fs::path& known) {
+                                const Texts& known) {
   auto request = about_vm("verify", vm);
   request.chain = chain;
   request.depth = depth;
-  request.known = texts_in(known);
+  request.known = known;
   return ask(request, later);
 }
 

@@ -29,7 +29,7 @@ class HelperStore : public Store {
   qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
   std::string flatten(int vm, const Chain& chain, int keep) override;
   std::string verify(int vm, const Chain& chain, const std::string& depth,
-                     const std::filesystem::path& known) override;
+                     const Texts& known) override;
   std::optional<std::filesystem::path> directory(int vm) const override;
   std::vector<std::string> server() const override;
 

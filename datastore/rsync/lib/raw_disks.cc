@@ -15,10 +15,6 @@ namespace fs = std::filesystem;
 namespace rsync {
 namespace {
 
-std::string file_of(int disk, const Increment& increment) {
-  return "disk." + std::to_string(disk) + "." + std::to_string(increment.id);
-}
-
 std::vector<int> disks_of(const std::vector<DiskUrl>& urls) {
   std::vector<int> ids;
   for (const auto& url : urls) {
@@ -35,9 +31,9 @@ void require_space(const fs::path& directory, const Store::Listing& found, const
   for (const auto& one : chain.increments())
     for (const int disk : disks) {
       const auto& files = found.at(one.source);
-      const auto file = files.find(file_of(disk, one));
+      const auto file = files.find(disk_file(disk, one));
       if (file == files.end())
-        throw Error{"the backup " + one.source + " has no file '" + file_of(disk, one) + "'"};
+        throw Error{"the backup " + one.source + " has no file '" + disk_file(disk, one) + "'"};
       bytes += file->second;
     }
   const auto free_mb = Space::of(directory).free_mb;
@@ -48,7 +44,7 @@ void require_space(const fs::path& directory, const Store::Listing& found, const
 }
 
 fs::path copy_merged(Store& store, int vm, const Chain& chain, int disk, const fs::path& to) {
-  const auto path = to / file_of(disk, chain.last());
+  const auto path = to / disk_file(disk, chain.last());
   const auto out = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
   const auto source = store.open_merged(vm, chain, disk);
   std::vector<std::byte> buffer(std::size_t{1} << 20);
@@ -78,7 +74,7 @@ void serve_raw_disks(Store& store, const std::vector<DiskUrl>& urls, const fs::p
       disk.chain.push_back(copy_merged(store, vm, chain, id, copies->path()));
     else
       for (const auto& one : chain.increments())
-        disk.chain.push_back(*here / one.source / file_of(id, one));
+        disk.chain.push_back(*here / one.source / disk_file(id, one));
   }
   serve_raw(disks, dir, {});
 }

@@ -17,6 +17,7 @@
 #include "datastore/rsync/lib/server_chain.h"
 #include "datastore/rsync/lib/server_flatten.h"
 #include "datastore/rsync/lib/server_repository.h"
+#include "datastore/rsync/lib/server_verify.h"
 
 using nlohmann::json;
 
@@ -129,6 +130,8 @@ void serve(const Request& request) {
   if (doing == "merge") return merge_disk(request);
   if (doing == "flatten") return flatten_chain(request);
   if (doing == "receive") return receive(request);
+  if (doing == "verify")
+    return write_all(STDOUT_FILENO, server_verify(request) + "\n", "write the answer");
   throw BadRequest{"the server cannot do '" + one_line(doing) + "'"};
 }
 

@@ -8,12 +8,15 @@
 #include "common/number.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
+#include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/protocol.h"
 
 namespace fs = std::filesystem;
 
 namespace rsync {
 namespace {
+
+constexpr const char* usual_args = "-aS";
 
 fs::path base_path(const Datastore& datastore) {
   if (datastore.base_path().empty())
@@ -35,9 +38,10 @@ std::string transport_of(const Datastore& datastore) {
 Settings::Settings(const Datastore& datastore)
     : datastore_id{datastore.id()},
       target{.host = datastore.required("RSYNC_HOST"),
-             .user = datastore.attribute("RSYNC_USER", "")},
+             .user = datastore.attribute("RSYNC_USER", ""),
+             .ssh = parse_args(datastore.attribute("RSYNC_ARGS", usual_args)).ssh},
       base{base_path(datastore)},
-      args{datastore.attribute("RSYNC_ARGS", "-aS")},
+      args{datastore.attribute("RSYNC_ARGS", usual_args)},
       transport{transport_of(datastore)},
       tmp_dir{normal_path(datastore.attribute("RSYNC_TMP_DIR", "/var/tmp"))},
       limits{limits_of(datastore, attribute_prefix(datastore))} {
@@ -53,6 +57,10 @@ int vm_of(const DiskUrl& url, const Settings& settings) {
   if (!below.empty() && *below.begin() != "..")
     if (const auto vm = parse_int(below.begin()->string(), 0)) return *vm;
   return url.vm_id();
+}
+
+std::string disk_file(int disk, const Increment& increment) {
+  return "disk." + std::to_string(disk) + "." + std::to_string(increment.id);
 }
 
 const std::string& name_of(const Increment& increment) {

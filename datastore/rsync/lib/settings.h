@@ -32,6 +32,9 @@ struct Settings {
 // the one that holds the backup directory.  BadRequest if the path is neither.
 int vm_of(const DiskUrl& url, const Settings& settings);
 
+// "disk.0.3"
+std::string disk_file(int disk, const Increment& increment);
+
 // The name of an increment's directory; an Error if it cannot be one.
 const std::string& name_of(const Increment& increment);
 

@@ -38,6 +38,8 @@ TEST(Settings, TakeWhatIsSaid) {
 TEST(Settings, RefuseWhatCannotWork) {
   EXPECT_THROW(settings(""), BadRequest);
   EXPECT_THROW(settings("<RSYNC_HOST>bk</RSYNC_HOST>", ""), BadRequest);
+  EXPECT_THROW(settings("<RSYNC_HOST>bk</RSYNC_HOST><RSYNC_ARGS>--delete</RSYNC_ARGS>"),
+               BadRequest);
   for (const auto* host : {"-oProxyCommand=x", "b k", "a;b"})
     EXPECT_THROW(settings(std::string{"<RSYNC_HOST>"} + host + "</RSYNC_HOST>"), BadRequest)
         << host;

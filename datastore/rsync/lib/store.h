@@ -14,6 +14,7 @@
 #include "common/one/chain.h"
 #include "common/qcow2/stream.h"
 #include "datastore/lib/space.h"
+#include "datastore/lib/verification.h"
 #include "datastore/rsync/lib/settings.h"
 
 namespace rsync {
@@ -60,9 +61,9 @@ class Store {
   // the reply of increment_flatten.
   virtual std::string flatten(int vm, const Chain& chain, int keep) = 0;
 
-  // The reply of verify.  `known`: a directory with what the capture said (see Verification).
+  // The reply of verify.  `known`: see Verification.
   virtual std::string verify(int vm, const Chain& chain, const std::string& depth,
-                             const std::filesystem::path& known) = 0;
+                             const Texts& known) = 0;
 
   // Where the files lie, if that is on this machine and we may read them.
   virtual std::optional<std::filesystem::path> directory(int vm) const = 0;
