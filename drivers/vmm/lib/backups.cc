@@ -23,6 +23,9 @@ namespace {
 // How often the lock of a backup is tried whose keeper is none of our children, in milliseconds.
 constexpr int look_again = 500;
 
+// Of the core, at a time: after a night there may be many.
+constexpr std::ptrdiff_t most_questions = 4;
+
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
 bool is_success(const std::string& line) { return line.starts_with("BACKUP SUCCESS "); }
@@ -42,10 +45,11 @@ void Backups::log(char severity, std::int64_t vm_id, const std::string& text) {
 
 void Backups::begin(const mad::Message& message) {
   const std::int64_t id = *message.id;
-  drop(id);
-  for (const auto& record : Record::all(places_.records))
-    if (record.vm_id() == id && record.try_lock()) forget(record);
   try {
+    drop(id);
+    std::erase_if(kept_, [&](const Kept& kept) { return kept.record.vm_id() == id && kept.over; });
+    for (const auto& record : Record::all(places_.records))
+      if (record.vm_id() == id && record.try_lock()) forget(record);
     const auto record = Record::make(places_.records, id);
     // Held until the keeper has ended, whatever becomes of us.
     const auto lock = record.try_lock();
@@ -91,8 +95,8 @@ bool Backups::cancel(const mad::Message& message) {
 void Backups::drop(std::int64_t vm_id) {
   for (auto& kept : kept_) {
     if (kept.record.vm_id() != vm_id) continue;
+    kept.unwanted = true;
     kept.record.unwant();
-    kept.question.reset();
     if (!kept.over) stop(kept);
   }
 }
@@ -122,53 +126,48 @@ bool Backups::has_ended(Kept& kept) {
 }
 
 bool Backups::go_on(Kept& kept) {
-  // Before we look whether it has ended: what is written later is read then.
-  const bool ended = kept.over || has_ended(kept);
-  if (const auto lines = kept.record.take_log(); !lines.empty()) out_.line(lines);
-  if (!ended) return false;
-  if (!kept.over) {
-    kept.over = true;
-    return close(kept);
-  }
-  if (kept.record.unwanted()) return close(kept);
-  if (!kept.question) return true;
-  const auto answer = kept.question->advance();
-  return answer && judge(kept, answer->status);
-}
-
-bool Backups::close(Kept& kept) {
   const Record& record = kept.record;
-  if (!record.result() && !record.sent())
-    record.finish(
-        mad::answer("BACKUP", false, record.vm_id(), "the backup ended without a result"));
-  if (record.unwanted()) {
-    forget(record);
-    return true;
+  // Before we look at its log: what it wrote last is read then.
+  kept.over = kept.over || has_ended(kept);
+  if (const auto lines = record.take_log(); !lines.empty()) out_.line(lines);
+  if (!kept.over) return false;
+  bool wanted = !kept.unwanted && !record.unwanted();
+  if (wanted && !kept.keeper) {
+    if (!kept.question) ask(kept);
+    const auto answer = kept.question ? kept.question->advance() : std::nullopt;
+    if (!answer) return false;
+    wanted = is_wanted(answer->status, record);
   }
-  if (kept.keeper) {
-    deliver(record);
-    return true;
-  }
-  kept.question.emplace(mad::Order{.argv = {self(), "--waits", std::to_string(record.vm_id())}},
-                        [](auto) {});
-  return false;
-}
-
-bool Backups::judge(Kept& kept, int answer) {
-  const Record& record = kept.record;
-  // Not sent and nobody knows: the core would otherwise wait for ever.
-  const bool unknown =
-      answer != static_cast<int>(Waits::yes) && answer != static_cast<int>(Waits::no);
-  if (answer == static_cast<int>(Waits::yes) || (unknown && record.result()))
+  if (wanted)
     deliver(record);
   else
     forget(record);
   return true;
 }
 
+std::ptrdiff_t Backups::questions() const {
+  return std::count_if(kept_.begin(), kept_.end(),
+                       [](const Kept& kept) { return kept.question.has_value(); });
+}
+
+void Backups::ask(Kept& kept) {
+  if (questions() >= most_questions) return;
+  kept.question.emplace(
+      mad::Order{.argv = {self(), "--waits", std::to_string(kept.record.vm_id())}}, [](auto) {});
+}
+
+// Where nobody knows, the core would wait for ever for what was never sent.
+bool Backups::is_wanted(int answer, const Record& record) const {
+  if (answer == static_cast<int>(Waits::yes)) return true;
+  return answer != static_cast<int>(Waits::no) && !record.sent();
+}
+
 void Backups::deliver(const Record& record) {
-  const auto line = record.result() ? record.result() : record.sent();
-  if (line) out_.line(*line, [record] { record.mark_sent(); });
+  auto line = record.result();
+  if (!line) line = record.sent();
+  if (!line)
+    line = mad::answer("BACKUP", false, record.vm_id(), "the backup ended without a result");
+  out_.line(*line, [record] { record.mark_sent(); });
 }
 
 void Backups::forget(const Record& record) {
@@ -189,9 +188,8 @@ void Backups::watch(std::vector<pollfd>& fds) const {
 }
 
 int Backups::timeout() const {
-  const bool looks = std::any_of(kept_.begin(), kept_.end(), [](const Kept& kept) {
-    return (!kept.keeper && !kept.over) || kept.to_stop || (kept.over && !kept.question);
-  });
+  const bool looks = std::any_of(kept_.begin(), kept_.end(),
+                                 [](const Kept& kept) { return !kept.keeper || kept.to_stop; });
   const int other = cancels_.timeout();
   return !looks ? other : other == -1 ? look_again : std::min(other, look_again);
 }

@@ -50,6 +50,7 @@ class Backups {
     std::optional<mad::Work> question{};  // whether the core waits for the result
     bool over = false;                    // no keeper any more
     bool to_stop = false;                 // as soon as we know whom
+    bool unwanted = false;
   };
 
   void adopt();
@@ -57,8 +58,9 @@ class Backups {
   bool has_ended(Kept& kept);
   // True: there is nothing more to do for it.
   bool go_on(Kept& kept);
-  bool close(Kept& kept);
-  bool judge(Kept& kept, int answer);
+  void ask(Kept& kept);
+  bool is_wanted(int answer, const Record& record) const;
+  std::ptrdiff_t questions() const;
   void forget(const Record& record);
   void deliver(const Record& record);
   void log(char severity, std::int64_t vm_id, const std::string& text);

@@ -60,13 +60,16 @@ std::string Record::take_log() const {
     text.append(buffer, static_cast<std::size_t>(n));
   text.erase(text.rfind('\n') + 1);
   if (text.empty()) return text;
-  // To tell a line twice does no harm: it need not be durable.
+  // To tell a line twice does no harm: it need not be durable, nor succeed.
   const Fd mark{open((path_ / "told").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  if (mark) write_all(mark.get(), std::to_string(offset + text.size()), "note what was told");
+  const std::string now = std::to_string(offset + text.size());
+  [[maybe_unused]] const ssize_t ignored = write(mark.get(), now.data(), now.size());
   return text;
 }
 
-void Record::unwant() const { write_file(path_ / "unwanted", ""); }
+void Record::unwant() const noexcept {
+  const Fd mark{open((path_ / "unwanted").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
+}
 bool Record::unwanted() const { return fs::exists(path_ / "unwanted"); }
 
 void Record::finish(const std::string& line) const { write_file(path_ / "result", line); }

@@ -42,7 +42,7 @@ class Record {
   // Whole lines of the log that the core was not told yet; from now on it is.
   std::string take_log() const;
 
-  void unwant() const;
+  void unwant() const noexcept;
   bool unwanted() const;
   void finish(const std::string& line) const;  // durable when it returns
   std::optional<std::string> result() const;   // that is not sent
