@@ -31,9 +31,10 @@ struct LinkOptions {
 // Starts `argv` on the server.  On this machine there is no transport to choose.
 std::unique_ptr<Link> open_link(const Target& target, const std::vector<std::string>& argv,
                                 const LinkOptions& options = {});
+// For questions: by the ssh program, with what is configured for it (a ControlMaster, say).
 inline std::unique_ptr<Link> open_link(const Target& target, const std::vector<std::string>& argv,
                                        Terms terms) {
-  return open_link(target, argv, LinkOptions{.terms = terms});
+  return open_link(target, argv, LinkOptions{.transport = Transport::ssh, .terms = terms});
 }
 
 }  // namespace rsync
