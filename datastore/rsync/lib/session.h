@@ -35,6 +35,7 @@ class Session {
   LIBSSH2_SESSION* get() const { return session_.get(); }
   const std::string& whom() const { return whom_; }
   bool broken() const { return broken_; }
+  void abandon() { broken_ = true; }
 
   // Calls until it no longer answers EAGAIN, and waits in between.
   template <class Call>

@@ -66,7 +66,7 @@ void Sftp::fail(const std::string& doing, const std::string& path) {
   const auto what = doing + " '" + one_line(path) + "' on " + session_->whom();
   if (libssh2_session_last_errno(session_->get()) != LIBSSH2_ERROR_SFTP_PROTOCOL)
     session_->fail(what);
-  throw Error{"cannot " + what + ": " + reason(libssh2_sftp_last_error(sftp_))};
+  throw SftpRefused{"cannot " + what + ": " + reason(libssh2_sftp_last_error(sftp_))};
 }
 
 std::optional<Sftp::Info> Sftp::look(const std::string& path) {

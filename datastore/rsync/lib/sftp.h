@@ -20,6 +20,11 @@ namespace rsync {
 
 class SftpFile;
 
+// The server has answered, and said no.
+struct SftpRefused : Error {
+  using Error::Error;
+};
+
 // For one thread at a time, with all its files.  Paths are absolute.  Throws Error that names the
 // path and the server; Cancelled.
 class Sftp {

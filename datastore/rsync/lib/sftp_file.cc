@@ -11,6 +11,11 @@ namespace {
 constexpr std::size_t ahead = std::size_t{1} << 20;
 constexpr std::size_t on_the_way = std::size_t{4} << 20;
 
+struct Abandoned {
+  Session& session;
+  ~Abandoned() { session.abandon(); }
+};
+
 }  // namespace
 
 SftpFile Sftp::open(const std::string& path) {
@@ -129,7 +134,12 @@ void SftpFile::drain(std::size_t down_to) {
       return libssh2_sftp_write(handle_, reinterpret_cast<const char*>(buffer_.data() + begin_),
                                 buffer_.size() - begin_);
     });
-    if (n < 0) sftp_->fail("write", path_);
+    if (n < 0) {
+      // libssh2 1.10 forgets the rest of a request of which it has sent a part: whatever came next
+      // would never be answered.
+      const Abandoned after{sftp_->session()};
+      sftp_->fail("write", path_);
+    }
     begin_ += static_cast<std::size_t>(n);
   }
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(begin_));

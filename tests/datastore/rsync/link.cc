@@ -5,12 +5,16 @@
 //   link HOST ensure                  where the server executable is on HOST
 //   link HOST sftp get|put PATH [OFFSET]    our stdout, our stdin
 //   link HOST sftp list|remove|space PATH
+//   link HOST store DIRECTORY BASE VM NAME   all files of it, as a backup, by SFTP
+//   link HOST merge DIRECTORY CHAIN DISK     the merged disk of the VM's directory, by SFTP
+//   link HOST flatten DIRECTORY CHAIN KEEP
 //
 // TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS.
 
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <vector>
 
@@ -21,6 +25,8 @@
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
 #include "datastore/rsync/lib/sftp.h"
+#include "datastore/rsync/lib/sftp_flatten.h"
+#include "datastore/rsync/lib/sftp_send.h"
 
 namespace {
 
@@ -89,6 +95,40 @@ int sftp(const rsync::Target& target, const std::string& verb, const std::string
   return 0;
 }
 
+int store(const rsync::Target& target, const std::vector<std::string>& words) {
+  rsync::SftpCargo cargo{.target = target,
+                         .directory = words.at(0),
+                         .files = {},
+                         .base = words.at(1),
+                         .vm = std::stoi(words.at(2)),
+                         .name = words.at(3),
+                         .args = rsync::parse_args(environment("ARGS"))};
+  for (const auto& entry : std::filesystem::directory_iterator{cargo.directory})
+    cargo.files.push_back(entry.path().filename().string());
+  std::cout << rsync::send_by_sftp(cargo) << "\n";
+  return 0;
+}
+
+int merge(const rsync::Target& target, const std::vector<std::string>& words) {
+  const auto server =
+      std::make_shared<rsync::Sftp>(std::make_shared<rsync::Session>(target, rsync::Terms{}));
+  const rsync::SftpChain chain{server, words.at(0), Chain::parse(words.at(1))};
+  const auto source = chain.open(std::stoi(words.at(2)));
+  std::vector<char> buffer(piece);
+  while (const auto n = source(std::as_writable_bytes(std::span{buffer})))
+    write_all(STDOUT_FILENO, {buffer.data(), n}, "write the output");
+  return 0;
+}
+
+int flatten(const rsync::Target& target, const std::vector<std::string>& words) {
+  const auto server =
+      std::make_shared<rsync::Sftp>(std::make_shared<rsync::Session>(target, rsync::Terms{}));
+  std::cout << rsync::sftp_flatten(server, words.at(0), Chain::parse(words.at(1)),
+                                   std::stoi(words.at(2)))
+            << "\n";
+  return 0;
+}
+
 int run(std::vector<std::string> words) {
   if (words.size() < 2) throw BadRequest{"link HOST VERB ..."};
   const rsync::Target target{.host = words[0], .ssh = rsync::parse_args(environment("ARGS")).ssh};
@@ -98,6 +138,9 @@ int run(std::vector<std::string> words) {
   if (verb == "ensure") return ensure(target);
   if (verb == "sftp" && words.size() >= 2)
     return sftp(target, words[0], words[1], words.size() > 2 ? std::stoull(words[2]) : 0);
+  if (verb == "store") return store(target, words);
+  if (verb == "merge") return merge(target, words);
+  if (verb == "flatten") return flatten(target, words);
   throw BadRequest{"no such verb: " + verb};
 }
 

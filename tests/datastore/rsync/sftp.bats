@@ -69,3 +69,112 @@ sftp() { link backup1 sftp "$@"; }
     run -1 sftp put /dev/full <"$BATS_FILE_TMPDIR/bytes"
     [[ $output == "cannot write '/dev/full' on 'backup1': "* ]]
 }
+
+# a_backup: a directory of some files in $BACKUP
+a_backup() {
+    local n
+    BACKUP=$BATS_TEST_TMPDIR/backup
+    mkdir "$BACKUP"
+    for n in 1 2 3 4 5 6; do
+        head -c 5000000 /dev/urandom >"$BACKUP/disk.$n.0"
+    done
+    echo document >"$BACKUP/vm.xml"
+    chmod 640 "$BACKUP/vm.xml"
+    touch -d @1000000000 "$BACKUP/vm.xml"
+}
+# through_proxy ARGS...: all our connections go through such a proxy
+through_proxy() {
+    local sshd=$BATS_FILE_TMPDIR/sshd port
+    "$FIXTURES/proxy" "$(awk '$1 == "Port" { print $2 }' "$sshd/ssh_config")" "$@" \
+        </dev/null >"$BATS_TEST_TMPDIR/proxy" 3>&- &
+    PROXY=$!
+    eventually test -s "$BATS_TEST_TMPDIR/proxy"
+    read -r port <"$BATS_TEST_TMPDIR/proxy"
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    sed "s/Port .*/Port $port/" "$sshd/ssh_config" >"$BATS_TEST_TMPDIR/ssh_config"
+    printf '#!/bin/sh\nexec /usr/bin/ssh -F %q "$@"\n' "$BATS_TEST_TMPDIR/ssh_config" \
+        >"$BATS_TEST_TMPDIR/bin/ssh"
+    chmod 755 "$BATS_TEST_TMPDIR/bin/ssh"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+teardown() { [ -z "${PROXY-}" ] || kill "$PROXY"; }
+
+@test "a backup is stored with modes and times, and removes what an upload left that died" {
+    a_backup
+    mkdir -p "$BATS_TEST_TMPDIR/base/7/0123ab.partial"
+    echo '{"key":"another","durable":{}}' >"$BATS_TEST_TMPDIR/base/7/0123ab.partial/.upload"
+    ARGS=-aS run -0 link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef
+    [ "$output" = 'sent whole, by SFTP: 7 files, 30000009 bytes' ]
+    diff -r "$BACKUP" "$BATS_TEST_TMPDIR/base/7/abcdef"
+    [ "$(stat -c '%a %Y' "$BATS_TEST_TMPDIR/base/7/abcdef/vm.xml")" = '640 1000000000' ]
+    [ "$(ls -A "$BATS_TEST_TMPDIR/base/7")" = abcdef ]
+}
+
+@test "an upload goes on where a lost connection had brought it" {
+    a_backup
+    through_proxy --cut 12000000
+    run -0 --separate-stderr link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef
+    [[ $output == *', in 3 connections' ]]
+    [[ $stderr == *'; trying to go on'* ]]
+    diff -r "$BACKUP" "$BATS_TEST_TMPDIR/base/7/abcdef"
+}
+
+@test "what cannot be stored has no name" {
+    a_backup
+    mkdir -p "$BATS_TEST_TMPDIR/base/7/abcdef"
+    run -1 link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef   # taken
+    [[ $output == "cannot give its name to '$BATS_TEST_TMPDIR/base/7/abcdef.partial' on 'backup1': "* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/base/7/abcdef.partial" ]
+}
+
+# a_chain: a full and two increments of a disk, with the layout that qemu makes, in $VM
+a_chain() {
+    VM=$BATS_TEST_TMPDIR/base/7
+    mkdir -p "$VM"/{aaaa00,aaaa01,aaaa02}
+    qemu-img create -q -f qcow2 "$VM/aaaa00/disk.0.0" 16M
+    qemu-io -c 'write -P 1 0 4M' -c 'write -P 2 8M 1M' "$VM/aaaa00/disk.0.0" >/dev/null
+    qemu-img create -q -f qcow2 -F qcow2 -b "$VM/aaaa00/disk.0.0" "$VM/aaaa01/disk.0.1"
+    qemu-io -c 'write -P 3 1M 1M' -c 'write -z 8M 512k' "$VM/aaaa01/disk.0.1" >/dev/null
+    qemu-img create -q -f qcow2 -F qcow2 -b "$VM/aaaa01/disk.0.1" "$VM/aaaa02/disk.0.2"
+    qemu-io -c 'write -P 4 12M 64k' "$VM/aaaa02/disk.0.2" >/dev/null
+    qemu-img convert -O raw "$VM/aaaa02/disk.0.2" "$BATS_TEST_TMPDIR/disk"
+    qemu-img convert -O raw "$VM/aaaa01/disk.0.1" "$BATS_TEST_TMPDIR/disk1"
+    echo newest >"$VM/aaaa01/vm.xml"
+    CHAIN=0:aaaa00,1:aaaa01,2:aaaa02
+}
+
+@test "a chain that qemu wrote is merged while it is read" {
+    a_chain
+    link backup1 merge "$VM" "$CHAIN" 0 >"$BATS_TEST_TMPDIR/merged"
+    qemu-img compare -f qcow2 -F raw "$BATS_TEST_TMPDIR/merged" "$BATS_TEST_TMPDIR/disk"
+    rm -r "$VM/aaaa01"
+    run -1 link backup1 merge "$VM" "$CHAIN" 0
+    [ "$output" = "there is no '$VM/aaaa01' on 'backup1'" ]
+}
+
+@test "a chain is flattened, and again with the same answer" {
+    a_chain
+    run -0 link backup1 flatten "$VM" "$CHAIN" 2
+    [ "$output" = '5 1:aaaa01,2:aaaa02' ]
+    local answer=$output
+    [ "$(ls -A "$VM")" = $'aaaa01\naaaa02' ]
+    [ "$(cat "$VM/aaaa01/vm.xml")" = newest ]
+    qemu-img compare -f qcow2 -F raw "$VM/aaaa01/disk.0.1" "$BATS_TEST_TMPDIR/disk1"
+    link backup1 merge "$VM" "$CHAIN" 0 >"$BATS_TEST_TMPDIR/merged"   # who has the old chain reads right
+    qemu-img compare -f qcow2 -F raw "$BATS_TEST_TMPDIR/merged" "$BATS_TEST_TMPDIR/disk"
+    run -0 link backup1 flatten "$VM" "$CHAIN" 2
+    [ "$output" = "$answer" ]
+}
+
+@test "a flatten that was killed between its two renames comes to its end" {
+    a_chain
+    cp -r "$VM" "$BATS_TEST_TMPDIR/as_it_was"
+    link backup1 flatten "$VM" "$CHAIN" 2
+    mv "$VM/aaaa01" "$VM/aaaa01.flat"
+    cp -r "$BATS_TEST_TMPDIR/as_it_was/aaaa01" "$VM/aaaa01.old"
+    cp -r "$BATS_TEST_TMPDIR/as_it_was/aaaa00" "$VM/aaaa00"
+    run -0 link backup1 flatten "$VM" "$CHAIN" 2
+    [ "$output" = '5 1:aaaa01,2:aaaa02' ]
+    [ "$(ls -A "$VM")" = $'aaaa01\naaaa02' ]
+    qemu-img compare -f qcow2 -F raw "$VM/aaaa01/disk.0.1" "$BATS_TEST_TMPDIR/disk1"
+}

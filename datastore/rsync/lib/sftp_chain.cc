@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "datastore/rsync/lib/sftp_chain.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/cancel.h"
+#include "common/number.h"
+#include "common/qcow2/disk_file.h"
+#include "datastore/rsync/lib/protocol.h"
+
+using nlohmann::json;
+
+namespace rsync {
+namespace {
+
+constexpr std::size_t longest_document = std::size_t{1} << 20;
+constexpr int most_looks = 5;  // a flatten may end between two of them, but not at each
+
+std::string disk_file(int disk, int increment) {
+  return "disk." + std::to_string(disk) + "." + std::to_string(increment);
+}
+
+qcow2::ReadAt reader(const std::shared_ptr<SftpFile>& file, std::uint64_t size) {
+  return [file, size](std::uint64_t offset, std::span<std::byte> out) {
+    if (offset >= size) return std::size_t{0};
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size - offset));
+    file->read_at(offset, out.first(n));
+    return n;
+  };
+}
+
+}  // namespace
+
+std::optional<std::map<std::string, std::uint64_t>> files_of(Sftp& sftp,
+                                                             const std::string& directory) {
+  const auto info = sftp.look(directory);
+  if (!info || !info->directory) return std::nullopt;
+  std::map<std::string, std::uint64_t> files;
+  for (const auto& [name, one] : sftp.list(directory))
+    if (one.regular && is_file_name(name)) files[name] = one.size;
+  return files;
+}
+
+std::optional<Chain> flat_chain(Sftp& sftp, const std::string& directory) try {
+  const auto path = directory + "/" + sftp_flat_document;
+  if (!sftp.look(path)) return std::nullopt;
+  return Chain::parse(
+      json::parse(sftp.read(path, longest_document)).at("chain").get<std::string>());
+} catch (const json::exception&) {
+  throw Error{"'" + directory + "/" + sftp_flat_document + "' is damaged"};
+}
+
+std::string flat_text(const Chain& chain) { return json{{"chain", chain.text()}}.dump() + "\n"; }
+
+SftpChain::SftpChain(std::shared_ptr<Sftp> sftp, std::string directory, const Chain& chain)
+    : sftp_{std::move(sftp)}, directory_{std::move(directory)} {
+  std::string missing;
+  for (int i = 0; i < most_looks; ++i)
+    if (look(chain, missing)) return;
+  throw Error{"there is no '" + missing + "' on " + sftp_->session().whom()};
+}
+
+bool SftpChain::look(const Chain& chain, std::string& missing) {
+  parts_.clear();
+  const auto& all = chain.increments();
+  for (auto one = all.rbegin(); one != all.rend(); ++one) {
+    if (!is_backup_name(one->source)) throw BadRequest{"not the name of a backup"};
+    const auto path = directory_ + "/" + one->source;
+    auto files = files_of(*sftp_, path);
+    if (!files) {
+      missing = path;
+      return false;
+    }
+    const bool begins = files->contains(sftp_flat_document);
+    parts_.insert(parts_.begin(), {*one, path, *std::move(files)});
+    if (begins) break;
+  }
+  return true;
+}
+
+std::vector<int> SftpChain::disks() const {
+  const auto& last = parts_.back();
+  const auto end = "." + std::to_string(last.increment.id);
+  std::vector<int> disks;
+  for (const auto& [name, size] : last.files) {
+    if (!name.starts_with("disk.") || !name.ends_with(end) || name.size() <= 5 + end.size())
+      continue;
+    const auto number = std::string_view{name}.substr(5, name.size() - 5 - end.size());
+    if (const auto disk = parse_int(number)) disks.push_back(*disk);
+  }
+  return disks;
+}
+
+qcow2::Merge SftpChain::merge(int disk, qcow2::Hidden hidden) const {
+  std::vector<qcow2::Layer> layers;
+  for (const auto& part : parts_) {
+    const auto name = disk_file(disk, part.increment.id);
+    const auto found = part.files.find(name);
+    const auto path = part.directory + "/" + name;
+    if (found == part.files.end())
+      throw Error{"there is no '" + path + "' on " + sftp_->session().whom()};
+    // What is written there as a backing file is not believed: the chain says what is behind.
+    const auto behind = layers.empty() ? qcow2::Behind::nothing : qcow2::Behind::anything;
+    const auto file = std::make_shared<SftpFile>(sftp_->open(path));
+    const auto layer =
+        std::make_shared<qcow2::DiskFile>(reader(file, found->second), found->second, path, behind);
+    layers.push_back({.virtual_size = layer->virtual_size(),
+                      .extents = layer->extents(),
+                      .read = [layer](std::uint64_t offset, std::span<std::byte> out) {
+                        cancel::check();
+                        layer->read(offset, out);
+                      }});
+  }
+  return qcow2::Merge{std::move(layers), hidden};
+}
+
+qcow2::Source SftpChain::open(int disk) const {
+  if (parts_.size() == 1) {
+    const auto& only = parts_.front();
+    const auto file = std::make_shared<SftpFile>(
+        sftp_->open(only.directory + "/" + disk_file(disk, only.increment.id)));
+    return [sftp = sftp_, file](std::span<std::byte> out) { return file->read(out); };
+  }
+  const std::shared_ptr<qcow2::Merge> merged{
+      new qcow2::Merge(merge(disk, qcow2::Hidden::left_out))};
+  return [sftp = sftp_, merged, at = std::uint64_t{0}](std::span<std::byte> out) mutable {
+    const auto n = static_cast<std::size_t>(
+        std::min<std::uint64_t>(out.size(), merged->plan().file_size() - at));
+    merged->read(at, out.first(n));
+    at += n;
+    return n;
+  };
+}
+
+}  // namespace rsync
