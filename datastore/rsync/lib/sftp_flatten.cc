@@ -2,9 +2,11 @@
 #include "datastore/rsync/lib/sftp_flatten.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "common/one/sums_file.h"
+#include "datastore/lib/flat_result.h"
 #include "datastore/rsync/lib/protocol.h"
 
 namespace rsync {
@@ -75,16 +77,20 @@ class Flatten {
     const auto& newest = chain.parts().back();
     if (disks.empty()) throw Error{"there are no disks in '" + newest.directory + "'"};
     sftp_->make_directories(flat());
-    for (const int disk : disks) write_disk(chain, disk);
-    for (const auto& [name, size] : newest.files)
-      if (!is_of_the_increment(name) && !there(flat() + "/" + name))
-        sftp_->write(flat() + "/" + name, sftp_->read(newest.directory + "/" + name));
+    std::map<int, std::uint64_t> sizes;
+    for (const int disk : disks) sizes[disk] = write_disk(chain, disk);
+    for (const auto& [name, size] : newest.files) {
+      if (is_of_the_increment(name) || there(flat() + "/" + name)) continue;
+      auto text = sftp_->read(newest.directory + "/" + name);
+      if (name == result_document) text = flat_result(text, sizes);
+      sftp_->write(flat() + "/" + name, text);
+    }
     // The last: with it the directory is whole.
     sftp_->write(flat() + "/" + sftp_flat_document, flat_text(merged_));
     sftp_->sync_directory(flat());
   }
 
-  void write_disk(const SftpChain& chain, int disk) {
+  std::uint64_t write_disk(const SftpChain& chain, int disk) {
     const auto name = "disk." + std::to_string(disk) + "." + std::to_string(merged_.last().id);
     // A reader may still have the older files behind it.
     auto merged = chain.merge(disk, qcow2::Hidden::zero);
@@ -98,12 +104,12 @@ class Flatten {
       at += n;
     }
     file.sync();
+    return size;
   }
 
   // Files of the last increment that say nothing of the merged one.
   static bool is_of_the_increment(const std::string& name) {
-    return is_sums_file(name) || signature_of_disk(name) || name == sftp_flat_document ||
-           name == "vmvault.json";
+    return is_sums_file(name) || signature_of_disk(name) || name == sftp_flat_document;
   }
   static bool signature_of_disk(const std::string& name) {
     return name.starts_with("rsig.") || name.starts_with("blocks.");
