@@ -146,6 +146,13 @@ with_rsync_chain() {
     diff <(recorded rsync-template.allocate) "$ONED/made.template/14"
     run -0 --separate-stderr ask stat 7 rsync-stat.xml
     [ "$output" = 1024 ]
+    url=$(recorded rsync-image.allocate | sed -n 's/^PATH = "\(.*\)"/\1/p')
+    REMOTES=$BUILD "$FIXTURES/downloader.sh" "$url" "$BATS_TEST_TMPDIR/image"
+    local n
+    for n in 1 2 3; do
+        qemu-io -r -f qcow2 -c "read -P $n $((n * 64))k 64k" "$BATS_TEST_TMPDIR/image" >"$BATS_TEST_TMPDIR/said"
+        run -1 grep failed "$BATS_TEST_TMPDIR/said"
+    done
 }
 
 @test "KEEP_LAST is reached: the oldest become one" {
@@ -180,7 +187,7 @@ with_rsync_chain() {
     rm -rf "$home"
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "$(grep -c '^ok' <<<"$output")" -eq 4 ]
+    [ "$(grep -c '^ok' <<<"$output")" -eq 5 ]
     [[ $output != *'# skip'* ]]
 }
 as_oneadmin() { setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH=/usr/local/bin:/usr/bin:/bin "$@"; }

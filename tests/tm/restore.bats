@@ -159,6 +159,26 @@ disk.0.snap" ]
     tidy
 }
 
+@test "from a server of the rsync datastore" {
+    [ -x "$BUILD/datastore/rsync/server" ] || skip 'there is no rsync datastore'
+    local base=$BATS_TEST_TMPDIR/server names=(aa0000 bb1111) n
+    for n in 0 1; do
+        mkdir -p "$base/12/${names[$n]}"
+        sequential "$base/12/${names[$n]}/disk.2.$n" 16 $((n + 2))=$n 9=2
+        vm | base64 >"$base/12/${names[$n]}/vm.xml"
+    done
+    cat >"$ONED/datastores/103.xml" <<XML
+<DATASTORE><ID>103</ID><DS_MAD>rsync</DS_MAD><BASE_PATH>$base</BASE_PATH><TEMPLATE>
+<RSYNC_HOST>localhost</RSYNC_HOST><RSYNC_USER>$(id -un)</RSYNC_USER></TEMPLATE></DATASTORE>
+XML
+    image 0:aa0000 1:bb1111 | sed 's,57,58,; s,<VMS>,<DATASTORE_ID>103</DATASTORE_ID>&,' >"$ONED/images/58.xml"
+    plain_disks
+    "$BUILD/tm/ssh/restore" "localhost:$MACHINE" 12 58 -1 -1
+    holds 2 1
+    is_old 0
+    tidy
+}
+
 @test "on another host, through ssh" {
     sftp_setup
     plain_disks
