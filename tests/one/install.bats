@@ -34,7 +34,10 @@ front_end() {
         chmod 755 "$REMOTES/$name"
     done
     ln -s ../shared/prebackup "$REMOTES/tm/ssh/prebackup"
-    for name in one_vmm_exec one_tm; do echo "stock $name" >"$ONE/lib/mads/$name"; done
+    for name in one_vmm_exec one_tm; do
+        echo "echo stock $name; cat" >"$ONE/lib/mads/$name"
+        chmod 755 "$ONE/lib/mads/$name"
+    done
     echo 7.4.0 >"$REMOTES/VERSION"
     echo "#BACKUP_BASE_PATH=" >"$REMOTES/etc/datastore.conf"
 }
@@ -71,13 +74,13 @@ in" ]
 @test "the front of the VMM MAD, and with --mads the others" {
     install_sh
     [ "$("$ONE/lib/mads/one_vmm_exec")" = 'our one_vmm_exec' ]
-    [ "$(<"$ONE/lib/mads/one_vmm_exec.stock")" = 'stock one_vmm_exec' ]
-    [ "$(<"$ONE/lib/mads/one_tm")" = 'stock one_tm' ]
+    [ "$(<"$ONE/lib/mads/one_vmm_exec.stock")" = 'echo stock one_vmm_exec; cat' ]
+    [ "$(<"$ONE/lib/mads/one_tm")" = 'echo stock one_tm; cat' ]
     install_sh --mads
     [ "$("$ONE/lib/mads/one_tm")" = 'our one_tm' ]
     install_sh --no-mads
-    [ "$(<"$ONE/lib/mads/one_vmm_exec")" = 'stock one_vmm_exec' ]
-    [ "$(<"$ONE/lib/mads/one_tm")" = 'stock one_tm' ]
+    [ "$(<"$ONE/lib/mads/one_vmm_exec")" = 'echo stock one_vmm_exec; cat' ]
+    [ "$(<"$ONE/lib/mads/one_tm")" = 'echo stock one_tm; cat' ]
     [ ! -e "$ONE/lib/mads/one_tm.stock" ]
 }
 
@@ -164,6 +167,9 @@ in" ]
     STAGE=$BATS_TEST_TMPDIR/real run -0 install_sh
     "$REMOTES/tm/ssh/prebackup_live" --help | grep -q 'tm/qcow2/prebackup_live'
     "$REMOTES/datastore/restic_downloader.rb" --help | grep -q downloader
+    # The front of the VMM MAD finds the stock one.
+    run -0 env ONE_LOCATION="$ONE" "$ONE/lib/mads/one_vmm_exec" '-t 15 -r 0 kvm -p' <<<'INIT'
+    [[ $output == *'stock one_vmm_exec'*INIT* ]]
     # onehost sync makes files of the links.
     cp -rL "$REMOTES" "$BATS_TEST_TMPDIR/host"
     "$BATS_TEST_TMPDIR/host/tm/host/backup_host" --help | grep -q backup_host
