@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends a backup to the server of an rsync datastore, from the machine that has its files.
+//
+// The request is one line on stdin (lib/send_request.h), which is then held open: when it closes,
+// or at SIGTERM or SIGINT, the upload is undone.  On stdout, a line each: {"done": bytes} now and
+// then, and at the end {"stored": name}.
+
+#include <librsync.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <iostream>
+
+#include "common/cancel.h"
+#include "common/core_dump.h"
+#include "common/error.h"
+#include "common/one/action.h"
+#include "common/one/location.h"
+#include "datastore/rsync/lib/args.h"
+#include "datastore/rsync/lib/link_open.h"
+#include "datastore/rsync/lib/send_backup.h"
+
+namespace {
+
+using rsync::BackupSender;
+
+constexpr std::size_t longest_request = std::size_t{1} << 20;
+constexpr rsync::Terms to_undo{.silence = std::chrono::seconds{10}, .shielded = true};
+
+// The caller sends nothing after its line, so whole reads lose nothing.
+std::string read_line() {
+  std::string line;
+  char buffer[4096];
+  while (line.find('\n') == line.npos && line.size() < longest_request) {
+    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error("read the request", errno);
+    if (n == 0) throw BadRequest{"the request ended before its line did"};
+    line.append(buffer, static_cast<std::size_t>(n));
+  }
+  return line;
+}
+
+class Reporter {
+ public:
+  void operator()(std::uint64_t done) {
+    const auto now = Clock::now();
+    if (now - told_ < std::chrono::milliseconds{250}) return;
+    told_ = now;
+    std::cout << "{\"done\":" << done << "}" << std::endl;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point told_{};
+};
+
+rsync::Target target_of(const rsync::SendRequest& request, const rsync::Args& args) {
+  auto target = request.target;
+  target.ssh = args.ssh;
+  return target;
+}
+
+void send() {
+  const auto request = rsync::SendRequest::decode(read_line());
+  cancel::watch(STDIN_FILENO);
+  const auto args = rsync::parse_args(request.args);
+  const auto target = target_of(request, args);
+  rsync::LinkOptions options{.transport = rsync::parse_transport(request.transport),
+                             .bytes_per_second = args.bytes_per_second};
+  if (args.timeout.count() != 0) options.terms.silence = args.timeout;
+  auto undoing = options;
+  undoing.terms = to_undo;
+  const auto open = [&](BackupSender::End end) {
+    return rsync::open_link(target, request.server,
+                            end == BackupSender::End::undoes ? undoing : options);
+  };
+  BackupSender sender{
+      request,
+      {.archive = args.archive, .sparse = args.sparse, .whole = args.whole, .level = args.compress},
+      open,
+      rsync::SideCache{var_dir() / "rsync"},
+      Reporter{}};
+  const auto name = sender.send();
+  log(Level::info, sender.report());
+  std::cout << "{\"stored\":\"" << name << "\"}" << std::endl;
+}
+
+}  // namespace
+
+int main() {
+  try {
+    cancel::install();
+    forbid_core_dumps();
+    rs_trace_set_level(RS_LOG_EMERG);  // librsync would write to our stderr
+    send();
+    return 0;
+  } catch (const Error& error) {
+    std::cerr << one_line(error.what()) << '\n';
+    return static_cast<int>(error.exit());
+  } catch (const std::exception& error) {
+    std::cerr << one_line(error.what()) << '\n';
+    return static_cast<int>(Exit::failed);
+  }
+}
