@@ -124,6 +124,14 @@ demo: all | packages  ## back up a running guest, destroy it, restore it, prove 
 bench: all | packages  ## measure, and write build/bench.json (a part: ONLY=view)
 	@BUILD=$(abspath $(BUILD)) tests/bench/run
 
+# The scheduler of vmvaultd in fast motion; never installed.
+SIMULATE := $(BUILD)/tests/bench/simulate
+$(SIMULATE): $(SIMULATE).o $(call archives,drivers)
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $^ $(LIBS)
+
+simulate: $(SIMULATE) | packages  ## a month of 100,000 VMs by our scheduler, and by the stock algorithm
+	@TZ=CET-1CEST,M3.5.0,M10.5.0/3 $(SIMULATE)
+
 lint: man | packages  ## layers, format, shell, manual, licences, sizes
 	@scripts/lint $(BUILD)
 
@@ -189,7 +197,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all faults demo bench lint man install uninstall deps clean help
+.PHONY: all packages check check-all faults demo bench simulate lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc))
+-include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc)) $(SIMULATE).d
