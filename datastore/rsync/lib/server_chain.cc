@@ -61,6 +61,14 @@ std::optional<Chain> flat_chain(const Dir& backup) try {
   throw Error{"'" + backup.in(flat_document) + "' is damaged"};
 }
 
+Chain standing(const Dir& vm, const Chain& chain) {
+  const auto& all = chain.increments();
+  for (auto at = all.end(); at != all.begin(); --at)
+    if (const auto dir = vm.find((at - 1)->source); dir && flat_chain(*dir))
+      return Chain{{at - 1, all.end()}};
+  return chain;
+}
+
 void write_flat_chain(const Dir& backup, const Chain& chain) {
   backup.write(flat_document, to_text({{"chain", chain.text()}}) + "\n");
 }

@@ -19,6 +19,8 @@ inline constexpr const char* flat_document = "vmvault-flat.json";
 
 // nullopt: it is none.  Throws Error when that cannot be read.
 std::optional<Chain> flat_chain(const Dir& backup);
+// The chain from its last merged increment on: what is before that has no part in it any more.
+Chain standing(const Dir& vm, const Chain& chain);
 void write_flat_chain(const Dir& backup, const Chain& chain);
 
 // The directories, held open.

@@ -8,6 +8,7 @@
 
 #include "common/cancel.h"
 #include "common/error.h"
+#include "datastore/rsync/lib/server_chain.h"
 #include "datastore/rsync/lib/server_repository.h"
 #include "datastore/rsync/lib/verify_chain.h"
 
@@ -40,7 +41,9 @@ std::string server_verify(const Request& request) {
                             [&](const std::string& name, const std::string& file) {
                               return reader(repository.at().at(name).file(file), file);
                             }};
-  return verify_chain(request.chain, request.depth, request.known, backups);
+  const auto vm = repository.find();
+  return verify_chain(vm ? standing(*vm, request.chain) : request.chain, request.depth,
+                      request.known, backups);
 }
 
 }  // namespace rsync

@@ -143,6 +143,20 @@ is_flat() {
     [ "${#stderr_lines[@]}" -eq 1 ]
 }
 
+@test "a check of the old chain knows which increments are merged, and reads them" {
+    before
+    local vm_xml
+    vm_xml=$(base64 -w0 <<<'<VM></VM>')
+    printf %s "$vm_xml" | tee "$BASE"/7/*/vm.xml >/dev/null
+    flatten
+    run -0 ask verify base="$BASE" vm=7 "chain=\"$chain\"" depth=data
+    [ "$(jq -c '[.increments[].id]' <<<"$output")" = '[2,3]' ]
+    [ "$(jq -r '.increments[0] | .problem + .disks[0].problem' <<<"$output")" = '' ]
+    truncate -s 100k "$BASE/7/cccccc/disk.0.2"
+    run -0 ask verify base="$BASE" vm=7 "chain=\"$chain\"" depth=structure
+    [[ $(jq -r '.increments[0].disks[0].problem' <<<"$output") == *"102400 bytes instead of"* ]]
+}
+
 @test "a flatten that is told to end gives up, and so does one without room" {
     before
     run -143 --separate-stderr "$BUILD/datastore/rsync/server" < <(jq -nc '{do: "flatten", protocol: 1,
