@@ -29,8 +29,8 @@ std::string ls(const Request& request) {
   std::vector<std::string> paths;
   const auto directory = settings.base / std::to_string(image.vm_id()) / chain.last().source;
   rsync::with_store(settings, [&](rsync::Store& store) {
-    const auto found = store.list_all_of(image.vm_id(), chain);
-    for (const auto& [file, size] : found.at(chain.last().source))
+    const auto found = store.find(image.vm_id(), chain);
+    for (const auto& [file, size] : found.files.at(chain.last().source))
       paths.push_back(directory / file);
   });
   return listing(paths, {.protocol = image.format() == "rbd" ? "rsync+rbd" : "rsync",

@@ -37,8 +37,8 @@ restored::Increment last_of(const Xml& request, const Chain& chain) {
         return text;
       }};
   rsync::with_store(settings, [&](rsync::Store& store) {
-    const auto found = store.list_all_of(vm, chain);
-    for (const auto& [file, size] : found.at(name)) last.files.push_back(directory / file);
+    const auto found = store.find(vm, chain);
+    for (const auto& [file, size] : found.files.at(name)) last.files.push_back(directory / file);
   });
   return last;
 }

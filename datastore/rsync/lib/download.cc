@@ -14,29 +14,31 @@
 namespace rsync {
 namespace {
 
-void require_files(const Store::Listing& found, const Chain& chain, int disk) {
-  for (const auto& one : chain.increments())
-    if (!found.at(one.source).contains(disk_file(disk, one)))
+void require_files(const Store::Found& found, int disk) {
+  for (const auto& one : found.chain.increments())
+    if (!found.files.at(one.source).contains(disk_file(disk, one)))
       throw Error{"the backup " + one.source + " has no file '" + disk_file(disk, one) + "'"};
 }
 
-bool have_sums(const Chain& chain, int disk) {
-  for (const auto& one : chain.increments())
-    if (known_sums(disk_file(disk, one))) return true;
+// What is merged is not what its capture was.
+bool have_sums(const Store::Found& found, int disk) {
+  for (const auto& one : found.chain.increments())
+    if (!found.is_merged(one) && known_sums(disk_file(disk, one))) return true;
   return false;
 }
 
 // Here, from the files themselves, since only we know the checksums.  false, and nothing is
 // written: one of them is not of sequential layout, so it is none of vmvault's.
-bool stream_checked(Store& store, int vm, const Chain& chain, int disk) {
+bool stream_checked(Store& store, int vm, const Store::Found& found, int disk) {
   std::vector<qcow2::StreamReader> readers;
-  for (const auto& one : chain.increments()) {
+  for (const auto& one : found.chain.increments()) {
     const auto file = disk_file(disk, one);
+    auto bytes = store.open(vm, one.source, file);
+    if (!found.is_merged(one)) bytes = checked(file, std::move(bytes));
     const auto failed = std::make_shared<bool>(false);
-    const auto source = [failed, inner = checked(file, store.open(vm, one.source, file))](
-                            std::span<std::byte> out) {
+    const auto source = [failed, bytes](std::span<std::byte> out) {
       *failed = true;
-      const auto n = inner(out);
+      const auto n = bytes(out);
       *failed = false;
       return n;
     };
@@ -57,17 +59,17 @@ bool stream_checked(Store& store, int vm, const Chain& chain, int disk) {
 
 void stream_disk(Store& store, const DiskUrl& url) {
   const int vm = vm_of(url, store.settings());
-  const auto found = store.list_all_of(vm, url.chain);
+  const auto found = store.find(vm, url.chain);
   if (!url.is_disk()) {
     const auto file = url.path.filename().string();
     pass_on(store.open(vm, url.chain.last().source, file), file, Content::document);
     return;
   }
   const int disk = url.disk_id();
-  require_files(found, url.chain, disk);
-  const bool few = url.chain.increments().size() <= store.most_open();
-  if (few && have_sums(url.chain, disk) && stream_checked(store, vm, url.chain, disk)) return;
-  pass_on(store.open_merged(vm, url.chain, disk), disk_file(disk, url.chain.last()),
+  require_files(found, disk);
+  const bool few = found.chain.increments().size() <= store.most_open();
+  if (few && have_sums(found, disk) && stream_checked(store, vm, found, disk)) return;
+  pass_on(store.open_merged(vm, found.chain, disk), disk_file(disk, url.chain.last()),
           Content::image);
 }
 

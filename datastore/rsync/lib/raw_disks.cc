@@ -60,20 +60,20 @@ void serve_raw_disks(Store& store, const std::vector<DiskUrl>& urls, const fs::p
   const auto& chain = urls.at(0).chain;
   const int vm = vm_of(urls[0], store.settings());
   const auto ids = disks_of(urls);
-  const auto found = store.list_all_of(vm, chain);
+  const auto found = store.find(vm, chain);
   const auto here = store.directory(vm);
   std::optional<TempDir> copies;
   if (!here) {
-    require_space(store.settings().tmp_dir, found, chain, ids);
+    require_space(store.settings().tmp_dir, found.files, found.chain, ids);
     copies.emplace(store.settings().tmp_dir);
   }
   std::vector<RawDisk> disks;
   for (const int id : ids) {
     auto& disk = disks.emplace_back(RawDisk{.id = id, .chain = {}});
     if (!here)
-      disk.chain.push_back(copy_merged(store, vm, chain, id, copies->path()));
+      disk.chain.push_back(copy_merged(store, vm, found.chain, id, copies->path()));
     else
-      for (const auto& one : chain.increments())
+      for (const auto& one : found.chain.increments())
         disk.chain.push_back(*here / one.source / disk_file(id, one));
   }
   serve_raw(disks, dir, {});

@@ -2,7 +2,9 @@
 #include "datastore/rsync/lib/store.h"
 
 #include "common/error.h"
+#include "datastore/rsync/lib/merged_part.h"
 #include "datastore/rsync/lib/protocol.h"
+#include "datastore/rsync/lib/server_chain.h"
 
 namespace rsync {
 namespace {
@@ -11,13 +13,19 @@ constexpr std::size_t longest_document = std::size_t{16} << 20;
 
 }  // namespace
 
-Store::Listing Store::list_all_of(int vm, const Chain& chain) {
+bool Store::Found::is_merged(const Increment& increment) const {
+  const auto it = files.find(increment.source);
+  return it != files.end() && it->second.contains(flat_document);
+}
+
+Store::Found Store::find(int vm, const Chain& chain) {
   std::vector<std::string> names;
   for (const auto& one : chain.increments())
     if (is_backup_name(one.source)) names.push_back(one.source);
-  const auto found = names.empty() ? Listing{} : list(vm, names);
-  for (const auto& one : chain.increments())
-    if (!found.contains(one.source))
+  Found found{.chain = chain, .files = names.empty() ? Listing{} : list(vm, names)};
+  found.chain = from_last_merged(chain, [&](const auto& one) { return found.is_merged(one); });
+  for (const auto& one : found.chain.increments())
+    if (!found.files.contains(one.source))
       throw Error{"the backup " + one.source + " is not in " + settings_.place(vm)};
   return found;
 }

@@ -40,8 +40,14 @@ class Store {
   // Those of the names that are there; without names: all of the VM.
   virtual Listing list(int vm, const std::vector<std::string>& names,
                        Care care = Care::cancellable) = 0;
-  // The same for a chain, of which everything must be there.
-  Listing list_all_of(int vm, const Chain& chain);
+  // The same for a chain, of which everything must be there that is read (from_last_merged()): what
+  // is read, and its listing.
+  struct Found {
+    Chain chain;
+    Listing files;
+    bool is_merged(const Increment& increment) const;
+  };
+  Found find(int vm, const Chain& chain);
 
   // The bytes of a file.
   virtual qcow2::Source open(int vm, const std::string& name, const std::string& file) = 0;

@@ -3,6 +3,8 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "datastore/rsync/lib/merged_part.h"
+#include "datastore/rsync/lib/server_chain.h"
 
 namespace rsync {
 namespace {
@@ -68,8 +70,13 @@ class Directories : public StoredChain {
 
 std::string verify_chain(const Chain& chain, const std::string& depth, const Texts& known,
                          const Backups& backups) {
-  Directories directories{chain, backups};
-  Verification verification{directories, chain, known};
+  const auto is_merged = [&](const Increment& one) {
+    const auto files = backups.files(one.source);
+    return files && files->contains(flat_document);
+  };
+  const auto read = from_last_merged(chain, is_merged);
+  Directories directories{read, backups};
+  Verification verification{directories, read, known};
   verification.check_structure();
   if (depth == "data") verification.read_data();
   return verification.report().to_json();
