@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# Uploads that are killed, and what nobody was told of.
+
+load "$BATS_TEST_DIRNAME/../../helper.bash"
+load rsync.bash
+
+setup_file() { rsync_server_start; }
+teardown_file() { rsync_server_stop; }
+
+setup() {
+    store_setup
+    sequential "$FILES/disk.0.0" 40 0=a 39=b
+    write_vm_xml
+    publish_datastore
+}
+
+# start_slow_backup: one that takes long, in the background; PID is its number
+start_slow_backup() {
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    head -c 12000000 /dev/urandom >"$FILES/disk.0.0"
+    ARGS='-aS --bwlimit=1000'
+    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    VMVAULT_RUN=${1-} "$BUILD/datastore/rsync/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
+        <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    PID=$!
+    eventually some_of_it
+    ARGS=-aS
+}
+some_of_it() { [ -n "$(find "$BASE/12" -path '*.partial/disk.0.0' -size +500k 2>/dev/null)" ]; }
+
+# discard RUN
+discard() {
+    "$BUILD/datastore/rsync/discard" "node1:$VMDIR" "$1" - 12 < <(request "$(datastore)" "$(vm)")
+}
+
+@test "killed in the middle: nothing has a name, and the next one takes up what came" {
+    start_slow_backup
+    kill -9 $PID
+    status=0; wait $PID || status=$?
+    [ $status -eq 137 ]
+    [ -z "$(backups_of 12)" ]
+    eventually nobody_uploads
+    run -0 --separate-stderr backup node1
+    ID=${output%% *}
+    [ "$(backups_of 12)" = "$ID" ]
+    [ -z "$(leftovers 12)" ]
+    cmp "$BASE/12/$ID/disk.0.0" "$FILES/disk.0.0"
+    [ -z "$(cat "$VMVAULT_VAR"/rsync-run.*)" ]
+}
+nobody_uploads() { ! pgrep -f "$BATS_FILE_TMPDIR/remote/datastore/rsync/(send|server)" >/dev/null; }
+
+@test "what a killed backup had stored already is removed by the next one" {
+    backup_ok; first=$ID
+    echo "$first - open" >"$VMVAULT_VAR/rsync-run.100.12"
+    backup_ok
+    [ "$(backups_of 12)" = "$ID" ]
+}
+
+@test "what a run has stored can be removed by its name, and nothing else is" {
+    backup_ok; first=$ID
+    VMVAULT_RUN=00112233445566ff backup_ok
+    [ "$(backups_of 12 | wc -l)" -eq 2 ]
+    run -0 --separate-stderr discard ffffffffffffffff
+    [ "$(backups_of 12 | wc -l)" -eq 2 ]
+    run -0 --separate-stderr discard 00112233445566ff
+    [ -z "$output" ]
+    [ "$(backups_of 12)" = "$first" ]
+    run -0 --separate-stderr discard 00112233445566ff
+    run -2 --separate-stderr discard '00112233445566f,'
+    one_line RUN
+}
+
+@test "what cannot be discarded now is removed by the next backup" {
+    VMVAULT_RUN=00112233445566ff backup_ok
+    SERVER=unreachable
+    run -1 --separate-stderr discard 00112233445566ff
+    one_line unreachable
+    SERVER=bk1
+    backup_ok
+    [ "$(backups_of 12)" = "$ID" ]
+}
+
+@test "a backup that the next one knows of is kept" {
+    VMVAULT_RUN=00112233445566ff backup_ok; first=$ID
+    backup_ok
+    [ "$(backups_of 12 | wc -l)" -eq 2 ]
+    run -0 discard 00112233445566ff
+    [ "$(backups_of 12 | wc -l)" -eq 2 ]
+}
+
+@test "rm takes the leftovers of dead uploads, too" {
+    backup_ok
+    mkdir "$BASE/12/abcdef.partial"
+    echo x >"$BASE/12/abcdef.partial/disk.0.0"
+    run -0 image_action rm "$(image "0:$ID")" 57
+    [ -z "$(ls "$BASE/12" 2>/dev/null)" ]
+}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmvault with a server for its backups: a full and two increments of a domain, and all that can be
+# done with them.
+
+load helper.bash
+
+setup_file() {
+    hypervisor_start
+    export VMVAULT_DATASTORE=101
+    cd "$BATS_FILE_TMPDIR"
+    "$BUILD/drivers/cli/vmvault" datastore add rsync "localhost:$PWD/server"
+    qemu-img create -q -f qcow2 a.qcow2 40M
+    qemu-io -c 'write -P 1 0 3M' a.qcow2 >/dev/null
+    paused_start far a.qcow2
+    next 0
+    disk_write far 0 'write -P 2 1M 64k'
+    next 1
+    disk_write far 0 'write -P 3 30M 64k'
+    disk_write far 0 'discard 0 1M'
+    next 2
+    image=$(image_of far)
+    export image
+}
+
+# next K: the reference of the K-th backup, and the backup
+next() {
+    reference "ref$1" a.qcow2
+    "$BUILD/drivers/cli/vmvault" backup far
+}
+
+teardown_file() { hypervisor_stop; }
+
+setup() { cd "$BATS_FILE_TMPDIR"; }
+
+restores() {   # restores K
+    vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to.$1" --increment "$1"
+    same_disk "ref$1/a.qcow2" "$BATS_TEST_TMPDIR/to.$1/disk.0.qcow2"
+}
+
+@test "each of them restores to the disk at that moment" {
+    restores 0
+    restores 1
+    restores 2
+    xmllint --noout "$BATS_TEST_TMPDIR/to.2/domain.xml"
+}
+
+@test "they lie there as plain directories" {
+    [ "$(find server -mindepth 2 -maxdepth 2 -type d | grep -cE '/[0-9]+/[0-9a-f]{6}$')" -eq 3 ]
+    [ "$(find server -name 'disk.0.?' | wc -l)" -eq 3 ]
+    vmvault list --json | jq -e '.[0].increments == 3 or (.[0].increments | length) == 3'
+}
+
+@test "a disk is downloaded, and served to look into" {
+    vmvault download "$image" --to "$BATS_TEST_TMPDIR/disk"
+    same_disk ref2/a.qcow2 "$BATS_TEST_TMPDIR/disk"
+    [ -c /dev/fuse ] || skip 'no FUSE here'
+    "$BUILD/drivers/cli/vmvault" mount "$image" "$BATS_TEST_TMPDIR/look" >"$BATS_TEST_TMPDIR/said" 3>&- &
+    local pid=$!
+    eventually grep -q raw "$BATS_TEST_TMPDIR/said"
+    qemu-img compare -q -f qcow2 -F raw ref2/a.qcow2 "$BATS_TEST_TMPDIR/look/disk.0.raw"
+    kill $pid
+    wait $pid
+}
+
+@test "they are proven by the checksums of their capture" {
+    run -0 vmvault verify "$image" --read-data --json
+    [ "$(jq -c '[.increments[].proven]' <<<"$output")" = '[true,true,true]' ]
+}
+
+@test "what was damaged is not restored, and told" {
+    local file byte
+    file=$(find server -name disk.0.0)
+    cp "$file" kept
+    byte=$(($(stat -c %s "$file") - 100))
+    printf x | dd of="$file" bs=1 seek=$byte conv=notrunc status=none
+    run -1 vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to"
+    run -1 vmvault verify "$image" --read-data
+    cp kept "$file"
+    [[ $output == *CORRUPT* ]]
+    vmvault verify "$image" --read-data
+}
+
+@test "they are flattened, go on, and are deleted" {
+    vmvault flatten "$image" --keep 2
+    restores 1
+    restores 2
+    disk_write far 0 'write -P 4 5M 64k'
+    next 3
+    restores 3
+    vmvault delete "$image"
+    [ -z "$(find server -name 'disk.*')" ]
+    run -0 vmvault status
+    [[ $output == *101* ]]
+}
