@@ -20,6 +20,7 @@
 #include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/send_backup.h"
+#include "datastore/rsync/lib/sftp_send.h"
 
 namespace {
 
@@ -62,17 +63,26 @@ rsync::Target target_of(const rsync::SendRequest& request, const rsync::Args& ar
   return target;
 }
 
-void send() {
-  const auto request = rsync::SendRequest::decode(read_line());
-  cancel::watch(STDIN_FILENO);
-  const auto args = rsync::parse_args(request.args);
-  const auto target = target_of(request, args);
+std::string send_by_sftp(const rsync::SendRequest& request, const rsync::Args& args) {
+  rsync::SftpCargo cargo{.target = target_of(request, args),
+                         .directory = request.directory,
+                         .files = {},
+                         .base = request.base,
+                         .vm = request.vm,
+                         .name = request.name,
+                         .args = args,
+                         .progress = Reporter{}};
+  for (const auto& file : request.files) cargo.files.push_back(file.name);
+  return rsync::send_by_sftp(cargo);
+}
+
+std::string send_to_helper(const rsync::SendRequest& request, const rsync::Args& args) {
   rsync::LinkOptions options{.transport = rsync::parse_transport(request.transport),
                              .bytes_per_second = args.bytes_per_second};
   if (args.timeout.count() != 0) options.terms.silence = args.timeout;
   auto undoing = options;
   undoing.terms = to_undo;
-  const auto open = [&](BackupSender::End end) {
+  const auto open = [&, target = target_of(request, args)](BackupSender::End end) {
     return rsync::open_link(target, request.server,
                             end == BackupSender::End::undoes ? undoing : options);
   };
@@ -82,9 +92,18 @@ void send() {
       open,
       rsync::SideCache{var_dir() / "rsync"},
       Reporter{}};
-  const auto name = sender.send();
-  log(Level::info, sender.report());
-  std::cout << "{\"stored\":\"" << name << "\"}" << std::endl;
+  sender.send();
+  return sender.report();
+}
+
+void send() {
+  const auto request = rsync::SendRequest::decode(read_line());
+  cancel::watch(STDIN_FILENO);
+  const auto args = rsync::parse_args(request.args);
+  const auto report =
+      request.server.empty() ? send_by_sftp(request, args) : send_to_helper(request, args);
+  log(Level::info, report);
+  std::cout << "{\"stored\":\"" << request.name << "\"}" << std::endl;
 }
 
 }  // namespace

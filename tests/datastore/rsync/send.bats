@@ -201,6 +201,16 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     [ -z "$(grep -v '"done"' <<<"$output")" ]
 }
 
+@test "a server of SFTP alone gets whole files" {
+    disk
+    request aaaaaa | base64 -d | jq -c '.server.argv = []' | base64 -w0 >"$work/line"
+    run -0 --separate-stderr "$SEND" < <(cat "$work/line"; echo; exec sleep 60)
+    [ "${lines[-1]}" = '{"stored":"aaaaaa"}' ]
+    [[ $stderr == *SFTP* ]]
+    stored aaaaaa
+    [ "$(ls "$base/12/aaaaaa" | xargs)" = 'disk.0.0 vm.xml' ]
+}
+
 @test "what is no server of ours is one clear line" {
     noise 1000000 >"$dir/disk.0.0"
     for answer in 'echo hello' 'head -c 1000 /dev/urandom' "printf 'J\377\377\377\377'" \
