@@ -51,15 +51,31 @@ std::string device_name(std::string target) {
   return target;
 }
 
-Disk parse_disk(const XmlNode& disk) {
+// A volatile disk, a copy of the VM's own, or the image itself.
+std::string rbd_of(const XmlNode& disk, const std::string& type, const std::string& own) {
+  const bool is_volatile = type == "FS" || type == "SWAP";
+  if (is_volatile && upper(text_of(disk, "DISK_TYPE")) == "RBD")
+    return text_of(disk, "POOL_NAME") + "/one-sys-" + own;
+  if (type != "RBD") return "";
+  const auto source = text_of(disk, "SOURCE");
+  return upper(text_of(disk, "CLONE")) == "YES" ? source + "-" + own : source;
+}
+
+Disk parse_disk(const XmlNode& disk, int vm) {
   const auto size = text_of(disk, "SIZE");
-  return {.id = id_of(disk, "DISK_ID", "DISK_ID of a disk of the VM"),
-          .target = device_name(text_of(disk, "TARGET")),
-          .type = upper(text_of(disk, "TYPE")),
-          .format = lower(text_of(disk, "FORMAT")),
-          .tm_mad = text_of(disk, "TM_MAD"),
-          .source = text_of(disk, "SOURCE"),
-          .size_mb = parse_number(size).value_or(0)};
+  Disk out{.id = id_of(disk, "DISK_ID", "DISK_ID of a disk of the VM"),
+           .target = device_name(text_of(disk, "TARGET")),
+           .type = upper(text_of(disk, "TYPE")),
+           .format = lower(text_of(disk, "FORMAT")),
+           .tm_mad = text_of(disk, "TM_MAD"),
+           .source = text_of(disk, "SOURCE"),
+           .size_mb = parse_number(size).value_or(0),
+           .rbd = {},
+           .ceph_user = text_of(disk, "CEPH_USER"),
+           .ceph_conf = text_of(disk, "CEPH_CONF"),
+           .ceph_key_file = text_of(disk, "CEPH_KEY")};
+  out.rbd = rbd_of(disk, out.type, std::to_string(vm) + "-" + std::to_string(out.id));
+  return out;
 }
 
 BackupConfig parse_config(const XmlNode& vm) {
@@ -87,7 +103,8 @@ Vm Vm::parse(const XmlNode& node) {
         .backup = parse_config(node),
         .has_tpm = !text_of(node, "TEMPLATE/TPM/MODEL").empty(),
         .failed = upper(text_of(node, "BACKUP_RESULT")) == "FAILURE"};
-  for (const auto& disk : node.find_all("TEMPLATE/DISK")) vm.disks.push_back(parse_disk(disk));
+  for (const auto& disk : node.find_all("TEMPLATE/DISK"))
+    vm.disks.push_back(parse_disk(disk, vm.id));
   return vm;
 }
 

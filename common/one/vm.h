@@ -17,6 +17,10 @@ struct Disk {
   std::string tm_mad;
   std::string source;
   std::int64_t size_mb = 0;
+  // Of an image in Ceph: "pool/image", named as the core's own drivers name it (contract 3.4), and
+  // how the cluster is reached.  Empty: it is no such disk.
+  std::string rbd;
+  std::string ceph_user, ceph_conf, ceph_key_file;
 };
 
 enum class Mode { full, increment };

@@ -170,6 +170,25 @@ TEST(DiskIds, RefuseAnythingElse) {
     EXPECT_THROW(parse_disk_ids(text), BadRequest) << text;
 }
 
+TEST(Vm, NamesTheImagesOfItsDisksInCeph) {
+  const auto rbd = [](const std::string& disk) {
+    const Xml xml{"<VM><ID>42</ID><TEMPLATE><DISK><DISK_ID>1</DISK_ID><TARGET>vdb</TARGET>" + disk +
+                  "<CEPH_USER>libvirt</CEPH_USER><CEPH_KEY>/k</CEPH_KEY></DISK></TEMPLATE></VM>"};
+    return Vm::parse(xml.root()).disk(1);
+  };
+  EXPECT_EQ(rbd("<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE><CLONE>YES</CLONE>").rbd,
+            "one/one-7-42-1");
+  EXPECT_EQ(rbd("<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE><CLONE>NO</CLONE>").rbd, "one/one-7");
+  for (const std::string type : {"fs", "FS", "swap"})
+    EXPECT_EQ(
+        rbd("<TYPE>" + type + "</TYPE><DISK_TYPE>RBD</DISK_TYPE><POOL_NAME>one</POOL_NAME>").rbd,
+        "one/one-sys-42-1");
+  EXPECT_EQ(rbd("<TYPE>fs</TYPE><DISK_TYPE>FILE</DISK_TYPE>").rbd, "");
+  EXPECT_EQ(rbd("<TYPE>FILE</TYPE><SOURCE>/x</SOURCE>").rbd, "");
+  EXPECT_EQ(rbd("<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE>").ceph_user, "libvirt");
+  EXPECT_EQ(rbd("<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE>").ceph_key_file, "/k");
+}
+
 TEST(Freeze, IsReadBackFromItsText) {
   for (const auto freeze : {Freeze::none, Freeze::agent, Freeze::suspend})
     EXPECT_EQ(parse_freeze(to_text(freeze)), freeze);
