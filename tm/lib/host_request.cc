@@ -89,6 +89,20 @@ std::string HostRequest::to_xml() const {
   return document.dump();
 }
 
+std::vector<int> HostRequest::rbd_disks() const {
+  std::vector<int> out;
+  for (const int id : disk_ids)
+    if (!vm.disk(id).rbd.empty()) out.push_back(id);
+  return out;
+}
+
+std::vector<int> HostRequest::file_disks() const {
+  std::vector<int> out;
+  for (const int id : disk_ids)
+    if (vm.disk(id).rbd.empty()) out.push_back(id);
+  return out;
+}
+
 std::string HostRequest::setting(const std::string& name, const std::string& fallback) const {
   const auto found = settings.find(name);
   return found == settings.end() || found->second.empty() ? fallback : found->second;

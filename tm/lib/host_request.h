@@ -13,12 +13,25 @@
 
 // What a hypervisor may be told by configuration: on the front-end, on itself, and, as
 // VMVAULT_<NAME>, by the datastore.
-inline constexpr const char* host_settings[] = {
-    "AGENT_TIMEOUT",   "CONNECTIONS",        "DISKS_PARALLEL",   "EXPORT",
-    "FREEZE_DEADLINE", "FS_FREEZE_FALLBACK", "KEEP_SUMS",        "MAX_RIOPS",
-    "READ_BWLIMIT",    "READ_DEADLINE",      "SCRATCH_FLOOR_MB", "SCRATCH_FLOOR_PERCENT",
-    "SCRATCH_PATH",    "SOCKET_DIR",         "STOCK_PARENT",     "SWTPM_DIR",
-    "VIEW_LEASE"};
+inline constexpr const char* host_settings[] = {"AGENT_TIMEOUT",
+                                                "CEPH_DEADLINE",
+                                                "CONNECTIONS",
+                                                "DISKS_PARALLEL",
+                                                "EXPORT",
+                                                "FREEZE_DEADLINE",
+                                                "FS_FREEZE_FALLBACK",
+                                                "KEEP_SUMS",
+                                                "MAX_RIOPS",
+                                                "MULTI_STORE_SUSPEND",
+                                                "READ_BWLIMIT",
+                                                "READ_DEADLINE",
+                                                "SCRATCH_FLOOR_MB",
+                                                "SCRATCH_FLOOR_PERCENT",
+                                                "SCRATCH_PATH",
+                                                "SOCKET_DIR",
+                                                "STOCK_PARENT",
+                                                "SWTPM_DIR",
+                                                "VIEW_LEASE"};
 
 // Those of this hypervisor: /etc/vmvault/host.conf, or what VMVAULT_HOST_CONF names instead.
 Settings settings_of_this_host();
@@ -40,6 +53,10 @@ struct HostRequest {
   // comes before that of `host`, and that before the front-end's.
   static HostRequest parse(std::string_view xml, const Settings& host = {});
   std::string to_xml() const;
+
+  // Of disk_ids, in that order: those that are images in Ceph, and those that are files.
+  std::vector<int> rbd_disks() const;
+  std::vector<int> file_disks() const;
 
   // A setting, or what holds without it.
   std::string setting(const std::string& name, const std::string& fallback) const;

@@ -39,6 +39,10 @@ Step read(const Request& request, When when) {
   out.backup_dir = backup_dir(location.dir, out.vm.id);
   out.disk_ids = parse_disk_ids(request["DISKS"]);
   for (const int id : out.disk_ids) out.vm.disk(id);
+  // The guest is here, and its disks are read there.
+  if (!out.vm.backup.last_bridge.empty() && out.file_disks().empty())
+    hand_to_stock(request, "all disks are in Ceph, and are uploaded from " +
+                               one_line(out.vm.backup.last_bridge) + " (BRIDGE_LIST)");
   out.live = when == When::live;
   out.libvirt_uri = libvirt_uri();
   for (const char* name : host_settings)

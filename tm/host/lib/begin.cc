@@ -75,6 +75,13 @@ std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
   return open_live(capture, hypervisor, std::move(domain));
 }
 
+// With its files open nobody starts a VM; one with all its disks in Ceph may have run meanwhile.
+void insist_on_rest(const Capture& capture, Hypervisor& hypervisor) {
+  if (!capture.request.file_disks().empty()) return;
+  const auto domain = domain_of(hypervisor, capture.request);
+  if (domain && is_active(*domain)) throw Error{"while its disks in Ceph were taken"};
+}
+
 // A VM that is off, unless it was started meanwhile: then it is captured as it runs.
 std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
   try {
@@ -84,7 +91,9 @@ std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
                                 "read a domain's definition");
     }
     if (capture.layered()) return open_layered_offline(capture, hypervisor);
-    return open_offline(capture);
+    auto origin = open_offline(capture);
+    insist_on_rest(capture, hypervisor);
+    return origin;
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {
@@ -145,7 +154,17 @@ void copy(Capture& capture, const Handover& what) {
   what.origin->commit(what.disks);
 }
 
+// Layers are files; and what is taken of each storage has to be taken at the same moment.
+void refuse_mixed_layers(const Capture& capture) {
+  const auto others = capture.request.rbd_disks();
+  if (capture.layered() && !others.empty())
+    throw Error{"INCREMENT_MODE=SNAPSHOT cannot be used with VM " +
+                std::to_string(capture.request.vm.id) + ", whose disk " +
+                std::to_string(others.front()) + " is in Ceph: use CBT"};
+}
+
 Handover prepare(Capture& capture, Hypervisor& hypervisor) {
+  refuse_mixed_layers(capture);
   repair_foreign(capture.request, hypervisor);
   if (capture.cbt()) look_after_layers(capture.request, hypervisor);
   Handover out{.capture = capture,

@@ -32,8 +32,10 @@ struct Capture {
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }
   bool cbt() const { return request.vm.backup.mode == Mode::increment; }
+  // The mode is one of files; disks in Ceph know no other way than their own.
   bool layered() const {
-    return cbt() && request.vm.backup.increment_mode == IncrementMode::snapshot;
+    return cbt() && request.vm.backup.increment_mode == IncrementMode::snapshot &&
+           !request.file_disks().empty();
   }
   std::filesystem::path file_of(int disk) const;  // in the backup dir
   Result new_result() const;

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -137,7 +138,7 @@ std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks) {
   std::vector<qcow2::Plan> plans;
   plans.reserve(disks.size());
   for (auto& disk : disks) {
-    const nbd::Map map = nbd::map(disk.source, disk.base);
+    const nbd::Map map = disk.map ? *std::exchange(disk.map, {}) : nbd::map(disk.source, disk.base);
     const auto& plan = plans.emplace_back(map.size, map.extents);
     disk.virtual_size = map.size;
     disk.dirty_bytes = map.dirty_bytes;

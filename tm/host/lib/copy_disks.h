@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace host {
 struct CopyDisk {
   nbd::Export source;
   nbd::Base base = nbd::Base::none;
-  std::filesystem::path target;  // made, with mode 0600; must not exist; its sums go beside it
+  std::optional<nbd::Map> map = {};  // known already; else the server is asked
+  std::filesystem::path target;      // made, with mode 0600; must not exist; its sums go beside it
   // Filled by plan_disks():
   std::uint64_t virtual_size = 0;
   std::uint64_t dirty_bytes = 0;

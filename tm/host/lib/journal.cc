@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/register.h"
 
 namespace fs = std::filesystem;
@@ -30,6 +31,25 @@ void insist_on_own_names(const Journal& journal) {
     throw Error{"the backup journal names a wrong directory"};
   for (const auto& path : journal.scratch)
     if (!path.is_absolute() || !ours(path)) throw Error{"the backup journal names a foreign file"};
+  for (const auto& one : journal.snapshots)
+    if (!is_snapshot_name(one.name)) throw Error{"the backup journal names a foreign snapshot"};
+}
+
+json to_json(const Journal::Snapshot& one) {
+  return {{"image", one.image.display()},
+          {"snapshot", one.name},
+          {"user", one.image.user},
+          {"conf", one.image.conf},
+          {"key_file", one.image.key_file}};
+}
+
+Journal::Snapshot parse_snapshot(const json& in) {
+  Journal::Snapshot out{.image = rbd::parse_image(in.at("image").get<std::string>()),
+                        .name = in.at("snapshot")};
+  out.image.user = in.at("user");
+  out.image.conf = in.at("conf");
+  out.image.key_file = in.at("key_file");
+  return out;
 }
 
 }  // namespace
@@ -52,10 +72,12 @@ std::string Journal::to_text() const {
            {"switches", json::array()},
            {"exporter", exporter},
            {"guard", guard},
+           {"snapshots", json::array()},
            {"scratch", json::array()}};
   for (const auto& file : scratch) out["scratch"].push_back(file.string());
   for (const auto& one : switches)
     out["switches"].push_back({{"disk", one.disk}, {"target", one.target}});
+  for (const auto& one : snapshots) out["snapshots"].push_back(to_json(one));
   return out.dump(1) + "\n";
 }
 
@@ -81,6 +103,8 @@ Journal Journal::parse(const std::string& text) {
     out.resume_owed = in.value("resume_owed", false);
     for (const auto& one : in.value("switches", json::array()))
       out.switches.push_back({one.at("disk"), one.at("target")});
+    for (const auto& one : in.value("snapshots", json::array()))
+      out.snapshots.push_back(parse_snapshot(one));
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     insist_on_own_names(out);
     return out;

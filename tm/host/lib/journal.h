@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/one/vm.h"
+#include "common/rbd/image.h"
 
 namespace host {
 
@@ -39,6 +40,12 @@ struct Journal {
   };
   std::vector<Switch> switches;
   bool resume_owed = false;
+  // In Ceph, to be removed when this backup ends: they may exist.
+  struct Snapshot {
+    rbd::Image image;
+    std::string name;
+  };
+  std::vector<Snapshot> snapshots;
 
   pid_t exporter = -1;  // serves a view on the backup dir; -1: nobody
   pid_t guard = -1;     // ends the backup when its maker no longer can

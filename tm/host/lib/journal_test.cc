@@ -32,10 +32,14 @@ TEST(Journal, ReadsWhatItWrote) {
   one.thaw_owed = Freeze::suspend;
   one.job_begun = true;
   one.at_rest = true;
+  one.snapshots = {{.image = rbd::parse_image("one/t/one-7"), .name = "one_backup_3"}};
+  one.snapshots[0].image.user = "libvirt";
+  one.snapshots[0].image.key_file = "/etc/ceph/key";
   one.save(dir.path());
   const auto read = Journal::load(dir.path());
   ASSERT_TRUE(read);
   EXPECT_EQ(read->to_text(), one.to_text());
+  EXPECT_EQ(read->snapshots.at(0).image, one.snapshots.at(0).image);
   Journal::remove(dir.path());
   EXPECT_FALSE(Journal::load(dir.path()));
   Journal::remove(dir.path());  // twice does no harm
@@ -46,6 +50,18 @@ TEST(Journal, ThatIsDamagedIsAnErrorAndStays) {
   write_file(dir.path() / "backup.journal", "{\"version\": 1}");
   EXPECT_THROW(pay_debts(dir.path()), Error);
   EXPECT_TRUE(std::filesystem::exists(dir.path() / "backup.journal"));
+}
+
+TEST(Journal, ThatNamesForeignSnapshotsIsNotCarriedOut) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  one.snapshots = {{.image = rbd::parse_image("one/one-7"), .name = "precious"}};
+  one.save(dir.path());
+  EXPECT_THROW(Journal::load(dir.path()), Error);
+  one.snapshots[0].name = "one_backup";
+  auto text = one.to_text();
+  text.replace(text.find("one/one-7"), 9, "one@one-7");
+  EXPECT_THROW(Journal::parse(text), Error);
 }
 
 TEST(Journal, ThatNamesForeignFilesIsNotCarriedOut) {

@@ -177,7 +177,8 @@ class LayeredOrigin : public Origin {
   }
 
   std::unique_ptr<Standstill> freeze(Hypervisor& hypervisor, const Domain& domain) try {
-    return std::make_unique<Standstill>(capture_, hypervisor, domain, result);
+    return std::make_unique<Standstill>(capture_, hypervisor, domain, result,
+                                        capture_.request.vm.backup.freeze);
   } catch (...) {
     forget_switch(capture_);
     throw;
@@ -256,7 +257,7 @@ void look_after_layers(const HostRequest& request, Hypervisor& hypervisor) {
   const auto domain =
       request.vm.deploy_id.empty() ? std::nullopt : hypervisor.find(request.vm.deploy_id);
   const Domain* running = domain && is_active(*domain) ? &*domain : nullptr;
-  for (const int id : request.disk_ids) {
+  for (const int id : request.file_disks()) {
     const LayeredDisk disk{request.vm_dir, id, request.vm.disk(id).target, running};
     try {
       follow_running(disk);

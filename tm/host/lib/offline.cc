@@ -6,7 +6,7 @@
 #include "common/one/action.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/capture.h"
-#include "tm/host/lib/live_disk.h"
+#include "tm/host/lib/storage.h"
 
 namespace fs = std::filesystem;
 
@@ -106,7 +106,7 @@ class NewBitmaps {
 std::vector<OfflinePart> choose_all(const Capture& capture) {
   const Marks marks{capture.request.vm_dir};
   std::vector<OfflinePart> parts;
-  for (const int id : capture.request.disk_ids) {
+  for (const int id : capture.request.file_disks()) {
     parts.push_back(look_at(capture, capture.request.vm.disk(id)));
     choose(capture, marks, parts.back());
   }
@@ -124,24 +124,29 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) 
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
 }
 
-class OfflineOrigin : public Origin {
+class StoppedFiles : public Storage {
  public:
-  explicit OfflineOrigin(Capture& capture)
+  explicit StoppedFiles(Capture& capture)
       : capture_{capture},
         found_{choose_all(capture)},
         parts_{found_.begin(), found_.end()},
-        bitmaps_{capture, found_} {
-    capture_.journal.scratch = {sockets_.path()};
+        bitmaps_{capture, found_} {}
+
+  void announce() override {
+    capture_.journal.scratch.push_back(sockets_.path());
     capture_.journal.save(capture_.request.vm_dir);
-    cancel::check();  // what follows has to be undone, and somebody may want to start the VM
-    bitmaps_.add();
-    serve();
-    capture.kept = MachineFiles{capture.request, capture.keeps()}.read();
-    result = capture.new_result();
-    result.consistent = true;
-    result.time = utc_now();
   }
 
+  // From here on nobody can start the VM.
+  void take() override {
+    cancel::check();  // what follows has to be undone, and somebody may want to start the VM
+    bitmaps_.add();
+    open_images();
+  }
+
+  void serve() override {}  // its programs do already
+
+  std::size_t moments() const override { return parts_.size(); }
   const std::vector<Part>& parts() const override { return parts_; }
 
   std::vector<CopyDisk> disks() const override {
@@ -169,7 +174,7 @@ class OfflineOrigin : public Origin {
     return checkpoint_name(capture_.request.vm.id, capture_.parent());
   }
 
-  void serve() {
+  void open_images() {
     for (const auto& part : parts_) {
       nbd::Server::Order order{
           .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
@@ -189,8 +194,23 @@ class OfflineOrigin : public Origin {
 
 }  // namespace
 
+std::unique_ptr<Storage> stopped_files(Capture& capture) {
+  if (capture.request.file_disks().empty()) return nullptr;
+  return std::make_unique<StoppedFiles>(capture);
+}
+
 std::unique_ptr<Origin> open_offline(Capture& capture) {
-  return std::make_unique<OfflineOrigin>(capture);
+  auto out = std::make_unique<Storages>();
+  out->add(stopped_files(capture));  // first: with its images open nobody starts the VM
+  out->add(rbd_disks(capture, nullptr));
+  out->announce();
+  out->take();
+  out->serve();
+  capture.kept = MachineFiles{capture.request, capture.keeps()}.read();
+  out->result = capture.new_result();
+  out->result.consistent = true;
+  out->result.time = utc_now();
+  return out;
 }
 
 }  // namespace host

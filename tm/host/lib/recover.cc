@@ -11,10 +11,15 @@
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/layer_switch.h"
 #include "tm/host/lib/pull_job.h"
+#include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/view.h"
 
 namespace host {
 namespace {
+
+bool owes_guest(const Journal& journal) {
+  return journal.thaw_owed != Freeze::none || journal.job_begun || !journal.switches.empty();
+}
 
 void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
                      const std::filesystem::path& vm_dir) {
@@ -42,9 +47,7 @@ void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
 
 }  // namespace
 
-bool owes(const Journal& journal) {
-  return journal.thaw_owed != Freeze::none || journal.job_begun || !journal.switches.empty();
-}
+bool owes(const Journal& journal) { return owes_guest(journal) || !journal.snapshots.empty(); }
 
 bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
   for (const auto& path : journal.scratch)
@@ -63,7 +66,7 @@ void pay_debts(const std::filesystem::path& vm_dir) {
 }
 
 void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
-  if (owes(journal)) {
+  if (owes_guest(journal)) {
     Hypervisor hypervisor{journal.libvirt_uri};
     // After a reboot of the host, or on another host, the guest that was stopped is not there any
     // more: it may run here now, but it was started or migrated since.
@@ -76,6 +79,8 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
   for (const auto& path : journal.scratch) remove_tree(path);
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
+  // Last: it may have to wait for a cluster that is not there.
+  remove_snapshots(journal.snapshots, {.shielded = true});
   Journal::remove(vm_dir);
 }
 

@@ -10,7 +10,7 @@ namespace host {
 
 class Hypervisor;
 
-// Does the guest still need something?
+// Does the guest still need something, or is a snapshot in Ceph left?
 bool owes(const Journal& journal);
 
 // Ends the backup job that the journal tells of.  True when none is left.

@@ -58,7 +58,7 @@ Scratch::Scratch(const HostRequest& request, const LiveDomain& domain, Journal& 
   }
   for (const auto& disk : domain.disks) files_.push_back(file_of(disk.target));
   files_.push_back(socket_);
-  journal.scratch = files_;
+  journal.scratch.insert(journal.scratch.end(), files_.begin(), files_.end());
   if (socket_dir_) journal.scratch.push_back(socket_dir_->path());
   floor_ = floor_of(dir_, request);
   check_floor(dir_, floor_);

@@ -9,10 +9,10 @@
 namespace host {
 
 Standstill::Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& domain,
-                       Result& result)
+                       Result& result, Freeze how)
     : capture_{capture}, result_{result} {
   const HostRequest& request = capture.request;
-  QuietOptions options{.how = request.vm.backup.freeze,
+  QuietOptions options{.how = how,
                        .agent_timeout = std::chrono::seconds{request.number("AGENT_TIMEOUT", 10)},
                        .deadline = std::chrono::seconds{request.number("FREEZE_DEADLINE", -1)}};
   if (options.deadline.count() < 0)
@@ -31,18 +31,17 @@ Standstill::Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& d
 void Standstill::end(const MachineFiles& files) {
   const bool quiet_at_begin = quiet_ && quiet_->in_force();
   capture_.kept = files.read();
-  if (capture_.request.vm.backup.freeze == Freeze::none) {
-    result_.consistent = capture_.journal.was_paused;
-    if (!result_.consistent) result_.inconsistent_why = "no freeze was asked for";
-  } else if (quiet_) {
-    result_.consistent = quiet_at_begin;
+  if (quiet_) {
     quiet_->end();
     result_.freeze_seconds = quiet_->seconds();
-    if (!result_.consistent) {
+    if (!quiet_at_begin) {
       result_.inconsistent_why = "the freeze ended before the backup had begun";
       if (!may_fall_back()) throw Error{result_.inconsistent_why};
     }
   }
+  result_.consistent = asked() ? quiet_at_begin : capture_.journal.was_paused;
+  if (!result_.consistent && result_.inconsistent_why.empty())
+    result_.inconsistent_why = "no freeze was asked for";
 }
 
 bool Standstill::may_fall_back() const {

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# Chains of a VM whose disks are images in Ceph: they hold what was there, and go on from OpenNebula's own.
+
+load helper.bash
+
+setup_file() {
+    hypervisor_start
+    ceph_start
+    rbd create --size 64M one/one-7
+    image_write one/one-7 'write -P 1 0 3M' 'write -P 2 20M 4k'
+    rbd snap create --no-progress one/one-7@snap
+    rbd snap protect one/one-7@snap
+    rbd create --size 24M one/one-9
+    image_write one/one-9 'write -P 9 0 1M'
+}
+
+teardown_file() {
+    hypervisor_stop
+    ceph_stop
+}
+
+setup() {
+    CHAIN=$BATS_TEST_TMPDIR/chain
+    DISKS='clone:one/one-7 volatile:one'
+    rbd clone one/one-7@snap one/one-7-$VM_ID-0
+    rbd create --size 24M $VOLATILE
+}
+
+teardown() {
+    virsh -q destroy lab >/dev/null 2>&1 || true
+    virsh -q undefine lab >/dev/null 2>&1 || true
+    step postbackup 9
+    local image
+    for image in one/one-7-$VM_ID-0 $VOLATILE; do
+        rbd snap ls --format json "$image" | jq -r '.[] | select(.protected == "true").name' |
+            xargs -I{} rbd snap unprotect "$image@{}"
+        rbd snap purge --no-progress "$image"
+        rbd rm --no-progress "$image"
+    done
+}
+
+run_lab() {
+    guest_define --no-agent lab "$BATS_FILE_TMPDIR/console" rbd:one/one-7-$VM_ID-0 rbd:$VOLATILE
+    virsh -q start lab --paused
+}
+
+# increment STEP PARENT: a backup that is uploaded; its references are beside
+increment() {
+    local own=$(($2 + 1))
+    image_now one/one-7-$VM_ID-0 "$BATS_TEST_TMPDIR/ref.0.$own"
+    image_now $VOLATILE "$BATS_TEST_TMPDIR/ref.1.$own"
+    step "pre$1" "$2"
+    keep $own
+    step "post$1" "$2"
+    clean
+}
+
+@test "a full and three increments of a running VM restore to the bytes, with qemu-img alone" {
+    run_lab
+    increment backup_live -1
+    [ "$(snapshots one/one-7-$VM_ID-0)" = one_backup_0 ]
+    is_protected $VOLATILE one_backup_0
+    disk_write lab 0 'write -P 3 1M 128k'
+    disk_write lab 0 'write -P 4 30M 4k'
+    disk_write lab 1 'write -P 5 5M 4M'
+    increment backup_live 0
+    [ "$(result '[.disks[].kind] | unique[]')" = increment ]
+    disk_write lab 0 'discard 0 1M'
+    disk_write lab 0 'write -P 0 1M 64k'
+    disk_write lab 1 'write -P 0 5M 1M'
+    increment backup_live 1
+    [ "$(snapshots one/one-7-$VM_ID-0)" = 'one_backup_1 one_backup_2' ]
+    disk_write lab 1 'write -P 6 23M 1M'
+    increment backup_live 2
+    local n disk
+    for n in 0 1 2 3; do
+        for disk in 0 1; do restores $disk 0 $n "$BATS_TEST_TMPDIR/ref.$disk.$n"; done
+    done
+}
+
+@test "an increment reads what has changed, and finds zeros that rbd diff calls data" {
+    image_write $VOLATILE 'write -P 1 0 4k'
+    increment backup -1
+    # From the end of what the object had to the end of what is written: all of it differs.
+    image_write $VOLATILE 'write -P 2 3M 64k'
+    increment backup 0
+    [ "$(result '.disks[0].read_bytes')" -eq 0 ]
+    [ "$(result '.disks[1].dirty_bytes')" -gt $((3 << 20)) ]
+    [ "$(result '.disks[1].read_bytes')" -le $((1 << 20)) ]
+    restores 1 0 1 "$BATS_TEST_TMPDIR/ref.1.1"
+}
+
+@test "a powered-off VM, an upload that failed, and images that change their size" {
+    export DEPLOY_ID=''
+    image_write $VOLATILE 'write -P 1 0 24M'
+    increment backup -1
+    step prebackup 0
+    step postbackup 0
+    [ "$(snapshots $VOLATILE)" = 'one_backup_0 one_backup_1' ]
+    image_write $VOLATILE 'write -P 2 4M 64k'
+    increment backup 0
+    rbd resize --no-progress --size 32M $VOLATILE
+    image_write $VOLATILE 'write -P 3 30M 64k'
+    increment backup 1
+    rbd resize --no-progress --allow-shrink --size 6M $VOLATILE
+    rbd resize --no-progress --size 20M $VOLATILE
+    increment backup 2
+    rbd resize --no-progress --allow-shrink --size 9M $VOLATILE
+    increment backup 3
+    local n
+    for n in 0 1 2 3 4; do restores 1 0 $n "$BATS_TEST_TMPDIR/ref.1.$n"; done
+}
+
+@test "a full backup leaves no snapshot behind, nor those of a chain that has ended" {
+    rbd snap create --no-progress $VOLATILE@one_backup
+    rbd snap create --no-progress $VOLATILE@one_backup_5
+    rbd snap protect $VOLATILE@one_backup_5
+    rbd snap create --no-progress $VOLATILE@mine
+    image_write $VOLATILE 'write -P 1 1M 1M'
+    image_now $VOLATILE "$BATS_TEST_TMPDIR/ref"
+    step prebackup -1 NONE FULL
+    [ "$(snapshots $VOLATILE)" = 'mine one_backup' ]
+    keep 0
+    step postbackup -1 NONE FULL
+    [ "$(snapshots $VOLATILE)" = mine ]
+    restores 1 0 0 "$BATS_TEST_TMPDIR/ref"
+    VMVAULT_EXPORT=copy step prebackup -1 NONE FULL
+    [ "$(snapshots $VOLATILE)" = mine ]
+    cmp "$CHAIN/disk.1.0" "$VM_DIR/backup/disk.1.0"
+    step postbackup -1 NONE FULL
+    clean
+}
+
+@test "a chain that OpenNebula's own driver began goes on" {
+    local image disk=0
+    mkdir "$CHAIN"
+    for image in one/one-7-$VM_ID-0 $VOLATILE; do
+        rbd snap create --no-progress "$image@one_backup_0"
+        rbd snap protect "$image@one_backup_0"
+        qemu-img convert -O qcow2 "rbd:$image@one_backup_0:conf=$CEPH_CONF" "$CHAIN/disk.$((disk++)).0"
+    done
+    image_write $VOLATILE 'write -P 8 7M 300k'
+    increment backup 0
+    [ "$(result '.disks[1].kind')" = increment ]
+    restores 1 0 1 "$BATS_TEST_TMPDIR/ref.1.1"
+    is_protected $VOLATILE one_backup_1
+}
+
+@test "without the parent's snapshot the increment is whole, and says why" {
+    image_write $VOLATILE 'write -P 1 0 2M'
+    increment backup -1
+    rbd snap unprotect $VOLATILE@one_backup_0
+    rbd snap rm --no-progress $VOLATILE@one_backup_0
+    image_write $VOLATILE 'discard 1M 1M' 'write -P 5 9M 4k'
+    increment backup 0
+    [ "$(result '.disks[1].kind')" = whole ]
+    [[ $(result '.disks[1].why') == "the snapshot one_backup_0 of $VOLATILE is not there" ]]
+    [ "$(result '.disks[0].kind')" = increment ]
+    restores 1 0 1 "$BATS_TEST_TMPDIR/ref.1.1"
+}

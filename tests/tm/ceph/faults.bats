@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# What goes wrong with disks in Ceph is said in time, and leaves nothing behind.
+
+load helper.bash
+
+setup_file() {
+    hypervisor_start
+    ceph_start
+    rbd create --size 24M $VOLATILE
+    rbd create --size 24M one/one-9
+    image_write $VOLATILE 'write -P 1 0 3M'
+    guest_define --no-agent lab "$BATS_FILE_TMPDIR/console" rbd:one/one-9 rbd:$VOLATILE
+    virsh -q start lab --paused
+}
+
+teardown_file() {
+    hypervisor_stop
+    ceph_stop
+}
+
+setup() { DISKS='one/one-9 volatile:one'; }
+
+teardown() {
+    osd CONT
+    full_at 0.85 0.9 0.95
+    step postbackup_live 9
+    eventually clean
+}
+
+# fails NAME ARGS...: with one line and these words in it
+fails() {
+    local words=$1
+    shift
+    run -1 --separate-stderr step "$@"
+    grep -v '^[A-Z]*: ' <<<"$stderr" >"$BATS_TEST_TMPDIR/said" || true
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ]
+    grep -qE "$words" "$BATS_TEST_TMPDIR/said" || { echo "$stderr"; return 1; }
+}
+
+# works PARENT: a whole backup, and its snapshots are those that are needed
+works() {
+    step prebackup_live "$1"
+    cat "$VM_DIR"/backup/disk.* >/dev/null
+    step postbackup_live "$1"
+    eventually clean
+    [ "$(snapshots $VOLATILE)" = "one_backup_$(($1 + 1))" ] ||
+        [ "$(snapshots $VOLATILE)" = "one_backup_$1 one_backup_$(($1 + 1))" ]
+}
+
+full_at() {   # full_at NEARLY SO_TO_SAY REALLY
+    ceph osd set-nearfull-ratio "$1"
+    ceph osd set-backfillfull-ratio "$2"
+    ceph osd set-full-ratio "$3"
+} >/dev/null 2>&1
+is_full() { [[ $(ceph osd dump | grep "^pool .*'one'") == *,full,* ]]; }
+is_not_full() { ! is_full; }
+alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$1" ]; }
+
+@test "a user who may not use the pool, and one who is not there" {
+    CEPH_USER=stranger fails "of the Ceph image one/one-9: .*(denied|not permitted)" prebackup_live -1
+    CEPH_USER=nobody fails "of the Ceph image one/one-9: .*connect" prebackup_live -1
+    CEPH_USER='a b' run -2 step prebackup_live -1
+    eventually clean
+    works -1
+}
+
+@test "an upload from another host is for OpenNebula's own driver" {
+    BRIDGE=elsewhere fails "uploaded from elsewhere .*own driver is not here" prebackup_live -1
+    clean
+}
+
+@test "an image that was renamed, or that the domain does not run on" {
+    works -1
+    DISKS='one/one-10 volatile:one' fails "'one/one-9' as 'vda'" prebackup_live 0
+    rbd mv one/one-9 one/gone
+    fails "one/one-9: .*No such file" prebackup_live 0
+    rbd mv one/gone one/one-9
+    DISKS='one/one@9 volatile:one' run -2 step prebackup_live 0
+    works 0
+}
+
+@test "a cluster that is full: an error within the deadline" {
+    works -1
+    full_at 0.00001 0.00002 0.00003
+    eventually is_full
+    VMVAULT_CEPH_DEADLINE=4 fails 'one/one-9: .*timed out' prebackup_live 0
+    full_at 0.85 0.9 0.95
+    eventually is_not_full
+    eventually clean
+    alone one_backup_0
+    works 0
+}
+
+@test "an OSD that stands still before the snapshots: an error, and what came of them goes later" {
+    works -1
+    osd STOP
+    VMVAULT_CEPH_DEADLINE=4 fails '(timed out|not done)' prebackup_live 0
+    osd CONT
+    eventually clean
+    alone one_backup_0
+    works 0
+}
+
+@test "an OSD that stops in the middle of the upload: reads fail in time, and the next backup works" {
+    works -1
+    VMVAULT_READ_DEADLINE=8 step prebackup_live -1
+    osd STOP
+    run -1 cat "$VM_DIR/backup/disk.1.0"
+    eventually grep -q "cannot .*'vdb'" "$VM_DIR/backup.log"
+    osd CONT
+    step postbackup_live -1
+    eventually clean
+    works -1
+}
+
+@test "killed with its snapshots half made: they go, and nothing else" {
+    works -1
+    step prebackup_live 0 NONE FULL 3>&- 2>/dev/null &
+    local pid=$! host
+    until host=$(jq -r 'if .snapshots != [] then .pid else empty end' "$VM_DIR/backup.journal" 2>/dev/null) && [ "$host" ]; do
+        kill -0 $pid
+    done
+    kill -KILL "$host"
+    if wait $pid; then false; fi
+    eventually clean
+    # A rbd that was at work then may end after its guard has looked; the next backup finds that.
+    works -1
+}
+
+@test "what a full backup that died left goes with recover, when the cluster is back" {
+    step prebackup_live -1 NONE FULL
+    alone one_backup
+    kill -STOP "$(jq .guard "$VM_DIR/backup.journal")"
+    kill -KILL "$(jq .guard "$VM_DIR/backup.journal")"
+    eventually clean
+    alone ''
+}
