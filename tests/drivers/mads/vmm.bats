@@ -29,6 +29,32 @@ X
     run ! grep -raqs "$(payload '<VMM' | head -c 4)" "$VMVAULT_VAR"   # no request lies about
 }
 
+# replay NAME SUFFIX: the lines that a real driver gave to this request
+replay() {
+    local recorded=$ROOT/tests/vmm/kvm/recorded/$1
+    stores "cat '$recorded/reply'"
+    [ ! -d "$REMOTES/datastore/rsync" ] || rm -r "$REMOTES/datastore/rsync"
+    cp -r "$REMOTES/datastore/restic" "$REMOTES/datastore/rsync"
+    heard=$(wc -l <"$BATS_TEST_TMPDIR/said")
+    echo "BACKUP  2 $(tr -d '\n' <"$recorded/request")" >&"$to_mad"
+    eventually eval 'tail -n "+$((heard + 1))" "$BATS_TEST_TMPDIR/said" | grep -q "^BACKUP"'
+    diff <(tail -n "+$((heard + 1))" "$BATS_TEST_TMPDIR/said") - <<X
+LOG I 2 Successfully execute transfer manager driver operation: prebackup$2.
+LOG I 2 Successfully execute datastore driver operation: backup.
+LOG I 2 Successfully execute transfer manager driver operation: postbackup$2.
+BACKUP SUCCESS 2 $(cat "$recorded/reply")
+X
+}
+
+@test "recorded requests are answered to the letter" {
+    front_start
+    replay poweroff-full ''
+    replay running-full _live
+    replay running-increment-1 _live
+    replay rsync-poweroff-full ''
+    [ "$(cat "$STOCK_NOTES")" = INIT ]
+}
+
 @test "a failure, in the words of the step" {
     stores 'echo "ERROR: restic: long story" >&2; echo "repository is locked" >&2; exit 1'
     front_start
