@@ -47,7 +47,7 @@ class Work {
   // Asks its process group to end, and kills what is left a minute later.
   void stop();
   // It may outlive us: from now on it is none of ours.
-  void let_go() noexcept { [[maybe_unused]] auto* const left = child_.release(); }
+  void let_go() noexcept;
 
  private:
   Work(Order&& order, Line&& said, Pipe&& in, Pipe&& out, Pipe&& err);
