@@ -208,7 +208,8 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     [ "${lines[-1]}" = '{"stored":"aaaaaa"}' ]
     [[ $stderr == *SFTP* ]]
     stored aaaaaa
-    [ "$(ls "$base/12/aaaaaa" | xargs)" = 'disk.0.0 vm.xml' ]
+    run -0 ls "$base/12/aaaaaa"
+    [ "${lines[*]}" = 'disk.0.0 vm.xml' ]
 }
 
 @test "what is no server of ours is one clear line" {
