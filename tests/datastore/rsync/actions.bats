@@ -107,7 +107,7 @@ downloader() { "$BUILD/datastore/rsync/downloader" "$@"; }
     downloader --file vm.xml "$MAD://100//0:$ID$FILES/disk.0.0" | cmp - "$FILES/vm.xml"
     run -0 image_action rm "$(image "0:$ID")" 57
     [ -z "$(backups_of 12)" ]
-    [ "$(ls "$BATS_TEST_TMPDIR" | grep -c "^it's")" -eq 1 ]
+    [ "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name "it's*" | wc -l)" -eq 1 ]
 }
 
 @test "hostile hosts, users, arguments and names are bad requests of one line" {

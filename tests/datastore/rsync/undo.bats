@@ -16,11 +16,10 @@ setup() {
 
 # start_slow_backup: one that takes long, in the background; PID is its number
 start_slow_backup() {
-    request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
     head -c 12000000 /dev/urandom >"$FILES/disk.0.0"
     ARGS='-aS --bwlimit=1000'
     request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
-    VMVAULT_RUN=${1-} "$BUILD/datastore/rsync/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
+    "$BUILD/datastore/rsync/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
         <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
     PID=$!
     eventually some_of_it
