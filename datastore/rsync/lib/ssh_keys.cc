@@ -61,7 +61,7 @@ bool readable(const std::string& path) { return access(path.c_str(), R_OK) == 0;
 void look_up(KnownKeys& keys, const SshConfig& config, const std::string& name) {
   for (const auto& file : config.known_hosts)
     if (readable(file))
-      add_known_keys(keys, Command{"ssh-keygen", "-F", name, "-f", file}.run().out);
+      add_known_keys(keys, Command{"ssh-keygen", "-F", name, "-f", file}.shielded().run().out);
 }
 
 }  // namespace
