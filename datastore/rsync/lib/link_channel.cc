@@ -34,12 +34,7 @@ ChannelLink::ChannelLink(std::shared_ptr<Session> session, const std::vector<std
 
 // To let it end in order takes a round trip or two; whoever is in trouble closes the connection.
 ChannelLink::~ChannelLink() {
-  if (session_->broken()) return;
-  try {
-    if (session_->drive([&] { return libssh2_channel_free(channel_); }) != 0)
-      session_->fail("close a channel");
-  } catch (const Error&) {
-  }
+  session_->give_back([&] { return libssh2_channel_free(channel_); });
 }
 
 void ChannelLink::listen() {

@@ -92,15 +92,18 @@ Session::Session(const Target& target, Terms terms)
   log_in(*this, config_);
 }
 
-// As far as it goes without waiting.  What libssh2 still wants to say would fail with EAGAIN for
-// ever, and its memory would stay.
+// As far as it goes without waiting.
 Session::~Session() {
   if (!session_) return;
   if (!broken_) libssh2_session_disconnect(get(), "done");
+  abandon();
+  give_back([session = session_.release()] { return libssh2_session_free(session); });
+}
+
+// What libssh2 would still say then fails at once, instead of with EAGAIN.
+void Session::abandon() {
+  broken_ = true;
   shutdown(socket_.get(), SHUT_RDWR);
-  LIBSSH2_SESSION* session = session_.release();
-  for (int i = 0; i < 100 && libssh2_session_free(session) == LIBSSH2_ERROR_EAGAIN; ++i) {
-  }
 }
 
 void Session::shake_hands() {
@@ -145,7 +148,7 @@ void Session::wait() try {
                 std::to_string(dead_after.count()) + " s"};
   }
 } catch (const Error&) {
-  broken_ = true;
+  abandon();
   throw;
 }
 
@@ -153,7 +156,7 @@ void Session::fail(const std::string& doing) {
   char* text = nullptr;
   libssh2_session_last_error(get(), &text, nullptr, 0);
   const std::string why{text != nullptr && *text != '\0' ? text : "the connection is gone"};
-  broken_ = true;
+  abandon();
   throw Error{"cannot " + doing + ": " + one_line(why)};
 }
 

@@ -35,7 +35,7 @@ class Session {
   LIBSSH2_SESSION* get() const { return session_.get(); }
   const std::string& whom() const { return whom_; }
   bool broken() const { return broken_; }
-  void abandon() { broken_ = true; }
+  void abandon();  // nothing is sent or heard any more
 
   // Calls until it no longer answers EAGAIN, and waits in between.
   template <class Call>
@@ -56,6 +56,17 @@ class Session {
       return made == nullptr ? libssh2_session_last_errno(get()) : 0;
     });
     return made;
+  }
+
+  // The same for what gives back, in destructors: on a connection that is gone it frees memory.
+  template <class Call>
+  void give_back(Call call) noexcept {
+    try {
+      if (!broken_) return static_cast<void>(drive(call));
+    } catch (const Error&) {
+    }
+    for (int i = 0; i < 100 && call() == LIBSSH2_ERROR_EAGAIN; ++i) {
+    }
   }
 
   // Until the connection moves, for whoever was told EAGAIN.

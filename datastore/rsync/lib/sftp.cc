@@ -50,11 +50,7 @@ Sftp::Sftp(std::shared_ptr<Session> session) : session_{std::move(session)} {
 }
 
 Sftp::~Sftp() {
-  if (session_->broken()) return;  // the memory goes with the session's
-  try {
-    session_->drive([&] { return libssh2_sftp_shutdown(sftp_); });
-  } catch (const Error&) {
-  }
+  session_->give_back([&] { return libssh2_sftp_shutdown(sftp_); });
 }
 
 bool Sftp::gone() const {

@@ -73,11 +73,8 @@ SftpFile::SftpFile(SftpFile&& other) noexcept
       position_{other.position_} {}
 
 SftpFile::~SftpFile() {
-  if (handle_ == nullptr || sftp_->session_->broken()) return;
-  try {
-    sftp_->session_->drive([&] { return libssh2_sftp_close_handle(handle_); });
-  } catch (const Error&) {
-  }
+  if (handle_ == nullptr) return;
+  sftp_->session_->give_back([&] { return libssh2_sftp_close_handle(handle_); });
 }
 
 std::size_t SftpFile::read(std::span<std::byte> out) {
