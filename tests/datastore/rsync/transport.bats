@@ -211,11 +211,13 @@ NC
 
 @test "a cancellation ends the program on the server, too" {
     local transport pid there
+    mkfifo "$BATS_TEST_TMPDIR/hold"
+    exec 7<>"$BATS_TEST_TMPDIR/hold"   # nobody writes there, and it has no end
     for transport in libssh2 ssh; do
         there=$BATS_TEST_TMPDIR/$transport
         # It takes the end of its input for our death.
         TRANSPORT=$transport "$BUILD/tests/datastore/rsync/link" backup1 exec sh -c 'echo began >"$0"; cat; echo ended >"$0"' \
-            "$there" < <(exec sleep 1000) 3>&- &
+            "$there" <&7 7>&- 3>&- &
         pid=$!
         PIDS+=" $pid"
         eventually grep -qs began "$there"
