@@ -58,6 +58,38 @@ XML
     done
 }
 
+# in_ceph LAST: a VM whose chain of backups is image 57
+in_ceph() {
+    echo "<VM><ID>12</ID><DEPLOY_ID>one-12</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID>
+        <TARGET>vda</TARGET><TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE></DISK></TEMPLATE><BACKUPS><BACKUP_CONFIG>
+        <MODE>INCREMENT</MODE><LAST_INCREMENT_ID>$1</LAST_INCREMENT_ID>
+        <INCREMENTAL_BACKUP_ID>57</INCREMENTAL_BACKUP_ID></BACKUP_CONFIG></BACKUPS></VM>"
+}
+
+@test "a chain in the legacy format of Ceph goes on as it began; one of ours, and a new one, is ours" {
+    export VMVAULT_CORE_DIR=$BATS_TEST_TMPDIR/core
+    mkdir -p "$VMVAULT_CORE_DIR/images"
+    echo '<IMAGE><ID>57</ID><FORMAT>rbd</FORMAT></IMAGE>' >"$VMVAULT_CORE_DIR/images/57.xml"
+    for name in prebackup_live postbackup_live; do
+        run -0 --separate-stderr "$REMOTES/tm/qcow2/$name" "${WORDS[@]}" < <(in_ceph 3)
+        [ "$output" = answer ]
+        [[ $stderr == *'legacy format of Ceph'* ]]
+        diff "$SEEN.stdin" <(in_ceph 3)
+        rm "$SEEN"
+    done
+    run "$REMOTES/tm/qcow2/prebackup_live" "${WORDS[@]}" < <(in_ceph -1)
+    [ "$status" -ne 0 ]   # there is no such guest
+    [ ! -e "$SEEN" ]
+    echo '<IMAGE><ID>57</ID><FORMAT>raw</FORMAT></IMAGE>' >"$VMVAULT_CORE_DIR/images/57.xml"
+    run "$REMOTES/tm/qcow2/prebackup_live" "${WORDS[@]}" < <(in_ceph 3)
+    [ "$status" -ne 0 ]
+    [ ! -e "$SEEN" ]
+    # Not knowing is no reason to write something else into it.
+    rm "$VMVAULT_CORE_DIR/images/57.xml"
+    run -1 --separate-stderr "$REMOTES/tm/qcow2/prebackup_live" "${WORDS[@]}" < <(in_ceph 3)
+    [[ $stderr == *57* ]]
+}
+
 @test "where it is not kept, the error says so" {
     rm "$REMOTES/tm/ssh/prebackup_live.stock"
     run -1 --separate-stderr "$REMOTES/tm/ssh/prebackup_live" "${WORDS[@]}" < <(vm YES)

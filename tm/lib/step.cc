@@ -6,6 +6,7 @@
 #include "common/base64.h"
 #include "common/command.h"
 #include "common/error.h"
+#include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/core.h"
 #include "common/one/left_hosts.h"
@@ -48,6 +49,20 @@ Step read(const Request& request, When when) {
   for (const char* name : host_settings)
     if (const auto value = setting(name)) out.settings[name] = *value;
   return {std::move(location.host), std::move(out)};
+}
+
+// Older versions of OpenNebula stored disks in Ceph as exports of rbd, and theirs still goes on
+// with such a chain.  An increment of ours would end it without a word.
+void hand_over_legacy_chain(const Request& request, const Vm& vm) {
+  const auto id = parse_int(
+      request.xml().root().find("BACKUPS/BACKUP_CONFIG/INCREMENTAL_BACKUP_ID").value_or(""), 0);
+  const bool in_ceph = std::any_of(vm.disks.begin(), vm.disks.end(),
+                                   [](const Disk& disk) { return !disk.rbd.empty(); });
+  if (!id || !in_ceph || vm.backup.parent_id() < 0) return;
+  if (image_from_core(*id).root().find("FORMAT") == "rbd")
+    hand_to_stock(request, "the backups of VM " + std::to_string(vm.id) +
+                               " are in the legacy format of Ceph (rbd), which only OpenNebula's "
+                               "own driver continues");
 }
 
 // What the datastore of the backup says to the hypervisor.  It is not needed for a backup, so one
@@ -93,6 +108,7 @@ void insist(const Step& step, const Finished& finished) {
 
 std::string prebackup(const Request& request, When when) {
   Step step = read(request, when);
+  hand_over_legacy_chain(request, step.request.vm);
   const Running running{step.request.vm.id, "prebackup"};
   step.request.datastore = settings_of_datastore(step.request.vm.backup.last_datastore_id);
   const auto alive = workers(step.request.vm.id);
@@ -115,6 +131,11 @@ std::string recover(const Request& request) {
 
 std::string postbackup(const Request& request, When when) {
   const Step step = read(request, when);
+  try {
+    hand_over_legacy_chain(request, step.request.vm);
+  } catch (const Error& e) {  // what has to be put right, ours puts right as well
+    log(Level::warn, e.what());
+  }
   const Running running{step.request.vm.id, "postbackup"};
   insist(step, backup_host(step, "end").shielded().deadline(std::chrono::minutes{10}).run());
   strike_out_host(step.request.vm.id);
