@@ -104,7 +104,11 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     install -d -o nobody "$OPEN/var"
     python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$OPEN/sock"
     chmod 600 "$OPEN/sock"
-    as_nobody() { setpriv --reuid=nobody --clear-groups env VMVAULT_VAR="$OPEN/var" "$BUILD/drivers/cli/vmvault" "$@"; }
+    # The fakes and their settings are below bats's directory.
+    as_nobody() {
+        setpriv --reuid=nobody --clear-groups env -u VMVAULT_REMOTES VMVAULT_VAR="$OPEN/var" \
+            "$BUILD/drivers/cli/vmvault" "$@"
+    }
     as_nobody list 2>/dev/null
     run --separate-stderr as_nobody --connect "qemu:///system?socket=$OPEN/sock" backup web
     fails_with 1 'as root' 'qemu:///session'
