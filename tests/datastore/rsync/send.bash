@@ -40,12 +40,18 @@ request() {
     echo
 }
 
-# send NAME [WORDS...]: its stdin stays open
+# send NAME [WORDS...]
 send() {
+    request "$@" >"$work/line"
+    send_line
+}
+
+# send_line: what is in "line"; its stdin stays open
+send_line() {
     local status=0 hold
     mkfifo "$work/hold.$$"
     exec {hold}<>"$work/hold.$$"
-    request "$@" >&"$hold"
+    cat "$work/line" >&"$hold"
     "$SEND" <"$work/hold.$$" {hold}>&- || status=$?
     exec {hold}>&-
     rm "$work/hold.$$"

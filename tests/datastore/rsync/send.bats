@@ -67,6 +67,18 @@ disk() {
     less "$(mib sent <<<"$stderr")" 2
 }
 
+@test "-z compresses what crosses, and with -W it is the whole file" {
+    yes 'much the same' | head -c 8M >"$dir/disk.0.0"
+    ARGS=-aSz run -0 --separate-stderr send aaaaaa
+    stored aaaaaa
+    less "$(mib sent <<<"$stderr")" 1
+    change "$dir/disk.0.0" $((5 << 20)) 65536
+    ARGS='-aS -W' run -0 --separate-stderr send bbbbbb
+    stored bbbbbb
+    [[ $stderr == *'whole files, as RSYNC_ARGS asks for'* ]]
+    less 7.9 "$(mib sent <<<"$stderr")"
+}
+
 @test "increments are sent whole" {
     noise 1000000 >"$dir/disk.0.1"
     send aaaaaa
@@ -84,7 +96,7 @@ cut_after() {
     cat >"$work/server" <<SH
 #!/bin/bash
 mkdir "$work/cut" 2>/dev/null || exec "$SERVER"
-{ dd bs=64k count=$1 iflag=count_bytes status=none; ${2:-kill -KILL \$PPID}; } | "$SERVER"
+{ stdbuf -o0 head -c $1; ${2:-kill -KILL \$PPID}; } | "$SERVER"
 SH
     chmod +x "$work/server"
 }
@@ -192,7 +204,7 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
         cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
         mount -t tmpfs -o size=20m none "$base"
         request aaaaaa | jq -Rr "@base64d | fromjson | .host = \"localhost\" | @base64" >"$work/line"
-        "$SEND" < <(cat "$work/line"; exec sleep 60)
+        send_line
         status=$?
         [ ! -e "$base/12" ] || ls -A "$base/12"
         exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
@@ -203,8 +215,8 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
 
 @test "a server of SFTP alone gets whole files" {
     disk
-    request aaaaaa | base64 -d | jq -c '.server.argv = []' | base64 -w0 >"$work/line"
-    run -0 --separate-stderr "$SEND" < <(cat "$work/line"; echo; exec sleep 60)
+    request aaaaaa | jq -Rr '@base64d | fromjson | .server.argv = [] | @base64' >"$work/line"
+    run -0 --separate-stderr send_line
     [ "${lines[-1]}" = '{"stored":"aaaaaa"}' ]
     [[ $stderr == *SFTP* ]]
     stored aaaaaa
