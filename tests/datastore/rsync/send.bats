@@ -131,7 +131,7 @@ SH
 @test "who comes after one that was killed goes on, too; but not with other files" {
     disk
     request aaaaaa >"$work/line"
-    "$SEND" < <(cat "$work/line"; exec sleep 60) >"$work/out" &
+    "$SEND" < <(cat "$work/line"; exec sleep 60 3>&-) >"$work/out" &
     eventually has_come 10
     kill -KILL $!
     wait $! || true
@@ -166,7 +166,7 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     jq -cn --arg dir "/proc/$$" --arg base "$base" --arg server "$SERVER" '{directory: $dir,
         files: [{name: "mem", size: 0}], host: "server", base: $base, vm: 12, name: "aaaaaa",
         transport: "ssh", server: {argv: [$server]}}' | base64 -w0 >"$work/line"
-    run -1 --separate-stderr "$SEND" < <(cat "$work/line"; echo; exec sleep 60)
+    run -1 --separate-stderr "$SEND" < <(cat "$work/line"; echo; exec sleep 60 3>&-)
     [ "$stderr" = "cannot read '/proc/$$/mem': Input/output error" ]
     [ -z "$output" ]
     nothing_is_there
@@ -176,7 +176,7 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     noise 1000 >"$dir/disk.0.0"
     request aaaaaa >"$work/line"
     echo more >>"$dir/disk.0.0"
-    run -1 --separate-stderr "$SEND" < <(cat "$work/line"; exec sleep 60)
+    run -1 --separate-stderr "$SEND" < <(cat "$work/line"; exec sleep 60 3>&-)
     [ "$stderr" = "'$dir/disk.0.0' has 1005 bytes, and had 1000" ]
 }
 
