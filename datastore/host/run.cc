@@ -23,6 +23,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
+#include "common/request_line.h"
 #include "datastore/lib/machine.h"
 
 namespace {
@@ -31,20 +32,6 @@ constexpr std::size_t longest_request = std::size_t{1} << 20;
 // A slow store can keep restic from obeying for long, and somebody waits for the end.  Its ssh must
 // not hear of it, since by that restic removes its lock.
 constexpr Stop interrupt{SIGINT, std::chrono::milliseconds{1500}, Stop::Whom::child};
-
-// The caller sends nothing after its line, so whole reads lose nothing.
-std::string read_line() {
-  std::string line;
-  char buffer[4096];
-  while (line.find('\n') == line.npos && line.size() < longest_request) {
-    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n == -1 && errno == EINTR) continue;
-    if (n == -1) throw system_error("read the request", errno);
-    if (n == 0) throw BadRequest{"the request ended before its line did"};
-    line.append(buffer, static_cast<std::size_t>(n));
-  }
-  return line;
-}
 
 // Under the limits of the request, as far as this machine has them.
 std::vector<std::string> confined(const RunRequest& request) {
@@ -108,7 +95,7 @@ class ViewBreaker {
 };
 
 int serve() {
-  const auto request = RunRequest::decode(read_line());
+  const auto request = RunRequest::decode(read_request_line(STDIN_FILENO, longest_request));
   cancel::watch(STDIN_FILENO);
   if (!request.list.empty()) {
     write_all(STDOUT_FILENO, to_json(list_directory(request.list)) + "\n", "write the list");

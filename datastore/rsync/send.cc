@@ -8,7 +8,6 @@
 #include <librsync.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <iostream>
 
@@ -17,6 +16,7 @@
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
+#include "common/request_line.h"
 #include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/send_backup.h"
@@ -28,20 +28,6 @@ using rsync::BackupSender;
 
 constexpr std::size_t longest_request = std::size_t{1} << 20;
 constexpr rsync::Terms to_undo{.silence = std::chrono::seconds{10}, .shielded = true};
-
-// The caller sends nothing after its line, so whole reads lose nothing.
-std::string read_line() {
-  std::string line;
-  char buffer[4096];
-  while (line.find('\n') == line.npos && line.size() < longest_request) {
-    const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
-    if (n == -1 && errno == EINTR) continue;
-    if (n == -1) throw system_error("read the request", errno);
-    if (n == 0) throw BadRequest{"the request ended before its line did"};
-    line.append(buffer, static_cast<std::size_t>(n));
-  }
-  return line;
-}
 
 class Reporter {
  public:
@@ -97,7 +83,7 @@ std::string send_to_helper(const rsync::SendRequest& request, const rsync::Args&
 }
 
 void send() {
-  const auto request = rsync::SendRequest::decode(read_line());
+  const auto request = rsync::SendRequest::decode(read_request_line(STDIN_FILENO, longest_request));
   cancel::watch(STDIN_FILENO);
   const auto args = rsync::parse_args(request.args);
   const auto report =

@@ -13,6 +13,7 @@
 #include "common/one/location.h"
 #include "common/sums.h"
 #include "datastore/rsync/lib/protocol.h"
+#include "datastore/rsync/lib/receive_hash.h"
 
 namespace rsync {
 namespace {
@@ -53,11 +54,7 @@ fs::path own_executable() { return remotes_root() / "datastore" / "rsync" / "ser
 std::string digest_of(std::string_view bytes) {
   sums::Hash hash;
   hash.add(std::as_bytes(std::span{bytes}));
-  std::string text;
-  for (const auto byte : hash.finish())
-    for (const int shift : {4, 0})
-      text += "0123456789abcdef"[std::to_integer<unsigned>(byte) >> shift & 15];
-  return text;
+  return hex(hash.finish());
 }
 
 fs::path path_for(const std::string& digest) {

@@ -2,13 +2,14 @@
 #include "datastore/rsync/lib/send_backup.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "common/cancel.h"
 #include "common/command.h"
@@ -47,11 +48,11 @@ UploadFile stat_file(const std::filesystem::path& path, const SendRequest::File&
           .mode = (there.st_mode & 0777U) | 0600U};
 }
 
+// Ends at once with a cancellation.
 void rest(std::chrono::milliseconds length) {
-  for (constexpr std::chrono::milliseconds part{100}; length > length.zero(); length -= part) {
-    cancel::check();
-    std::this_thread::sleep_for(part);
-  }
+  pollfd fds[] = {{cancel::fd(), POLLIN, 0}, {cancel::watched(), POLLRDHUP, 0}};
+  poll(fds, std::size(fds), static_cast<int>(length.count()));
+  cancel::check();
 }
 
 std::string mebibytes(std::uint64_t bytes) {
