@@ -85,3 +85,7 @@ reference() {
         qemu-img convert -U -O qcow2 "$disk" "$dir/$(basename "$disk")"
     done
 }
+
+# lock_files REPOSITORY: the locks in it.  (A restic that ends while it is still writing its own leaves
+# a temporary file beside, which no restic reads.)
+lock_files() { find "$1/locks" -type f ! -name '*-tmp-*'; }

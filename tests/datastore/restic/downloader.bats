@@ -134,7 +134,7 @@ with_scratch() {
     "$BUILD/datastore/restic/downloader" --stream "$URL" 2>"$BATS_TEST_TMPDIR/err" | head -c 10 >/dev/null || true
     eventually unused "$BATS_TEST_TMPDIR/scratch"
 }
-unused() { [ -z "$(find "$1" "$BASE/12/locks" -mindepth 1)" ] && ! grep -qF "$1" /proc/self/mountinfo; }
+unused() { [ -z "$(find "$1" -mindepth 1; lock_files "$BASE/12")" ] && ! grep -qF "$1" /proc/self/mountinfo; }
 
 @test "the state of a TPM is that of the last increment, as it is" {
     echo 'no image' >"$FILES/disk.tpm.0"
@@ -325,7 +325,7 @@ random_chain() {
     [ $status -eq 143 ]
     eventually is_unlocked
 }
-is_unlocked() { [ -z "$(ls "$BASE/12/locks")" ]; }
+is_unlocked() { [ -z "$(lock_files "$BASE/12")" ]; }
 
 @test "other URLs, forms and datastores are errors of one line" {
     run -2 --separate-stderr "$BUILD/datastore/restic/downloader"

@@ -88,14 +88,13 @@ stored_in() { restic_here snapshots --json --no-lock "$1" | jq -r ".[0]$2"; }
 
 # nothing_left: no scratch and no note of it, no lock
 nothing_left() {
-    [ -z "$(find "$SCRATCH" "$BASE/12/locks" -mindepth 1)" ] && [ ! -e "$VMVAULT_VAR/restic-flatten.100.12.12" ]
+    [ -z "$(find "$SCRATCH" -mindepth 1; lock_files "$BASE/12")" ] && [ ! -e "$VMVAULT_VAR/restic-flatten.100.12.12" ]
 }
 
-# is_storing: restic has its lock, and reads the merged disks now.  (One that is killed while it
-# writes the lock leaves a temporary file there, which restic itself never reads or removes.)
+# is_storing: restic has its lock, and reads the merged disks now
 is_storing() {
     pgrep -f "backup --force .*--tag=vmvault-flat-.*$STORED" >/dev/null &&
-        [ -n "$(find "$BASE/12/locks" -type f ! -name '*-tmp-*')" ]
+        [ -n "$(lock_files "$BASE/12")" ]
 }
 # action_pid: of the flatten that runs
 action_pid() { cut -d' ' -f1 "$VMVAULT_VAR/running/12.flatten"; }

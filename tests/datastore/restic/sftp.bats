@@ -116,10 +116,10 @@ SH
     run -0 "$BUILD/datastore/restic/backup_cancel" "node1:$VMDIR" one-12 <<<'<VM><ID>12</ID></VM>'
     status=0; wait $pid || status=$?
     [ $status -eq 143 ]
-    [ -z "$(ls "$BASE/12/locks")" ]
+    [ -z "$(lock_files "$BASE/12")" ]
     [ "$(snapshots)" = "$first" ]
 }
-has_more() { [ "$(find "$BASE/12/data" -type f | wc -l)" -gt "$before" ] && [ -n "$(ls "$BASE/12/locks")" ]; }
+has_more() { [ "$(find "$BASE/12/data" -type f | wc -l)" -gt "$before" ] && [ -n "$(lock_files "$BASE/12")" ]; }
 
 @test "monitor asks the server, and its silence is a failure" {
     rm -r "$BASE"

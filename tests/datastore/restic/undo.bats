@@ -22,7 +22,7 @@ start_slow_backup() {
     PID=$!
     eventually is_uploading
 }
-is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(ls "$BASE/12/locks")" ]; }
+is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(lock_files "$BASE/12")" ]; }
 
 @test "cancelled in the middle: no snapshot, no lock, nothing running, and the next one works" {
     backup_ok; first=$ID
@@ -32,7 +32,7 @@ is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(ls "$BASE/12/
     [ $status -eq 143 ]
     [ "$(grep -vc '^INFO' "$BATS_TEST_TMPDIR/err")" -eq 1 ]
     [ ! -s "$BATS_TEST_TMPDIR/out" ]
-    [ -z "$(ls "$BASE/12/locks")" ]
+    [ -z "$(lock_files "$BASE/12")" ]
     [ "$(snapshots)" = "$first" ]
     EXTRA=''
     head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
@@ -47,7 +47,7 @@ is_uploading() { ls "$BASE"/12/data/*/* >/dev/null 2>&1 && [ -n "$(ls "$BASE/12/
     head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
     backup_ok
     [ "$(snapshots)" = "$ID" ]
-    [ -z "$(ls "$BASE/12/locks")" ]
+    [ -z "$(lock_files "$BASE/12")" ]
 }
 no_restic() { ! pgrep -f "restic .*$BASE/12" >/dev/null; }
 
@@ -161,5 +161,5 @@ has_lock() { [ -n "$(locks)" ]; }   # a file there may also be one that is being
     kill -9 $HOLDER; wait $HOLDER || true
     has_lock
     backup_ok
-    [ -z "$(ls "$BASE/12/locks")" ]
+    [ -z "$(lock_files "$BASE/12")" ]
 }

@@ -238,5 +238,5 @@ SH
     kill -TERM "$pid"
     wait "$pid" || status=$?
     [ "$status" -eq 143 ]
-    [ -z "$(ls "$BASE/12/locks")" ]
+    [ -z "$(lock_files "$BASE/12")" ]
 }

@@ -78,7 +78,7 @@ cancel_backup() { message BACKUPCANCEL "$(place) lab" | action vmm/kvm/backup_ca
 
 restic_here() { RESTIC_PASSWORD=$PASSWORD restic --no-cache -q -r "$BASE/$VM_ID" "$@"; }
 snapshots() { restic_here snapshots --json --no-lock | jq -r '.[].short_id' | sort; }
-locks() { ls "$BASE/$VM_ID/locks"; }
+locks() { lock_files "$BASE/$VM_ID"; }
 
 journal() { jq -re ".$1" "$VM_DIR/backup.journal" 2>/dev/null; }
 meets() { [ "$(journal "$1")" = true ]; }
