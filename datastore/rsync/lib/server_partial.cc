@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/rsync/lib/server_partial.h"
 
+#include <poll.h>
+
+#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "common/cancel.h"
 #include "common/random.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/server_repository.h"
@@ -15,6 +19,8 @@ namespace {
 constexpr const char* state_file = ".state";
 constexpr std::size_t longest_state = std::size_t{16} << 20;
 constexpr int name_digits = 6;
+constexpr std::chrono::seconds patience{10};
+constexpr int between_looks = 50;  // ms
 
 std::string partial_of(const std::string& name) { return name + std::string{partial_suffix}; }
 
@@ -74,7 +80,23 @@ std::optional<Partial> Partial::made(const Dir& vm, const std::string& name, con
   return partial;
 }
 
+// Whoever goes on after a lost connection comes back sooner than the server of that connection
+// ends, which may not even have seen the loss yet.
+std::optional<Partial> Partial::awaited(const Dir& vm, const Upload& upload) {
+  using Clock = std::chrono::steady_clock;
+  for (const auto end = Clock::now() + patience; Clock::now() < end;) {
+    if (auto partial = resumed(vm, upload.name, upload)) return partial;
+    const auto dir = vm.find(partial_of(upload.name));
+    if (!dir || !state_of(*dir, upload.key)) break;
+    pollfd asked[] = {{cancel::fd(), POLLIN, 0}};
+    poll(asked, 1, between_looks);
+    cancel::check();
+  }
+  return std::nullopt;
+}
+
 Partial Partial::take(const Dir& vm, const Upload& upload) {
+  if (auto partial = awaited(vm, upload)) return *std::move(partial);
   for (const auto& entry : vm.entries())
     if (const auto name = without_suffix(entry.name, partial_suffix); name && entry.is_dir())
       if (auto partial = resumed(vm, *name, upload)) return *std::move(partial);

@@ -13,7 +13,7 @@ namespace rsync {
 class Partial {
  public:
   // The one that was cut off with this key, or a new one; under the name which the upload wants
-  // unless that is taken.
+  // unless that is taken.  Waits a while for one of both that somebody still holds.
   static Partial take(const Dir& vm, const Upload& upload);
 
   const std::string& name() const { return name_; }
@@ -31,6 +31,7 @@ class Partial {
   Partial(const Dir& vm, std::string name, std::string key, Dir dir, Fd lock);
   static std::optional<Partial> resumed(const Dir& vm, const std::string& name,
                                         const Upload& upload);
+  static std::optional<Partial> awaited(const Dir& vm, const Upload& upload);
   static std::optional<Partial> made(const Dir& vm, const std::string& name, const Upload& upload);
   void write_state() const;
 

@@ -90,7 +90,7 @@ disk() {
 }
 
 # cut_after BYTES [COMMAND]: a server whose first connection is cut there, by the death of its sshd; or
-# the command has the rest
+# the command decides what it gets after that
 cut_after() {
     rm -rf "$work/cut"
     cat >"$work/server" <<SH
@@ -120,7 +120,8 @@ SH
     disk
     send aaaaaa
     for ((n = 0; n < 40; n++)); do change "$dir/disk.0.0" $((n << 20)) 524288; done
-    cut_after $((10 << 20))
+    # The server hears of it long after the client.
+    cut_after $((10 << 20)) "kill -KILL \$PPID; sleep 1"
     run -0 --separate-stderr send bbbbbb "$work/server"
     stored bbbbbb
     [[ $stderr == *'a delta of aaaaaa'* ]]
@@ -130,17 +131,23 @@ SH
 
 @test "who comes after one that was killed goes on, too; but not with other files" {
     disk
-    request aaaaaa >"$work/line"
-    "$SEND" < <(cat "$work/line"; exec sleep 60 3>&-) >"$work/out" &
+    cut_after $((20 << 20)) "$until_told"
+    request aaaaaa "$work/server" >"$work/line"
+    "$SEND" < <(cat "$work/line"; exec sleep 60 3>&-) >"$work/out" 3>&- &
     eventually has_come 10
     kill -KILL $!
     wait $! || true
     [ ! -e "$base/12/aaaaaa" ]
+    touch "$work/go"
+    eventually nobody_serves
     run -0 --separate-stderr send bbbbbb
     stored bbbbbb
     less 5 "$(mib 'were there' <<<"$stderr")"
     [ "$(ls "$base/12")" = bbbbbb ]
 }
+# For cut_after: the rest comes when the test says so.
+until_told='until [ -e "${0%/*}/go" ]; do sleep 0.05; done; cat'
+nobody_serves() { ! pgrep -f "$work/server" >/dev/null; }
 has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
 
 @test "an old full that is not what its signature says costs a whole upload, no backup" {
@@ -183,12 +190,13 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
 @test "when nobody waits any more, nothing stays there" {
     disk
     mkfifo "$work/stdin"
-    "$SEND" <"$work/stdin" 2>"$work/err" &
+    "$SEND" <"$work/stdin" 2>"$work/err" 3>&- &
     exec 8>"$work/stdin"
-    cut_after $((10 << 20)) 'sleep 3; cat'   # long enough
+    cut_after $((10 << 20)) "$until_told"
     request aaaaaa "$work/server" >&8
     eventually has_come 5
     exec 8>&-
+    touch "$work/go"   # it sees the end before anything else can go on
     status=0
     wait $! || status=$?
     [ $status -eq 143 ]
