@@ -159,8 +159,16 @@ is_flat() {
 
 @test "a flatten that is told to end gives up, and so does one without room" {
     before
-    run -143 --separate-stderr "$BUILD/datastore/rsync/server" < <(jq -nc '{do: "flatten", protocol: 1,
-        base: $base, vm: 7, chain: $chain, keep: 2}' --arg base "$BASE" --arg chain "$chain" | base64 -w0; echo)
+    # The end is there when it begins.
+    local line requests=$BATS_TEST_TMPDIR/requests
+    line=$(jq -nc '{do: "flatten", protocol: 1, base: $base, vm: 7, chain: $chain, keep: 2}' \
+        --arg base "$BASE" --arg chain "$chain" | base64 -w0)
+    mkfifo "$requests"
+    exec 7<>"$requests" 8<"$requests"
+    echo "$line" >&7
+    exec 7>&-
+    run -143 --separate-stderr "$BUILD/datastore/rsync/server" <&8
+    exec 8<&-
     old_readers_are_right
     [ -e "$BASE/7/aaaaaa" ]
     unshare -m true 2>/dev/null || skip "no mount namespaces here"

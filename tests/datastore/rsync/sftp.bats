@@ -112,7 +112,7 @@ teardown() { [ -z "${PROXY-}" ] || kill "$PROXY"; }
 
 @test "an upload goes on where a lost connection had brought it" {
     a_backup
-    through_proxy --cut 12000000
+    through_proxy --cut 14000000
     run -0 --separate-stderr link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef
     [[ $output == *', in 3 connections' ]]
     [[ $stderr == *'; trying to go on'* ]]
