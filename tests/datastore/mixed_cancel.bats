@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # A backup whose steps are partly OpenNebula's own is cancelled by either side's backup_cancel
-# (contract 1.8, 2.13).
+# (contract 1.8, 2.13).  The VM has a number that no other test uses: OpenNebula's driver looks for
+# processes on the whole machine.
 
 load ../helper.bash
 
 setup() {
     export VMVAULT_VAR=$BATS_TEST_TMPDIR/var VMVAULT_REMOTES=$BUILD
-    DIR='kvm1:/var/lib/one//datastores/0/12'
+    DIR='kvm1:/var/lib/one//datastores/0/4712'
     BIN=$BATS_TEST_TMPDIR/bin
     mkdir -p "$BIN"
     cp /bin/bash "$BIN/ruby"   # what ps shows of a Ruby program
@@ -27,22 +28,22 @@ X
     eventually grep -q "^waits $! " "$CALLS"
     pid=$!
 }
-cancel() { "$BUILD/datastore/restic/backup_cancel" "$DIR" one-12 <<<'<VM><ID>12</ID></VM>'; }
+cancel() { "$BUILD/datastore/restic/backup_cancel" "$DIR" one-4712 <<<'<VM><ID>4712</ID></VM>'; }
 
 @test "ours ends the steps of OpenNebula's drivers" {
-    stock_step tm/qcow2/prebackup_live "$DIR" one-12 12; pre=$pid
-    stock_step datastore/rsync/backup "$DIR" one-12 12
+    stock_step tm/qcow2/prebackup_live "$DIR" one-4712 4712; pre=$pid
+    stock_step datastore/rsync/backup "$DIR" one-4712 4712
     run -0 --separate-stderr cancel
-    [[ $stderr == 'INFO: '*'VM 12'* ]]
+    [[ $stderr == 'INFO: '*'VM 4712'* ]]
     eventually is_gone "$pre"
     eventually is_gone "$pid"
     [ "$(grep -c ^stopped "$CALLS")" -eq 2 ]
 }
 
 @test "ours leaves those alone that tidy up, and those of other VMs" {
-    stock_step tm/qcow2/postbackup_live "$DIR" one-12 12
-    stock_step tm/qcow2/prebackup "${DIR}0" one-120 120
-    stock_step datastore/restic/backup kvm1:/var/lib/one//datastores/0/1 one-1 1
+    stock_step tm/qcow2/postbackup_live "$DIR" one-4712 4712
+    stock_step tm/qcow2/prebackup "${DIR}0" one-47120 47120
+    stock_step datastore/restic/backup kvm1:/var/lib/one//datastores/0/471 one-471 471
     run -0 --separate-stderr cancel
     [ -z "$stderr" ]
     run ! grep -q ^stopped "$CALLS"
@@ -53,22 +54,22 @@ cancel() { "$BUILD/datastore/restic/backup_cancel" "$DIR" one-12 <<<'<VM><ID>12<
     # A host that does not answer.
     printf '#!/bin/bash\necho "ssh $$" >>"$CALLS"\nexec sleep 600\n' >"$BIN/ssh"
     chmod 755 "$BIN/ssh"
-    local vm='<VM><ID>12</ID><LCM_STATE>70</LCM_STATE><DEPLOY_ID>one-12</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><TARGET>vda</TARGET></DISK></TEMPLATE></VM>'
-    PATH=$BIN:$PATH "$BUILD/tm/qcow2/prebackup" "$DIR" 0 one-12 - 12 0 <<<"$vm" 3>&- 2>/dev/null &
+    local vm='<VM><ID>4712</ID><LCM_STATE>70</LCM_STATE><DEPLOY_ID>one-4712</DEPLOY_ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><TARGET>vda</TARGET></DISK></TEMPLATE></VM>'
+    PATH=$BIN:$PATH "$BUILD/tm/qcow2/prebackup" "$DIR" 0 one-4712 - 4712 0 <<<"$vm" 3>&- 2>/dev/null &
     pre=$!
     eventually grep -q ^ssh "$CALLS"
     # As OpenNebula's own looks for it.
     found() { ps -C ruby -o pid=,args= | grep -E "(pre)?backup(_live)? .*$1 " | awk '{ print $1 }'; }
-    [ "$(found one-12)" = "$pre" ]
-    [ -z "$(found one-120)" ]
+    [ "$(found one-4712)" = "$pre" ]
+    [ -z "$(found one-47120)" ]
     kill -TERM "$pre"
     status=0; wait "$pre" || status=$?
     [ "$status" -eq 143 ]
     : >"$CALLS"
-    PATH=$BIN:$PATH "$BUILD/tm/qcow2/postbackup" "$DIR" 0 one-12 - 12 0 <<<"$vm" 3>&- 2>/dev/null &
+    PATH=$BIN:$PATH "$BUILD/tm/qcow2/postbackup" "$DIR" 0 one-4712 - 4712 0 <<<"$vm" 3>&- 2>/dev/null &
     post=$!
     eventually grep -q ^ssh "$CALLS"
-    [ -z "$(found one-12)" ]
+    [ -z "$(found one-4712)" ]
     kill -KILL "$post"
     wait "$post" || true
 }
