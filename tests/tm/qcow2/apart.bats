@@ -47,7 +47,7 @@ warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; 
 
 @test "the cgroup of the caller is killed in the middle of a capture: begin undoes" {
     caged
-    VMVAULT_EXPORT=copy at_moment '.job_begun' prebackup_live -1
+    VMVAULT_EXPORT=copy at_moment begun prebackup_live -1
     echo 1 >"$cage/cgroup.kill"
     step_failed
     kill -CONT "$host_pid"
@@ -88,7 +88,7 @@ warned() { grep -q "^WARN: .*$1" <<<"$stderr" || { echo "$stderr"; return 1; }; 
 
 @test "through systemd: begin still undoes when its caller dies" {
     can_unshare || skip 'no mount namespaces here'
-    VIA=with_systemd VMVAULT_EXPORT=copy at_moment '.job_begun' prebackup_live -1
+    VIA=with_systemd VMVAULT_EXPORT=copy at_moment begun prebackup_live -1
     grep -q 'systemd-run.* begin' "$CALLS"
     kill -KILL "$(ps -o ppid= -p "$host_pid" | xargs)"
     step_failed

@@ -23,9 +23,7 @@ teardown() {
     [ -z "${host_pid-}" ] || kill -KILL "$host_pid" 2>/dev/null || true
 }
 
-frozen() {
-    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = frozen ]
-}
+frozen() { [ "$(guest_fs lab)" = frozen ]; }
 free() { guest_is lab running && ! frozen; }
 
 # next_works: the next increment is one, and holds what changed
@@ -40,7 +38,7 @@ next_works() {
 }
 
 @test "backup_host is killed while the file systems are frozen: the guest is thawed" {
-    DISKS='0 1' at_moment '.thaw_owed == "AGENT"' prebackup_live 0 AGENT
+    DISKS='0 1' at_moment frozen prebackup_live 0 AGENT
     kill -KILL "$host_pid"
     step_failed
     eventually free
@@ -50,7 +48,7 @@ next_works() {
 }
 
 @test "backup_host is killed while the guest is paused: the guest runs on" {
-    DISKS='0 1' at_moment '.thaw_owed == "SUSPEND"' prebackup_live 0 SUSPEND
+    DISKS='0 1' at_moment paused prebackup_live 0 SUSPEND
     kill -KILL "$host_pid"
     step_failed
     eventually free
@@ -62,7 +60,7 @@ next_works() {
 # What the agent tells of its system comes from this file.
 @test "a Windows guest is not frozen for as long as others, unless it is said how long" {
     guest_exec lab sh -c 'echo ID=mswindows >/etc/os-release'
-    DISKS='0 1' at_moment '.thaw_owed == "AGENT"' prebackup_live 0 AGENT
+    DISKS='0 1' at_moment frozen prebackup_live 0 AGENT
     grep -q 'a Windows guest: it is frozen for at most 8 s' "$BATS_TEST_TMPDIR/err"
     eventually free
     kill -CONT "$host_pid"
@@ -80,7 +78,7 @@ next_works() {
 
 @test "backup_host hangs while the guest is paused: the deadline sets the guest free" {
     export VMVAULT_FREEZE_DEADLINE=1
-    DISKS='0 1' at_moment '.thaw_owed == "SUSPEND"' prebackup_live 0 SUSPEND
+    DISKS='0 1' at_moment paused prebackup_live 0 SUSPEND
     eventually free
     kill -CONT "$host_pid"
     wait $step_pid || true
@@ -90,9 +88,7 @@ next_works() {
 }
 
 @test "backup_host is killed while it copies: its guard ends the job and removes its files" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    kill -CONT "$host_pid"
-    eventually has_job
+    DISKS='0 1' at_moment copies prebackup_live 0
     kill -KILL "$host_pid"
     step_failed
     eventually clean
@@ -101,10 +97,7 @@ next_works() {
 }
 
 @test "the guard is killed while backup_host copies: the backup ends, and says why" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    kill -CONT "$host_pid"
-    eventually has_job
-    kill -STOP "$host_pid"
+    DISKS='0 1' at_moment copies prebackup_live 0
     kill -KILL "$(journal guard)"
     kill -CONT "$host_pid"
     step_failed
@@ -115,9 +108,7 @@ next_works() {
 }
 
 @test "backup_host and its guard are killed while they copy: postbackup cleans up" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    kill -CONT "$host_pid"
-    eventually has_job
+    DISKS='0 1' at_moment copies prebackup_live 0
     kill -KILL "$(journal guard)" "$host_pid"
     step_failed
     step postbackup_live 0
@@ -127,16 +118,14 @@ next_works() {
 }
 
 @test "backup_host and its guard are killed while they copy: the next backup cleans up itself" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    kill -CONT "$host_pid"
-    eventually has_job
+    DISKS='0 1' at_moment copies prebackup_live 0
     kill -KILL "$(journal guard)" "$host_pid"
     step_failed
     next_works
 }
 
 @test "the front-end's step is killed: backup_host undoes by itself" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    DISKS='0 1' at_moment begun prebackup_live 0
     kill -KILL $step_pid "$(ps -o ppid= -p "$host_pid" | xargs)" || true
     kill -CONT "$host_pid"
     eventually is_gone "$host_pid"
@@ -147,7 +136,7 @@ next_works() {
 }
 
 @test "a cancelled step says so, and nothing is left" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
+    DISKS='0 1' at_moment begun prebackup_live 0
     local step
     step=$(ps -o ppid= -p "$host_pid" | xargs)
     kill -TERM "$step"
@@ -162,10 +151,7 @@ next_works() {
 }
 
 @test "qemu is killed while its disks are copied: one clear line, and the next increment is whole" {
-    DISKS='0 1' at_moment '.job_begun' prebackup_live 0
-    kill -CONT "$host_pid"
-    eventually has_job
-    kill -STOP "$host_pid"
+    DISKS='0 1' at_moment copies prebackup_live 0
     kill -KILL "$(cat "$BATS_FILE_TMPDIR"/virt/run/qemu/lab.pid)"
     kill -CONT "$host_pid"
     step_failed

@@ -2,7 +2,6 @@
 # What the guest itself does in the middle of a backup: its agent sleeps, it reboots, it powers off.
 
 load helper.bash
-source "$ROOT/tests/faults/shim.bash"
 
 setup_file() {
     hypervisor_start
@@ -21,17 +20,14 @@ teardown() {
     step postbackup_live 0
 }
 
-ping_now() { virsh -q qemu-agent-command lab --timeout 1 '{"execute":"guest-ping"}' >/dev/null 2>&1; }
-sleeps() { ! ping_now; }
-frozen() {
-    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = frozen ]
-}
+frozen() { [ "$(guest_fs lab)" = frozen ]; }
 
 @test "an agent that falls asleep before the freeze, and obeys when it wakes up: the guest is thawed" {
     export VMVAULT_AGENT_TIMEOUT=3
     shim_run backup_host:virDomainFSFreeze:before step prebackup_live 0 AGENT
-    guest_exec lab /bin/sh -c '(pid=$(pidof qemu-ga); sleep 1; kill -STOP $pid; sleep 20; kill -CONT $pid; echo awake >/dev/console) >/dev/null 2>&1 </dev/null &'
-    eventually sleeps
+    guest_begins lab 'pid=$(pidof qemu-ga); sleep 1; kill -STOP $pid; echo asleep >/dev/console
+        sleep 20; kill -CONT $pid; echo awake >/dev/console'
+    eventually grep -qa asleep "$BATS_FILE_TMPDIR/console"
     shim_go_on
     if wait "$shim_command"; then false; fi
     grep -q "freeze the guest" "$BATS_TEST_TMPDIR/shim.out"

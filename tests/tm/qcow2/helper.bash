@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # prebackup and postbackup of one VM, called as the orchestrator calls them.
 load ../../helper.bash
+# shellcheck source=tests/faults/shim.bash
+source "$ROOT/tests/faults/shim.bash"
 
 VM_ID=77
 VM_DIR=${BATS_FILE_TMPDIR:-}/vm
@@ -44,20 +46,22 @@ journal() { jq -r ".$1" "$VM_DIR/backup.journal" 2>/dev/null; }
 has_job() { [[ $(virsh -q domjobinfo lab) != *None* ]]; }
 has_no_job() { ! has_job; }
 
-# at_moment FILTER STEP...: begins the step in the background, and stops (SIGSTOP) backup_host at the
-# first moment at which the journal meets the filter; sets step_pid and host_pid
+# at_moment WHICH STEP...: begins the step in the background, until its backup_host stands still:
+# when the guest is frozen or paused, when the job has begun (begun), or when it has just asked for
+# some data to copy (copies); sets step_pid and host_pid
 at_moment() {
-    local filter=$1
-    shift
-    step "$@" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
-    step_pid=$!
-    until [ "$(jq -r "if $filter then .pid else empty end" "$VM_DIR/backup.journal" 2>/dev/null \
-        | tee "$BATS_TEST_TMPDIR/pid")" ]; do
-        kill -0 $step_pid || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
-    done
-    host_pid=$(<"$BATS_TEST_TMPDIR/pid")
-    kill -STOP "$host_pid"
+    local point
+    case $1 in
+        frozen) point=virDomainFSFreeze:after ;;
+        paused) point=virDomainSuspend:after ;;
+        begun) point=virDomainBackupBegin:after ;;
+        copies) point=nbd_aio_pread:after ;;
+    esac
+    shim_run "backup_host begin:$point" _step_that_says "${@:2}"
+    # shellcheck disable=SC2154 # shim_run sets them
+    step_pid=$shim_command host_pid=$shim_pid
 }
+_step_that_says() { step "$@" 2>"$BATS_TEST_TMPDIR/err"; }
 
 # step_failed: waits for the step of at_moment
 step_failed() {

@@ -3,7 +3,6 @@
 # the next increment has everything.
 
 load helper.bash
-load ../../faults/shim.bash
 
 setup_file() {
     export INCREMENT_MODE=SNAPSHOT
@@ -45,19 +44,16 @@ stands_at() {
         "$BUILD/tm/qcow2/prebackup_live" "localhost:$VM_DIR" 0 lab - $VM_ID 0
     acknowledged=$(guest_acknowledged console)
 }
-# dies_at POINT: and is killed there
-dies_at() {
-    stands_at "$1"
+# dies: who stands there is killed, and what it belonged to fails
+dies() {
     kill -KILL "$shim_pid"
-    run ! wait "$shim_command"
+    if wait "$shim_command"; then return 1; fi
 }
 
 active() { realpath "$(virsh -q domblklist lab | awk '$1 == "vda" { print $2 }')"; }
 link_is_right() { [ "$(active)" = "$(realpath "$VM_DIR/disk.0")" ]; }
 settled() { guest_is lab running && [ ! -e "$VM_DIR/backup.journal" ]; }
-frozen() {
-    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = frozen ]
-}
+frozen() { [ "$(guest_fs lab)" = frozen ]; }
 
 # all_is_well: the guest works on, on the layer that its link names, and increment 1 has all of it
 all_is_well() {
@@ -85,23 +81,27 @@ holds_all() {
 }
 
 @test "killed when the guest is frozen, before its processors stand still" {
-    dies_at virDomainSuspend:before
+    stands_at virDomainSuspend:before
+    dies
     all_is_well
 }
 
 @test "killed when the guest runs on a new layer that its link does not name yet" {
-    dies_at 'rename(/disk.0):before'
+    stands_at 'rename(/disk.0):before'
+    dies
     all_is_well
 }
 
 @test "killed before the processors go on" {
-    dies_at virDomainResume:before
+    stands_at virDomainResume:before
+    dies
     all_is_well
 }
 
 @test "everybody is killed there, and then the power fails: the VM starts on all that it wrote" {
     stands_at 'rename(/disk.0):before' NONE
-    kill -KILL "$(journal guard)" "$shim_pid"
+    kill -KILL "$(journal guard)"
+    dies
     guest_is lab paused
     run ! link_is_right
     virsh -q destroy lab
@@ -118,8 +118,7 @@ holds_all() {
     disk_write lab 0 'write -P 9 900M 64M'   # something to merge for the next one
     take 2
     stands_at virDomainBlockCommit:after AGENT 2
-    kill -KILL "$shim_pid"
-    run ! wait "$shim_command"
+    dies
     eventually settled
     link_is_right
     run ! frozen

@@ -97,7 +97,7 @@ refused() {
     ln -s "$BUILD/tm" "$BATS_TEST_TMPDIR/remotes/tm"
     echo "BACKUP_BASE_PATH=$BATS_TEST_TMPDIR/small" >"$BATS_TEST_TMPDIR/remotes/etc/datastore/datastore.conf"
     VMVAULT_EXPORT=copy VMVAULT_REMOTES=$BATS_TEST_TMPDIR/remotes run -1 --separate-stderr step prebackup_live -1
-    umount "$BATS_TEST_TMPDIR/small"
+    eventually umount "$BATS_TEST_TMPDIR/small"
     refused 'the backup needs'
 }
 

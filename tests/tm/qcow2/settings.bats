@@ -91,7 +91,7 @@ scratch_is() {
     mount -o loop "$image" "$dir" 2>/dev/null || skip 'this kernel has no quotas for ext4'
     limit_root "$(findmnt -n -o SOURCE "$dir")"
     VMVAULT_SCRATCH_PATH=$dir VMVAULT_SCRATCH_FLOOR_MB=0 run -1 --separate-stderr step prebackup_live -1
-    umount "$dir"
+    eventually umount "$dir"
     [[ $stderr == *"a quota limits user 0 there, and the guest would get the error; set SCRATCH_PATH to"* ]]
     clean
 }

@@ -121,14 +121,14 @@ nothing_runs() { [ -z "$(ours 'backup_host'; ours 'restic'; ours 'run'; ours 'ss
 # as_before: guest, repository and our own directories are as they were before the backup
 as_before() {
     local left
+    eventually nothing_runs || { ps -ef | grep "$BUILD"; return 1; }
     [[ $(virsh -q domjobinfo lab) == *None* ]] || { echo 'a job is left'; return 1; }
     ! has_view || { echo 'a view is left'; return 1; }
     left=$(find "$VM_DIR" -mindepth 1 -not -name 'disk.?' -not -name 'backup.l*' -not -name 'backup.result' \
         -not -name backup.marks; find "$VMVAULT_VAR/vmm" "$VMVAULT_VAR/running" -type f -not -name lock)
     [ -z "$left" ] || { echo "left: $left"; return 1; }
-    eventually nothing_runs || { ps -ef | grep "$BUILD"; return 1; }
     guest_is lab running
-    [ "$(virsh -q qemu-agent-command lab '{"execute":"guest-fsfreeze-status"}' | jq -r .return)" = thawed ]
+    [ "$(guest_fs lab)" = thawed ]
     diff "$BATS_TEST_TMPDIR/snapshots" <(snapshots)
     # There was no time for it, on a slow machine: the next backup does it.
     grep -q 'the next backup of this VM removes' "$BATS_TEST_TMPDIR/err" || nothing_stored
