@@ -9,9 +9,9 @@
 
 namespace rsync {
 
-// For one thread at a time.  The destructor ends the conversation: the program sees the end of its
-// stdin.  Every call throws Error when the connection is lost or nothing moves for the timeout, and
-// Cancelled.
+// For one thread at a time; several links may be used at the same time.  The destructor ends the
+// conversation: the program sees the end of its stdin.  Every call throws Error when the connection
+// is lost or nothing moves for the timeout, and Cancelled.
 class Link {
  public:
   Link() = default;
@@ -30,7 +30,7 @@ class Link {
   };
   virtual End wait() = 0;  // after read() gave 0
 
-  // What crossed the connection by now, in bytes, as far as this transport knows it.
+  // What this link has carried by now, in bytes.
   virtual std::uint64_t sent() const = 0;
   virtual std::uint64_t received() const = 0;
 };

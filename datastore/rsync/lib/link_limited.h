@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Link that sends no faster than it may.
+// A Link that sends no faster than it may, together with others.
 #pragma once
 
 #include <memory>
@@ -13,9 +13,10 @@ namespace rsync {
 
 class LimitedLink : public Link {
  public:
-  LimitedLink(std::unique_ptr<Link> link, std::uint64_t bytes_per_second, bool shielded)
+  // The limit is that of all links with the same limiter.
+  LimitedLink(std::unique_ptr<Link> link, std::shared_ptr<nbd::Limiter> limiter, bool shielded)
       : link_{std::move(link)},
-        limiter_{{.bytes_per_second = bytes_per_second}},
+        limiter_{std::move(limiter)},
         patience_{"", {.silence = {}, .shielded = shielded}} {}
 
   std::size_t read(std::span<std::byte> out) override { return link_->read(out); }
@@ -27,7 +28,7 @@ class LimitedLink : public Link {
 
  private:
   std::unique_ptr<Link> link_;
-  nbd::Limiter limiter_;
+  std::shared_ptr<nbd::Limiter> limiter_;
   Patience patience_;
 };
 

@@ -7,12 +7,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/cancel.h"
+#include "datastore/rsync/lib/session_lane.h"
 #include "datastore/rsync/lib/ssh_keys.h"
 
 namespace rsync {
 namespace {
 
-constexpr std::chrono::seconds alive_every{15}, dead_after{60};
 constexpr std::string_view remedy = "; RSYNC_TRANSPORT=ssh can";
 
 std::string join(const std::vector<std::string>& words) {
@@ -69,12 +70,14 @@ LIBSSH2_SEND_FUNC(Session::count_sent) {
 LIBSSH2_RECV_FUNC(Session::count_received) {
   const ssize_t n = recv(socket, buffer, length, flags);
   if (n < 0) return -errno;
-  static_cast<Session*>(*abstract)->received_ += static_cast<std::uint64_t>(n);
+  auto& session = *static_cast<Session*>(*abstract);
+  session.received_ += static_cast<std::uint64_t>(n);
+  if (n > 0) session.heard();
   return n;
 }
 
 Session::Session(const Target& target, Terms terms)
-    : whom_{target.name()}, patience_{whom_, terms}, config_{ssh_config(target)} {
+    : whom_{target.name()}, terms_{terms}, config_{ssh_config(target)} {
   if (!config_.proxy.empty())
     throw NotForLibssh2{"ssh reaches " + whom_ + " through '" + one_line(config_.proxy) +
                         "', which libssh2 cannot" + std::string{remedy}};
@@ -87,26 +90,44 @@ Session::Session(const Target& target, Terms terms)
   libssh2_session_callback_set(get(), LIBSSH2_CALLBACK_SEND, reinterpret_cast<void*>(count_sent));
   libssh2_session_callback_set(get(), LIBSSH2_CALLBACK_RECV,
                                reinterpret_cast<void*>(count_received));
-  shake_hands();
-  libssh2_keepalive_config(get(), 1, static_cast<unsigned>(alive_every.count()));
-  log_in(*this, config_);
+  Lane lane{*this};
+  shake_hands(lane);
+  log_in(*this, lane, config_);
+  libssh2_keepalive_config(get(), 1, 1);  // whenever we ask it to
 }
 
 // As far as it goes without waiting.
 Session::~Session() {
   if (!session_) return;
   if (!broken_) libssh2_session_disconnect(get(), "done");
-  abandon();
-  give_back([session = session_.release()] { return libssh2_session_free(session); });
+  abandon("done");
+  auto* session = session_.release();
+  for (int i = 0; i < 100 && libssh2_session_free(session) == LIBSSH2_ERROR_EAGAIN; ++i) {
+  }
+}
+
+void Session::check() const {
+  if (!broken_) return;
+  if (!terms_.shielded) cancel::check();
+  throw Error{why_};
 }
 
 // What libssh2 would still say then fails at once, instead of with EAGAIN.
-void Session::abandon() {
+void Session::abandon(const std::string& why) {
+  if (broken_) return;
+  why_ = why;
   broken_ = true;
   shutdown(socket_.get(), SHUT_RDWR);
+  for (const auto* lane : waiting_) lane->wake();
 }
 
-void Session::shake_hands() {
+void Session::share() {
+  if (shared_ == received_) return;
+  shared_ = received_;
+  for (const auto* lane : waiting_) lane->wake();
+}
+
+void Session::shake_hands(Lane& lane) {
   const auto known = known_keys(config_);
   const auto types = wanted_types(known, config_, whom_);
   libssh2_session_method_pref(get(), LIBSSH2_METHOD_HOSTKEY, types.c_str());
@@ -114,13 +135,13 @@ void Session::shake_hands() {
     libssh2_session_method_pref(get(), way, "aes128-ctr,aes256-ctr,aes192-ctr");
   for (const int way : {LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC})
     libssh2_session_method_pref(get(), way, "hmac-sha2-256,hmac-sha2-512,hmac-sha1");
-  const int rc = drive([&] { return libssh2_session_handshake(get(), socket_.get()); });
+  const int rc = lane.drive([&] { return libssh2_session_handshake(get(), socket_.get()); });
   if (rc == LIBSSH2_ERROR_KEX_FAILURE) {
-    broken_ = true;
+    lane.abandon("no common algorithms");
     throw NotForLibssh2{"libssh2 cannot agree with " + whom_ + " on a host key (" + types +
                         " is known) and ciphers" + std::string{remedy}};
   }
-  if (rc != 0) fail("begin to speak ssh with " + whom_);
+  if (rc != 0) lane.fail("begin to speak ssh with " + whom_);
   check_host_key(get(), known, config_, whom_);
 }
 
@@ -128,36 +149,23 @@ bool Session::sending() const {
   return (libssh2_session_block_directions(get()) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0;
 }
 
-// Only where a whole packet fits into the socket: it could not be finished later.
+void Session::heard() {
+  unanswered_ = 0;
+  next_keep_alive_ = Clock::now() + config_.alive_every;
+}
+
+// A question only goes where a whole packet fits into the socket: it could not be finished later.
 void Session::keep_alive() {
+  if (Clock::now() < next_keep_alive_) return;
+  if (unanswered_ == config_.alive_most)
+    throw Error{"the connection to " + whom_ + " is dead: no sign of life for " +
+                std::to_string(config_.alive_every.count() * config_.alive_most) + " s"};
+  ++unanswered_;
+  next_keep_alive_ = Clock::now() + config_.alive_every;
   pollfd room{socket_.get(), POLLOUT, 0};
-  if (sending() || Clock::now() < next_keep_alive_ || poll(&room, 1, 0) != 1) return;
+  if (sending() || poll(&room, 1, 0) != 1) return;
   int next = 0;
   libssh2_keepalive_send(get(), &next);
-  next_keep_alive_ = Clock::now() + alive_every;
-}
-
-void Session::wait() try {
-  keep_alive();
-  // What has come is not read before the packet that is on its way has gone.
-  pollfd fds[] = {{socket_.get(), static_cast<short>(sending() ? POLLOUT : POLLIN), 0}};
-  if (patience_.wait(fds, alive_every)) {
-    heard_ = Clock::now();
-  } else if (Clock::now() - heard_ >= dead_after) {
-    throw Error{"the connection to " + whom_ + " is dead: no sign of life for " +
-                std::to_string(dead_after.count()) + " s"};
-  }
-} catch (const Error&) {
-  abandon();
-  throw;
-}
-
-void Session::fail(const std::string& doing) {
-  char* text = nullptr;
-  libssh2_session_last_error(get(), &text, nullptr, 0);
-  const std::string why{text != nullptr && *text != '\0' ? text : "the connection is gone"};
-  abandon();
-  throw Error{"cannot " + doing + ": " + one_line(why)};
 }
 
 }  // namespace rsync

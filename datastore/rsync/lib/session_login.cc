@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "datastore/rsync/lib/session.h"
+#include "datastore/rsync/lib/session_lane.h"
 #include "datastore/rsync/lib/ssh_keys.h"
 
 namespace rsync {
@@ -13,17 +13,18 @@ using Agent = Owned<LIBSSH2_AGENT, libssh2_agent_free>;
 // Tries what there is, in the order of ssh, and keeps what became of it for the message.
 class Login {
  public:
-  Login(Session& session, const SshConfig& config) : session_{session}, config_{config} {
+  Login(Session& session, Lane& lane, const SshConfig& config)
+      : session_{session}, lane_{lane}, config_{config} {
     for (const auto& path : config.identity_files)
       if (auto file = identity_file(path)) files_.push_back(std::move(*file));
   }
 
   void run() {
-    const char* methods = session_.make([&]() -> char* {
+    const char* methods = lane_.make([&]() -> char* {
       return libssh2_userauth_list(session_.get(), config_.user.c_str(), size(config_.user));
     });
     if (libssh2_userauth_authenticated(session_.get())) return;  // it asks for nothing
-    if (methods == nullptr) session_.fail("log in to " + session_.whom());
+    if (methods == nullptr) lane_.fail("log in to " + session_.whom());
     if (std::string_view{methods}.find("publickey") == std::string_view::npos)
       throw Error{session_.whom() + " takes no keys, only " + one_line(methods)};
     if (!with_agent() && !with_files()) refuse();
@@ -35,7 +36,7 @@ class Login {
   bool with_agent() {
     if (config_.agent.empty()) return false;
     const Agent agent{libssh2_agent_init(session_.get())};
-    if (!agent) session_.fail("speak to the agent");
+    if (!agent) lane_.fail("speak to the agent");
     libssh2_agent_set_identity_path(agent.get(), config_.agent.c_str());
     if (libssh2_agent_connect(agent.get()) != 0) return false;
     const struct Connected {
@@ -55,14 +56,14 @@ class Login {
                                     [&](const auto& file) { return file.blob == blob; });
     if (config_.identities_only && named == files_.end()) return false;
     if (named != files_.end()) named->locked = true;  // need not be tried again
-    return knows(type_of_key(blob)) && tried(session_.drive([&] {
+    return knows(type_of_key(blob)) && tried(lane_.drive([&] {
              return libssh2_agent_userauth(agent, config_.user.c_str(), key);
            }));
   }
 
   bool with_files() {
     return std::any_of(files_.begin(), files_.end(), [&](const auto& file) {
-      return !file.locked && knows(file.type) && tried(session_.drive([&] {
+      return !file.locked && knows(file.type) && tried(lane_.drive([&] {
         return libssh2_userauth_publickey_fromfile_ex(session_.get(), config_.user.c_str(),
                                                       size(config_.user), nullptr,
                                                       file.path.c_str(), "");
@@ -84,7 +85,7 @@ class Login {
       case LIBSSH2_ERROR_SOCKET_RECV:
       case LIBSSH2_ERROR_SOCKET_DISCONNECT:
       case LIBSSH2_ERROR_SOCKET_TIMEOUT:
-        session_.fail("log in to " + session_.whom());
+        lane_.fail("log in to " + session_.whom());
       default:
         ++refused_;
         return false;
@@ -110,6 +111,7 @@ class Login {
   }
 
   Session& session_;
+  Lane& lane_;
   const SshConfig& config_;
   std::vector<IdentityFile> files_;
   std::string unknown_;  // types of keys that we have
@@ -118,6 +120,8 @@ class Login {
 
 }  // namespace
 
-void log_in(Session& session, const SshConfig& config) { Login{session, config}.run(); }
+void log_in(Session& session, Lane& lane, const SshConfig& config) {
+  Login{session, lane, config}.run();
+}
 
 }  // namespace rsync

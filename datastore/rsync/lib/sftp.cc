@@ -44,30 +44,32 @@ unsigned length(const std::string& path) { return static_cast<unsigned>(path.siz
 
 }  // namespace
 
-Sftp::Sftp(std::shared_ptr<Session> session) : session_{std::move(session)} {
-  sftp_ = session_->make([&] { return libssh2_sftp_init(session_->get()); });
-  if (sftp_ == nullptr) session_->fail("begin SFTP with " + session_->whom());
+Sftp::Sftp(std::shared_ptr<Session> session) : session_{std::move(session)}, lane_{*session_} {
+  const auto alone = lane_.alone();
+  sftp_ = lane_.make([&] { return libssh2_sftp_init(session_->get()); });
+  if (sftp_ == nullptr && lane_.failure() == LIBSSH2_ERROR_CHANNEL_FAILURE)
+    throw NoChannel{session_->whom() + " gives no SFTP: " + lane_.reason()};
+  if (sftp_ == nullptr) lane_.fail("begin SFTP with " + session_->whom());
 }
 
 Sftp::~Sftp() {
-  session_->give_back([&] { return libssh2_sftp_shutdown(sftp_); });
+  lane_.give_back([&] { return libssh2_sftp_shutdown(sftp_); });
 }
 
 bool Sftp::gone() const {
-  return libssh2_session_last_errno(session_->get()) == LIBSSH2_ERROR_SFTP_PROTOCOL &&
+  return lane_.failure() == LIBSSH2_ERROR_SFTP_PROTOCOL &&
          libssh2_sftp_last_error(sftp_) == LIBSSH2_FX_NO_SUCH_FILE;
 }
 
 void Sftp::fail(const std::string& doing, const std::string& path) {
   const auto what = doing + " '" + one_line(path) + "' on " + session_->whom();
-  if (libssh2_session_last_errno(session_->get()) != LIBSSH2_ERROR_SFTP_PROTOCOL)
-    session_->fail(what);
+  if (lane_.failure() != LIBSSH2_ERROR_SFTP_PROTOCOL) lane_.fail(what);
   throw SftpRefused{"cannot " + what + ": " + reason(libssh2_sftp_last_error(sftp_))};
 }
 
 std::optional<Sftp::Info> Sftp::look(const std::string& path) {
   LIBSSH2_SFTP_ATTRIBUTES attributes{};
-  const int rc = session_->drive([&] {
+  const int rc = lane_.drive([&] {
     return libssh2_sftp_stat_ex(sftp_, path.c_str(), length(path), LIBSSH2_SFTP_LSTAT, &attributes);
   });
   if (rc == 0) return info_of(attributes);
@@ -76,7 +78,7 @@ std::optional<Sftp::Info> Sftp::look(const std::string& path) {
 }
 
 std::map<std::string, Sftp::Info> Sftp::list(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = session_->make([&] {
+  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
     return libssh2_sftp_open_ex(sftp_, path.c_str(), length(path), 0, 0, LIBSSH2_SFTP_OPENDIR);
   });
   if (handle == nullptr && gone()) return {};
@@ -86,7 +88,7 @@ std::map<std::string, Sftp::Info> Sftp::list(const std::string& path) {
   for (;;) {
     char name[longest_name];
     LIBSSH2_SFTP_ATTRIBUTES attributes{};
-    const int n = session_->drive([&] {
+    const int n = lane_.drive([&] {
       return libssh2_sftp_readdir_ex(handle, name, sizeof name, nullptr, 0, &attributes);
     });
     if (n == 0) return found;
@@ -103,13 +105,13 @@ std::map<std::string, Sftp::Info> Sftp::list(const std::string& path) {
 void Sftp::make_directories(const std::string& path) {
   if (path.empty() || look(path)) return;
   make_directories(path.substr(0, path.rfind('/')));
-  const int rc = session_->drive(
-      [&] { return libssh2_sftp_mkdir_ex(sftp_, path.c_str(), length(path), 0755); });
+  const int rc =
+      lane_.drive([&] { return libssh2_sftp_mkdir_ex(sftp_, path.c_str(), length(path), 0755); });
   if (rc != 0) fail("make the directory", path);
 }
 
 void Sftp::rename(const std::string& from, const std::string& to) {
-  const int rc = session_->drive([&] {
+  const int rc = lane_.drive([&] {
     return libssh2_sftp_rename_ex(sftp_, from.c_str(), length(from), to.c_str(), length(to), 0);
   });
   if (rc != 0) fail("give its name to", from);
@@ -123,7 +125,7 @@ void Sftp::remove(const std::string& path, const Info& info, int depth) {
   if (depth > deepest) throw Error{"'" + path + "' on " + session_->whom() + " is too deep"};
   if (info.directory)
     for (const auto& [name, inside] : list(path)) remove(path + "/" + name, inside, depth + 1);
-  const int rc = session_->drive([&] {
+  const int rc = lane_.drive([&] {
     return info.directory ? libssh2_sftp_rmdir_ex(sftp_, path.c_str(), length(path))
                           : libssh2_sftp_unlink_ex(sftp_, path.c_str(), length(path));
   });
@@ -132,8 +134,8 @@ void Sftp::remove(const std::string& path, const Info& info, int depth) {
 
 Space Sftp::space(const std::string& path) {
   LIBSSH2_SFTP_STATVFS found{};
-  const int rc = session_->drive(
-      [&] { return libssh2_sftp_statvfs(sftp_, path.c_str(), path.size(), &found); });
+  const int rc =
+      lane_.drive([&] { return libssh2_sftp_statvfs(sftp_, path.c_str(), path.size(), &found); });
   if (rc != 0) fail("ask for the space of", path);
   const auto mb = [&](std::uint64_t blocks) {
     return static_cast<std::uint64_t>(static_cast<__uint128_t>(blocks) * found.f_frsize >> 20);
@@ -146,7 +148,7 @@ Space Sftp::space(const std::string& path) {
 
 // OpenSSH opens a directory as it does a file.  Who does not has done what he could.
 void Sftp::sync_directory(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = session_->make([&] {
+  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
     return libssh2_sftp_open_ex(sftp_, path.c_str(), length(path), LIBSSH2_FXF_READ, 0,
                                 LIBSSH2_SFTP_OPENFILE);
   });

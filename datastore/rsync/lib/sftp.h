@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "datastore/lib/space.h"
-#include "datastore/rsync/lib/session.h"
+#include "datastore/rsync/lib/session_lane.h"
 
 namespace rsync {
 
@@ -25,11 +25,11 @@ struct SftpRefused : Error {
   using Error::Error;
 };
 
-// For one thread at a time, with all its files.  Paths are absolute.  Throws Error that names the
-// path and the server; Cancelled.
+// For one thread at a time, with all its files; others may use the same session.  Paths are
+// absolute.  Throws Error that names the path and the server; Cancelled.
 class Sftp {
  public:
-  explicit Sftp(std::shared_ptr<Session> session);
+  explicit Sftp(std::shared_ptr<Session> session);  // Error, NoChannel
   Sftp(const Sftp&) = delete;
   ~Sftp();
 
@@ -57,7 +57,8 @@ class Sftp {
   std::string read(const std::string& path, std::size_t most = std::size_t{64} << 20);
   void write(const std::string& path, std::string_view text);  // and syncs it
 
-  Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
+  const std::shared_ptr<Session>& shared_session() const { return session_; }
 
  private:
   friend class SftpFile;
@@ -66,6 +67,7 @@ class Sftp {
   [[noreturn]] void fail(const std::string& doing, const std::string& path);
 
   std::shared_ptr<Session> session_;
+  Lane lane_;
   LIBSSH2_SFTP* sftp_ = nullptr;
 };
 

@@ -11,15 +11,10 @@ namespace {
 constexpr std::size_t ahead = std::size_t{1} << 20;
 constexpr std::size_t on_the_way = std::size_t{4} << 20;
 
-struct Abandoned {
-  Session& session;
-  ~Abandoned() { session.abandon(); }
-};
-
 }  // namespace
 
 SftpFile Sftp::open(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = session_->make([&] {
+  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
     return libssh2_sftp_open_ex(sftp_, path.c_str(), static_cast<unsigned>(path.size()),
                                 LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
   });
@@ -30,7 +25,7 @@ SftpFile Sftp::open(const std::string& path) {
 SftpFile Sftp::create(const std::string& path, std::uint64_t offset, unsigned mode) {
   const unsigned long flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT |
                               (offset == 0 ? static_cast<unsigned long>(LIBSSH2_FXF_TRUNC) : 0);
-  LIBSSH2_SFTP_HANDLE* handle = session_->make([&] {
+  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
     return libssh2_sftp_open_ex(sftp_, path.c_str(), static_cast<unsigned>(path.size()), flags,
                                 static_cast<long>(mode), LIBSSH2_SFTP_OPENFILE);
   });
@@ -40,7 +35,7 @@ SftpFile Sftp::create(const std::string& path, std::uint64_t offset, unsigned mo
   LIBSSH2_SFTP_ATTRIBUTES attributes{};
   attributes.flags = LIBSSH2_SFTP_ATTR_SIZE;
   attributes.filesize = offset;
-  if (session_->drive([&] { return libssh2_sftp_fstat_ex(handle, &attributes, 1); }) != 0)
+  if (lane_.drive([&] { return libssh2_sftp_fstat_ex(handle, &attributes, 1); }) != 0)
     fail("cut", path);
   libssh2_sftp_seek64(handle, offset);
   return file;
@@ -74,7 +69,7 @@ SftpFile::SftpFile(SftpFile&& other) noexcept
 
 SftpFile::~SftpFile() {
   if (handle_ == nullptr) return;
-  sftp_->session_->give_back([&] { return libssh2_sftp_close_handle(handle_); });
+  sftp_->lane_.give_back([&] { return libssh2_sftp_close_handle(handle_); });
 }
 
 std::size_t SftpFile::read(std::span<std::byte> out) {
@@ -82,7 +77,7 @@ std::size_t SftpFile::read(std::span<std::byte> out) {
   if (begin_ == buffer_.size()) {
     begin_ = 0;
     buffer_.resize(ahead);
-    const auto n = sftp_->session_->drive([&] {
+    const auto n = sftp_->lane_.drive([&] {
       return libssh2_sftp_read(handle_, reinterpret_cast<char*>(buffer_.data()), buffer_.size());
     });
     buffer_.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
@@ -127,15 +122,19 @@ void SftpFile::flush() { drain(0); }
 // again until it is: so there must always be enough of it.
 void SftpFile::drain(std::size_t down_to) {
   while (buffer_.size() - begin_ > down_to) {
-    const auto n = sftp_->session_->drive([&] {
+    const auto n = sftp_->lane_.drive([&] {
       return libssh2_sftp_write(handle_, reinterpret_cast<const char*>(buffer_.data() + begin_),
                                 buffer_.size() - begin_);
     });
     if (n < 0) {
       // libssh2 1.10 forgets the rest of a request of which it has sent a part: whatever came next
       // would never be answered.
-      const Abandoned after{sftp_->session()};
-      sftp_->fail("write", path_);
+      try {
+        sftp_->fail("write", path_);
+      } catch (const Error& error) {
+        sftp_->lane_.abandon(error.what());
+        throw;
+      }
     }
     begin_ += static_cast<std::size_t>(n);
   }
@@ -145,7 +144,7 @@ void SftpFile::drain(std::size_t down_to) {
 
 bool SftpFile::sync() {
   flush();
-  const int rc = sftp_->session_->drive([&] { return libssh2_sftp_fsync(handle_); });
+  const int rc = sftp_->lane_.drive([&] { return libssh2_sftp_fsync(handle_); });
   if (rc == 0) return true;
   if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL &&
       libssh2_sftp_last_error(sftp_->sftp_) == LIBSSH2_FX_OP_UNSUPPORTED)
@@ -159,7 +158,7 @@ void SftpFile::set_attributes(unsigned mode, std::int64_t mtime) {
   attributes.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS | LIBSSH2_SFTP_ATTR_ACMODTIME;
   attributes.permissions = mode;
   attributes.atime = attributes.mtime = static_cast<unsigned long>(mtime);
-  if (sftp_->session_->drive([&] { return libssh2_sftp_fstat_ex(handle_, &attributes, 1); }) != 0)
+  if (sftp_->lane_.drive([&] { return libssh2_sftp_fstat_ex(handle_, &attributes, 1); }) != 0)
     sftp_->fail("set the mode of", path_);
 }
 

@@ -19,9 +19,10 @@ bool is_leftover(const std::string& name) {
 
 }  // namespace
 
-std::shared_ptr<Sftp> SftpStore::connect(Care care) const {
-  const auto terms = care == Care::undo ? to_undo : Terms{};
-  return std::make_shared<Sftp>(std::make_shared<Session>(settings().target, terms));
+std::shared_ptr<Sftp> SftpStore::connect(Care care) {
+  if (care == Care::undo)
+    return std::make_shared<Sftp>(std::make_shared<Session>(settings().target, to_undo));
+  return sessions_.open([](const auto& session) { return std::make_shared<Sftp>(session); });
 }
 
 Sftp& SftpStore::sftp(Care care) {
@@ -54,7 +55,7 @@ Store::Listing SftpStore::list(int vm, const std::vector<std::string>& names, Ca
   return listing;
 }
 
-// On a connection of its own: several are read side by side, perhaps by several threads.
+// On a channel of its own: several are read side by side, perhaps by several threads.
 qcow2::Source SftpStore::open(int vm, const std::string& name, const std::string& file) {
   if (!is_backup_name(name) || !is_file_name(file)) throw BadRequest{"not a file of a backup"};
   const auto server = connect();

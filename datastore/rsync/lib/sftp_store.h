@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "datastore/rsync/lib/session_pool.h"
 #include "datastore/rsync/lib/sftp_chain.h"
 #include "datastore/rsync/lib/store.h"
 
@@ -13,12 +14,13 @@ namespace rsync {
 
 class SftpStore : public Store {
  public:
-  explicit SftpStore(const Settings& settings) : Store{settings} {}
+  explicit SftpStore(const Settings& settings)
+      : Store{settings}, sessions_{settings.target, Terms{}} {}
 
   Space space() override;
   Listing list(int vm, const std::vector<std::string>& names, Care care) override;
   qcow2::Source open(int vm, const std::string& name, const std::string& file) override;
-  std::size_t most_open() const override { return 4; }  // a connection each
+  std::size_t most_open() const override { return 8; }  // a channel each
   void remove(int vm, const std::vector<std::string>& names, Care care) override;
   qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
   std::string flatten(int vm, const Chain& chain, int keep) override;
@@ -28,10 +30,11 @@ class SftpStore : public Store {
   std::vector<std::string> server() const override { return {}; }
 
  private:
-  std::shared_ptr<Sftp> connect(Care care = Care::cancellable) const;
+  std::shared_ptr<Sftp> connect(Care care = Care::cancellable);
   Sftp& sftp(Care care);
   std::string path(int vm) const;
 
+  SessionPool sessions_;
   std::shared_ptr<Sftp> sftp_;
 };
 

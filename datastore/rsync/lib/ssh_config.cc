@@ -10,6 +10,7 @@
 
 #include "common/command.h"
 #include "common/error.h"
+#include "common/number.h"
 
 namespace rsync {
 namespace {
@@ -85,6 +86,12 @@ SshConfig parse_ssh_config(std::string_view text) {
   if (strict == "accept-new" || strict == "no" || strict == "false" || strict == "off")
     config.new_keys = SshConfig::NewKeys::accept;
   config.proxy = one("proxyjump").empty() ? one("proxycommand") : one("proxyjump");
+  const auto every = parse_int(one("serveraliveinterval")).value_or(0);
+  const auto most = parse_int(one("serveralivecountmax")).value_or(0);
+  if (every > 0 && most > 0) {  // ssh itself never asks by default
+    config.alive_every = std::chrono::seconds{every};
+    config.alive_most = most;
+  }
   const auto [first, last] = all.equal_range("identityfile");
   for (auto it = first; it != last; ++it)
     if (it->second != "none") config.identity_files.push_back(expand(it->second, config));

@@ -2,6 +2,7 @@
 // What the ssh program would do to reach a server: its configuration counts for libssh2, too.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ struct SshConfig {
   bool identities_only = false;
   NewKeys new_keys = NewKeys::refuse;
   std::string proxy;  // ProxyJump or ProxyCommand, as it stands
+  // A server that has said nothing for so long is asked whether it lives, and so many times.
+  std::chrono::seconds alive_every{15};
+  int alive_most = 4;
 
   // "alias", or "[alias]:port" where that is not 22: as known_hosts has it.
   std::string known_as() const;

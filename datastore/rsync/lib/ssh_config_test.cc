@@ -42,6 +42,15 @@ TEST(SshConfig, WhatChangesTheWayThereIsKept) {
   EXPECT_EQ(with("identityagent /run/other\n").agent, "/run/other");
 }
 
+TEST(SshConfig, AServerIsAskedWhetherItLives) {
+  using std::chrono::seconds;
+  const auto with = [](const char* more) { return parse_ssh_config(std::string{least} + more); };
+  EXPECT_EQ(with("serveraliveinterval 0\nserveralivecountmax 3\n").alive_every, seconds{15});
+  EXPECT_EQ(with("serveraliveinterval 0\nserveralivecountmax 3\n").alive_most, 4);
+  EXPECT_EQ(with("serveraliveinterval 7\nserveralivecountmax 3\n").alive_every, seconds{7});
+  EXPECT_EQ(with("serveraliveinterval 7\nserveralivecountmax 3\n").alive_most, 3);
+}
+
 TEST(SshConfig, AnAnswerWithoutAHostIsAnError) {
   EXPECT_THROW(parse_ssh_config(""), Error);
   EXPECT_THROW(parse_ssh_config("hostname h\n"), Error);
