@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "drivers/vmvaultd/lib/schedule.h"
@@ -36,6 +37,7 @@ struct Host {
   int id = -1;
   bool up = true;
   std::optional<int> limit{};  // instead of Limits::host
+  bool operator==(const Host&) const = default;
 };
 
 struct Datastore {
@@ -43,6 +45,7 @@ struct Datastore {
   bool usable = true;
   std::optional<int> limit{};  // instead of Limits::datastore
   std::optional<Window> window{};
+  bool operator==(const Datastore&) const = default;
 };
 
 enum class JobState : std::uint8_t { none, outdated, backing_up, updated, error };
@@ -62,6 +65,7 @@ struct Vm {
 
   Time held_until = 0;  // no backup may begin before: it is being flattened, restored...
   std::string held{};   // by what
+  bool operator==(const Vm&) const = default;
 };
 
 struct Job {
@@ -74,6 +78,7 @@ struct Job {
   std::optional<Window> window{};
   Time last_time = -1;      // LAST_BACKUP_TIME
   Time last_duration = -1;  // LAST_BACKUP_DURATION
+  bool operator==(const Job&) const = default;
 };
 
 enum class Origin : std::uint8_t { manual, scheduled, job, rpo };
@@ -90,10 +95,12 @@ struct Request {
   int action = -1;  // that asked for it
   Time since = 0;
   int failures = 0;
-  Time not_before = 0;  // after a failure
-  std::string error{};  // the last one
-  Time started = -1;    // -1: it waits
-  int host = -1;        // on which it runs
+  Time not_before = 0;       // after a failure
+  std::string error{};       // the last one
+  Time started = -1;         // -1: it waits
+  int host = -1;             // on which it runs
+  std::uint64_t serial = 0;  // its place among all that were ever made; the scheduler gives it
+  bool operator==(const Request&) const = default;
 };
 
 struct State {
@@ -104,6 +111,21 @@ struct State {
   std::vector<Job> jobs{};
   std::vector<Action> actions{};
   std::vector<Request> requests{};  // in the order in which they were made
+};
+
+// What has become of some of that: as it is now, and the ids of what is no more.
+struct Changes {
+  std::vector<Vm> vms{};
+  std::vector<Job> jobs{};
+  std::vector<Action> actions{};
+  std::vector<int> gone_vms{}, gone_jobs{}, gone_actions{};
+  // Of each of these VMs, all that it has now; what others have is as it was.
+  std::vector<std::pair<int, std::vector<Request>>> requests{};
+
+  bool empty() const {
+    return vms.empty() && jobs.empty() && actions.empty() && gone_vms.empty() &&
+           gone_jobs.empty() && gone_actions.empty() && requests.empty();
+  }
 };
 
 }  // namespace vmvaultd

@@ -34,6 +34,7 @@ struct Action {
   int datastore = -1;  // of a VM's
   bool reset = false;
   std::string message{};  // what went wrong the last time
+  bool operator==(const Action&) const = default;
 };
 
 // "1,3,5".  BadRequest, naming it, for a day that such an action cannot have, and for none.

@@ -79,6 +79,7 @@ void Scheduler::turn_windows() {
 
 void Scheduler::fire(int action_at) {
   Action& action = actions_[action_at];
+  touched_.actions.insert(action.id);
   vmvaultd::advance(action, now_);
   if (const auto time = due(action))
     due_.put(action_at, *time);
@@ -205,6 +206,7 @@ void Scheduler::start(int at, Decisions& decisions) {
   queue_.erase(at);
   auto& it = entry(at);
   auto& vm = vms_[it.vm_at];
+  touched_.vms.insert(vm.vm.id);
   it.request.started = now_;
   it.request.host = vm.vm.host;
   vm.running = at;

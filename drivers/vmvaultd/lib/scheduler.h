@@ -31,6 +31,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,9 @@ class Scheduler {
   Scheduler(State state, Time now);
 
   State state() const;
+  // What is not any more as it was when this was asked before, or in the state that it was made
+  // from.  Hosts and datastores change by put() and remove() only, and the policy by set().
+  Changes changes();
 
   Decisions advance(Time now);
   // The next instant at which advance() will have something to do if nothing is told until then.
@@ -124,6 +128,9 @@ class Scheduler {
   std::vector<int> cancel(int job);
   bool cancel_vm(int vm);
 
+  // The backup of this VM could not begin yet, and that is no failure: it waits again, and the VM
+  // is held.
+  void put_back(int vm, Time until, const std::string& what, Time now);
   // The backup of this VM has ended.  Of one that does not run: nothing happens.
   void finished(int vm, Outcome outcome, const std::string& error, Time now);
 
@@ -170,6 +177,9 @@ class Scheduler {
     int vm_at = -1, datastore_at = -1, next = -1;
     bool parked = false;
   };
+  struct Touched {  // ids of what may have changed
+    std::unordered_set<int> vms, jobs, actions;
+  };
   struct Patience {
     Time time;
     int at;
@@ -180,6 +190,7 @@ class Scheduler {
   const Entry& entry(int at) const { return requests_[static_cast<std::size_t>(at)]; }
 
   void begin_again();
+  void note_differences(const State& given);
 
   // Making and dropping requests.
   int add(const Request& request, int vm_at);
@@ -188,6 +199,7 @@ class Scheduler {
   void drop_waiting(int vm_at, int job);
   void join_job(int job_at, Time now);
   bool asks(const JobEntry& job, JobState state) const;
+  bool left_job(const Entry& entry) const;
 
   // Where a request belongs now: the queue, the timers, or with what it waits for.
   void settle(int at);
@@ -248,6 +260,7 @@ class Scheduler {
   std::vector<Patience> patience_;        // ascending from patience_from_ on
   std::size_t patience_from_ = 0;
   std::vector<Notice> notices_;
+  Touched touched_;
 };
 
 }  // namespace vmvaultd

@@ -29,9 +29,29 @@ void Scheduler::finished(int vm, Outcome outcome, const std::string& error, Time
     fail(at, outcome, error);
 }
 
+void Scheduler::put_back(int vm, Time until, const std::string& what, Time now) {
+  now_ = std::max(now_, now);
+  const int vm_at = vms_.find(vm);
+  if (vm_at < 0 || vms_[vm_at].running < 0) return;
+  const int at = vms_[vm_at].running;
+  leave(at);
+  auto& request = entry(at).request;
+  request.started = -1;
+  request.host = -1;
+  if (vms_[vm_at].gone || left_job(entry(at))) return drop(at);
+  if (request.job >= 0) vms_[vm_at].vm.job_state = JobState::outdated;
+  hold(vm, until, what);
+}
+
+// It began for a job that its machine is no longer in.
+bool Scheduler::left_job(const Entry& of) const {
+  return of.request.job >= 0 && vms_[of.vm_at].vm.job != of.request.job;
+}
+
 // Gives back what a running backup occupies.
 void Scheduler::leave(int at) {
   const auto& it = entry(at);
+  touched_.vms.insert(it.request.vm);
   vms_[it.vm_at].running = -1;
   --running_;
   const int host_at = host_place(it.request.host);
@@ -42,6 +62,7 @@ void Scheduler::leave(int at) {
   settle_vm(it.vm_at);
   if (it.request.job < 0) return;
   auto& job = jobs_[jobs_.find(it.request.job)];
+  touched_.jobs.insert(job.job.id);
   --job.running;
   job.job.last_duration = now_ - job.job.last_time;
   if (job.running > 0) return;
@@ -61,7 +82,7 @@ void Scheduler::succeed(int at) {
   const Time took = now_ - request.started;
   vm.expected = vm.expected == 0 ? took : (3 * vm.expected + took) / 4;
   vm.last_backup = std::max(vm.last_backup, request.started);
-  if (request.job >= 0) vm.job_state = JobState::updated;
+  if (request.job >= 0 && !left_job(entry(at))) vm.job_state = JobState::updated;
   drop(at);
   if (vms_[vm_at].gone || vms_[vm_at].vm.id < 0) return;
   vms_[vm_at].ask_at = 0;
@@ -83,16 +104,19 @@ void Scheduler::fail(int at, Outcome outcome, const std::string& error) {
   request.host = -1;
   request.error = error;
   ++request.failures;
-  const int most = request.origin == Origin::manual ? 0 : policy_.retry.most;
+  const bool left = left_job(it);
+  const int most = request.origin == Origin::manual || left ? 0 : policy_.retry.most;
   if (outcome == Outcome::failed && request.failures <= most && !vms_[vm_at].gone) {
     request.not_before = now_ + delay(request);
     if (request.job >= 0) vms_[vm_at].vm.job_state = JobState::outdated;
     settle(at);
     return;
   }
-  if (request.job >= 0) vms_[vm_at].vm.job_state = JobState::error;
-  if (const int action_at = actions_.find(request.action); action_at >= 0)
+  if (request.job >= 0 && !left) vms_[vm_at].vm.job_state = JobState::error;
+  if (const int action_at = actions_.find(request.action); action_at >= 0) {
+    touched_.actions.insert(request.action);
     actions_[action_at].message = wall_text(now_) + " : " + error;
+  }
   if (outcome == Outcome::failed)
     notify(Notice::Kind::given_up, vm_at,
            "VM " + std::to_string(request.vm) + ": given up after " +
@@ -158,6 +182,7 @@ void Scheduler::watch_rpo(int vm_at) {
   }
   set_rpo_timer(vm_at);
   if (vm.rpo_state == was) return;
+  touched_.vms.insert(vm.id);
   settle_vm(vm_at);  // they are urgent
   const bool near_only = vm.rpo_state == Vm::Rpo::near;
   notify(near_only ? Notice::Kind::rpo_near : Notice::Kind::rpo_missed, vm_at,

@@ -28,6 +28,7 @@ auto by_id(const Table<T>& table, Get get) {
 }  // namespace
 
 Scheduler::Scheduler(State state, Time now) : policy_{state.policy}, now_{now} {
+  const State given = state;
   for (const auto& host : state.hosts) put(host);
   for (const auto& datastore : state.datastores) put(datastore);
   for (auto& vm : state.vms) {
@@ -51,6 +52,7 @@ Scheduler::Scheduler(State state, Time now) : policy_{state.policy}, now_{now} {
     request.started = std::min(request.started, now);
     add(request, vm_at);
   }
+  note_differences(given);
 }
 
 State Scheduler::state() const {
@@ -79,8 +81,12 @@ void Scheduler::set(const Policy& policy) {
 
 void Scheduler::begin_again() {
   auto notices = std::move(notices_);
+  auto touched = std::move(touched_);
   *this = Scheduler{state(), now_};
   notices_ = std::move(notices);
+  touched_.vms.merge(touched.vms);
+  touched_.jobs.merge(touched.jobs);
+  touched_.actions.merge(touched.actions);
 }
 
 void Scheduler::put(const Host& host) {
@@ -116,6 +122,7 @@ void Scheduler::remove_datastore(int id) {
 }
 
 void Scheduler::put(const Vm& vm) {
+  touched_.vms.insert(vm.id);
   const bool is_new = !vms_.has(vm.id);
   const int at = vms_.place(vm.id);
   auto& entry = vms_[at];
@@ -139,8 +146,11 @@ void Scheduler::put(const Vm& vm) {
 void Scheduler::remove_vm(int id) {
   const int at = vms_.find(id);
   if (at < 0) return;
-  if (const int job_at = jobs_.find(vms_[at].vm.job); job_at >= 0)
+  touched_.vms.insert(id);
+  if (const int job_at = jobs_.find(vms_[at].vm.job); job_at >= 0) {
+    touched_.jobs.insert(vms_[at].vm.job);
     std::erase(jobs_[job_at].job.vms, id);
+  }
   vms_[at].gone = true;
   vms_[at].vm.job = -1;
   rpo_.erase(at);
@@ -155,6 +165,7 @@ void Scheduler::hold(int vm, Time until, const std::string& what) {
   const int at = vms_.find(vm);
   if (at < 0) return;
   auto& of = vms_[at].vm;
+  touched_.vms.insert(vm);
   of.held_until = std::min(until, now_ + longest_hold);
   of.held = what;
   if (of.held_until > now_)
@@ -175,6 +186,7 @@ void Scheduler::put(const Job& job) {
     if (const int other = vms_[at].vm.job; other >= 0 && other != job.id)
       throw BadRequest{name + " is in job " + std::to_string(other)};
   }
+  touched_.jobs.insert(job.id);
   const bool is_new = !jobs_.has(job.id);
   auto& entry = jobs_[jobs_.place(job.id)];
   const Job was = is_new ? job : entry.job;
@@ -187,12 +199,16 @@ void Scheduler::put(const Job& job) {
       entry.job.vms.push_back(vm);
   for (const int vm : was.vms)
     if (const int at = vms_.find(vm); at >= 0 && !members.contains(vm)) {
+      touched_.vms.insert(vm);
       drop_waiting(at, job.id);
       vms_[at].vm.job = -1;
       vms_[at].vm.job_state = JobState::none;
     }
   for (const int vm : entry.job.vms)
-    if (const int at = vms_.find(vm); at >= 0) vms_[at].vm.job = job.id;
+    if (const int at = vms_.find(vm); at >= 0) {
+      touched_.vms.insert(vm);
+      vms_[at].vm.job = job.id;
+    }
   entry.window_change = windows_turn_ = 0;
   turn_windows();
   for (const int vm : entry.job.vms)
@@ -202,10 +218,15 @@ void Scheduler::put(const Job& job) {
 void Scheduler::remove_job(int id) {
   const int job_at = jobs_.find(id);
   if (job_at < 0) return;
+  touched_.jobs.insert(id);
   for (auto& it : requests_)
-    if (it.serial != 0 && it.request.job == id && it.request.started >= 0) it.request.job = -1;
+    if (it.serial != 0 && it.request.job == id && it.request.started >= 0) {
+      touched_.vms.insert(it.request.vm);
+      it.request.job = -1;
+    }
   for (const int vm : jobs_[job_at].job.vms)
     if (const int at = vms_.find(vm); at >= 0) {
+      touched_.vms.insert(vm);
       drop_waiting(at, id);
       vms_[at].vm.job = -1;
       vms_[at].vm.job_state = JobState::none;
@@ -215,6 +236,7 @@ void Scheduler::remove_job(int id) {
 
 void Scheduler::put(const Action& action) {
   check(action);
+  touched_.actions.insert(action.id);
   const int at = actions_.place(action.id);
   actions_[at] = action;
   if (const auto time = due(action))
@@ -225,6 +247,7 @@ void Scheduler::put(const Action& action) {
 
 void Scheduler::remove_action(int id) {
   if (const int at = actions_.find(id); at >= 0) due_.erase(at);
+  touched_.actions.insert(id);
   actions_.remove(id);
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "drivers/vmvaultd/lib/scheduler.h"
+#include "drivers/vmvaultd/lib/test_ledger.h"
 #include "drivers/vmvaultd/lib/test_zone.h"
 
 namespace vmvaultd {
@@ -120,10 +121,12 @@ class Play {
       now_ = std::max(now_, *next);
     else
       now_ += chance(40) ? -number(0, 100'000) : number(0, 3000);
-    if (chance(10)) core_ = Scheduler{core_.state(), now_};
+    check_changes();
+    if (chance(10)) core_ = Scheduler{ledger_.state(core_.state()), now_};
     const auto decisions = core_.advance(now_);
     check(decisions);
     check_next(decisions);
+    check_changes();
   }
 
  private:
@@ -180,6 +183,7 @@ class Play {
         case 6:
           return chance(3) ? void(core_.cancel(number(0, 1))) : core_.retry(number(0, 1), now_);
         case 7:
+          if (chance(3)) return put_back();
           return chance(2) ? void(core_.cancel_vm(some_vm())) : jobs();
         case 8:
           return core_.put(Datastore{.id = number(100, 101), .usable = !chance(4)});
@@ -202,6 +206,12 @@ class Play {
     if (chance(2)) job.execution = Job::Execution::parallel;
     if (chance(3)) job.window = Window::parse("10:00-20:00");
     core_.put(job);
+  }
+
+  void put_back() {
+    const auto state = core_.state();
+    for (const auto& request : state.requests)
+      if (request.started >= 0) return core_.put_back(request.vm, now_ + 60, "is in use", now_);
   }
 
   void end_one() {
@@ -242,6 +252,16 @@ class Play {
     EXPECT_EQ(core_.running(), state.requests.size() - waiting);
   }
 
+  void check_changes() {
+    ledger_.write(core_.changes());
+    EXPECT_TRUE(core_.changes().empty());
+    const auto state = core_.state(), written = ledger_.state(state);
+    EXPECT_EQ(written.vms, state.vms);
+    EXPECT_EQ(written.jobs, state.jobs);
+    EXPECT_EQ(written.actions, state.actions);
+    EXPECT_EQ(written.requests, state.requests);
+  }
+
   // Nothing would begin a moment before the next instant.
   void check_next(const Decisions& decisions) {
     const auto next = core_.next();
@@ -257,6 +277,7 @@ class Play {
   std::mt19937 random_;
   Time now_ = 1'790'000'000;
   Scheduler core_;
+  Ledger ledger_{core_.state()};
 };
 
 TEST(Scheduler, DoesInManySmallCloudsWhatLookingAtEverythingWouldDo) {

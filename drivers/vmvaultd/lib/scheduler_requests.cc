@@ -17,12 +17,15 @@ int Scheduler::add(const Request& request, int vm_at) {
   }
   auto& it = entry(at);
   auto& of = vms_[vm_at];
+  touched_.vms.insert(request.vm);
+  last_serial_ = std::max(last_serial_ + 1, request.serial);
   it = {.request = request,
-        .serial = ++last_serial_,
+        .serial = request.serial != 0 ? request.serial : last_serial_,
         .vm_at = vm_at,
         .datastore_at = datastore_place(request.datastore),
         .next = of.requests,
         .parked = false};
+  it.request.serial = it.serial;
   of.requests = at;
   if (!jobs_.has(request.job)) it.request.job = -1;
   const Patience patience{request.since + policy_.patience, at, it.serial};
@@ -51,6 +54,7 @@ void Scheduler::want(Request request, int vm_at) {
     auto& known = entry(at).request;
     if (known.datastore != request.datastore) continue;
     if (known.started >= 0) return;
+    touched_.vms.insert(known.vm);
     known.priority = std::max(known.priority, request.priority);
     known.reset |= request.reset;
     if (request.origin == Origin::manual) {
@@ -71,6 +75,7 @@ void Scheduler::drop(int at) {
   queue_.erase(at);
   wake_.erase(at);
   const int vm_at = entry(at).vm_at;
+  touched_.vms.insert(entry(at).request.vm);
   int* link = &vms_[vm_at].requests;
   while (*link != at) link = &entry(*link).next;
   *link = entry(at).next;
@@ -132,6 +137,7 @@ void Scheduler::join_job(int job_at, Time now) {
     const int at = vms_.find(vm);
     return at < 0 || vms_[at].gone;
   });
+  touched_.jobs.insert(job.id);
   job.last_time = now;
   for (std::size_t place = 0; place < job.vms.size(); ++place)
     want({.vm = job.vms[place],
@@ -171,6 +177,7 @@ std::vector<int> Scheduler::cancel(int job) {
   for (const int vm : jobs_[job_at].job.vms) {
     const int at = vms_.find(vm);
     if (at < 0) continue;
+    touched_.vms.insert(vm);
     drop_waiting(at, job);
     if (vms_[at].running >= 0 && entry(vms_[at].running).request.job == job)
       running.push_back(vm);
@@ -183,6 +190,7 @@ std::vector<int> Scheduler::cancel(int job) {
 bool Scheduler::cancel_vm(int vm) {
   const int at = vms_.find(vm);
   if (at < 0) return false;
+  touched_.vms.insert(vm);
   drop_waiting(at, -1);
   if (vms_[at].vm.job_state == JobState::outdated) vms_[at].vm.job_state = JobState::error;
   return vms_[at].running >= 0;

@@ -269,5 +269,38 @@ TEST_F(SchedulerTest, RefusesWhatCannotBe) {
   EXPECT_EQ(core.state().jobs.size(), 1U);
 }
 
+TEST_F(SchedulerTest, WhatBeganForAJobThatTheMachineHasLeftIsNotTriedAgain) {
+  for (const bool later : {false, true}) {
+    auto state = cloud();
+    state.jobs = {{.id = 1, .vms = {1, 3}, .datastore = 100}};
+    Scheduler core{state, now};
+    core.execute(1, now);
+    EXPECT_EQ(started(core, now), (Ids{1}));
+    core.put(Job{.id = 1, .vms = {3}, .datastore = 100});
+    if (later)
+      core.put_back(1, now + 60, "is in use", now);
+    else
+      core.finished(1, Outcome::failed, "no space", now);
+    core.remove_job(1);
+    EXPECT_TRUE(core.state().requests.empty());
+    EXPECT_EQ(core.state().vms.front().job_state, JobState::none);
+    EXPECT_TRUE(core.waits(1).empty());
+  }
+}
+
+TEST_F(SchedulerTest, OneThatCouldNotBeginYetHasNotFailed) {
+  Scheduler core{cloud({.all = 1, .host = 0, .datastore = 0}), now};
+  want(core, {1, 2});
+  EXPECT_EQ(started(core, now), (Ids{1}));
+  core.put_back(1, now + 60, "is restored by somebody", now);
+  EXPECT_EQ(started(core, now), (Ids{2}));
+  EXPECT_EQ(why(core, 1),
+            "VM 1 waits until 2026-09-28 12:01 at the latest: it is restored by somebody");
+  core.finished(2, Outcome::good, "", now + 1);
+  EXPECT_EQ(started(core, now + 59), (Ids{}));
+  EXPECT_EQ(started(core, now + 60), (Ids{1}));
+  EXPECT_EQ(core.state().requests[0].failures, 0);
+}
+
 }  // namespace
 }  // namespace vmvaultd

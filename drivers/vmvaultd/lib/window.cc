@@ -61,6 +61,7 @@ int time_named(std::string_view word) {
 Window Window::parse(std::string_view text) {
   constexpr int every_day = 0x7f;
   Window window;
+  window.text_ = text;
   int days = 0;
   bool named = false;  // days since the last hours
   for (const auto word : words(text)) {

@@ -26,10 +26,15 @@ class Window {
   // The first instant after `time` at which it opens or closes; nullopt: it never does.
   std::optional<Time> next_change(Time time) const;
 
+  // As it was given to parse().
+  const std::string& text() const { return text_; }
+  bool operator==(const Window&) const = default;
+
  private:
   struct Hours {
     int days = 0;          // bit n: weekday n, 0 is Sunday
     int from = 0, to = 0;  // seconds since midnight; `to` may lie on the next day
+    bool operator==(const Hours&) const = default;
   };
   struct Span {
     Time begin, end;
@@ -37,6 +42,7 @@ class Window {
 
   std::vector<Span> spans(int first_date, int last_date) const;
 
+  std::string text_;
   std::vector<Hours> hours_;
 };
 
