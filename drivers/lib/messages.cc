@@ -87,6 +87,21 @@ void add_increment(XmlNode parent, const state::BackupRecord& one, int before) {
   node.add("TYPE", before == -1 ? "FULL" : "INCREMENT");
 }
 
+int state_number(state::ImageState state) {  // contract 1.2
+  constexpr int ready = 1, locked = 4, error = 5, deleting = 7;
+  switch (state) {
+    case state::ImageState::ready:
+      return ready;
+    case state::ImageState::locked:
+      return locked;
+    case state::ImageState::error:
+      return error;
+    case state::ImageState::deleting:
+      break;
+  }
+  return deleting;
+}
+
 // As the core names it: "12 20-Aug 08.30.15".
 std::string image_name(const state::ImageRecord& image) {
   const std::time_t when = static_cast<std::time_t>(image.created);
@@ -129,7 +144,7 @@ Xml image(const state::ImageRecord& image) {
   root.add("PATH");
   root.add("FORMAT", "raw");
   root.add("SIZE", number(size));
-  root.add("STATE", image.state == state::ImageState::ready ? "1" : "7");  // READY, DELETE
+  root.add("STATE", number(state_number(image.state)));
   root.add("DATASTORE_ID", number(image.datastore));
   root.add("VMS").add("ID", number(image.vm));
   root.add("TEMPLATE");

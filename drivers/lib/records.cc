@@ -5,6 +5,20 @@
 
 namespace state {
 
+std::string to_text(ImageState state) {
+  switch (state) {
+    case ImageState::ready:
+      return "READY";
+    case ImageState::locked:
+      return "LOCKED";
+    case ImageState::deleting:
+      return "DELETE";
+    case ImageState::error:
+      break;
+  }
+  return "ERROR";
+}
+
 const BackupRecord* ImageRecord::increment(int increment_id) const {
   const auto found = std::find_if(increments.begin(), increments.end(),
                                   [&](const auto& one) { return one.id == increment_id; });

@@ -44,7 +44,8 @@ struct SumsRecord {
   std::string sums;
 };
 
-enum class ImageState { ready, deleting };
+enum class ImageState { ready, locked, deleting, error };
+std::string to_text(ImageState state);  // READY, LOCKED, DELETE or ERROR
 
 // A backup image: one full (Mode::full), or a full with its increments.
 struct ImageRecord {
@@ -55,8 +56,12 @@ struct ImageRecord {
   std::vector<int> disks{};
   std::int64_t created = 0;
   ImageState state = ImageState::ready;
+  std::optional<int> keep{};               // of one that is locked: what its flatten leaves
+  std::string error{};                     // of its last flatten or delete; empty if that went well
+  bool is_protected = false;               // no rule deletes it
   std::vector<BackupRecord> increments{};  // by id; never empty in a ready image
 
+  bool half_deleted() const { return state == ImageState::deleting || state == ImageState::error; }
   const BackupRecord* increment(int increment_id) const;  // nullptr if there is none such
   Chain chain() const;
 };
@@ -74,7 +79,8 @@ struct Attempt {
   std::filesystem::path dir;  // the backup dir
   std::int64_t started = 0;
   std::optional<std::int64_t> ended;
-  std::string error;  // of one that ended; empty if it went well
+  std::string error;     // of one that ended; empty if it went well
+  bool service = false;  // the service's: its driver has the answer (ADR 29)
 };
 
 }  // namespace state

@@ -88,6 +88,98 @@ CREATE TABLE sums (
   FOREIGN KEY (image, increment) REFERENCES increments (image, id) ON DELETE CASCADE
 ) STRICT;
 )",
+    // The service: what its scheduler keeps, and what its drivers were asked for.
+    R"(
+ALTER TABLE images ADD COLUMN keep INTEGER;
+ALTER TABLE images ADD COLUMN error TEXT NOT NULL DEFAULT '';
+ALTER TABLE images ADD COLUMN protected INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE attempts ADD COLUMN service INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE datastores ADD COLUMN usable INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE datastores ADD COLUMN max_backups INTEGER;
+ALTER TABLE datastores ADD COLUMN hours TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE hosts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  uri TEXT NOT NULL,
+  up INTEGER NOT NULL DEFAULT 1,
+  max_backups INTEGER,
+  emulator_cpus TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE TABLE scheduled_vms (
+  id INTEGER PRIMARY KEY REFERENCES vms (id),
+  host INTEGER NOT NULL,
+  job_state TEXT NOT NULL CHECK (job_state IN ('', 'OUTDATED', 'BACKING_UP', 'UPDATED', 'ERROR')),
+  rpo INTEGER NOT NULL,
+  rpo_since INTEGER NOT NULL,
+  datastore INTEGER NOT NULL,
+  last_backup INTEGER NOT NULL,
+  expected INTEGER NOT NULL,
+  rpo_state TEXT NOT NULL CHECK (rpo_state IN ('KEPT', 'NEAR', 'MISSED')),
+  held_until INTEGER NOT NULL,
+  held TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL DEFAULT '',
+  owner INTEGER NOT NULL DEFAULT 0,
+  template TEXT NOT NULL DEFAULT '',
+  datastore INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  execution TEXT NOT NULL CHECK (execution IN ('SEQUENTIAL', 'PARALLEL')),
+  reset INTEGER NOT NULL,
+  hours TEXT NOT NULL,
+  last_time INTEGER NOT NULL,
+  last_duration INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE job_vms (
+  job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,
+  vm INTEGER NOT NULL UNIQUE,
+  PRIMARY KEY (job, place)
+) STRICT;
+
+CREATE TABLE actions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  subject TEXT NOT NULL CHECK (subject IN ('VM', 'BACKUPJOB')),
+  parent INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  repeat INTEGER NOT NULL,
+  days TEXT NOT NULL,
+  end_type INTEGER NOT NULL,
+  end_value INTEGER NOT NULL,
+  anchor INTEGER NOT NULL,
+  done INTEGER NOT NULL,
+  datastore INTEGER NOT NULL,
+  reset INTEGER NOT NULL,
+  message TEXT NOT NULL
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq) VALUES ('actions', 0);
+
+CREATE TABLE requests (
+  serial INTEGER PRIMARY KEY,
+  vm INTEGER NOT NULL,
+  datastore INTEGER NOT NULL,
+  origin TEXT NOT NULL CHECK (origin IN ('MANUAL', 'SCHEDULED', 'JOB', 'RPO')),
+  reset INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  action INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  not_before INTEGER NOT NULL,
+  error TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  host INTEGER NOT NULL,
+  UNIQUE (vm, datastore)
+) STRICT;
+)",
 };
 
 }  // namespace
@@ -95,8 +187,11 @@ CREATE TABLE sums (
 int schema_version() { return static_cast<int>(migrations.size()); }
 
 void migrate(SQLite::Database& db, int target) {
+  const auto version_now = [&] { return db.execAndGet("PRAGMA user_version").getInt(); };
+  // Whoever only opens a file waits for nobody who writes it.
+  if (version_now() == target) return;
   SQLite::Transaction whole{db, SQLite::TransactionBehavior::IMMEDIATE};
-  const int found = db.execAndGet("PRAGMA user_version").getInt();
+  const int found = version_now();
   if (found > schema_version())
     throw Error{"'" + db.getFilename() + "' was written by a newer vmvault (schema " +
                 std::to_string(found) + ", this one knows " + std::to_string(schema_version()) +

@@ -2,7 +2,6 @@
 #include "drivers/lib/store.h"
 
 #include <SQLiteCpp/Statement.h>
-#include <SQLiteCpp/Transaction.h>
 #include <fcntl.h>
 
 #include <chrono>
@@ -11,13 +10,11 @@
 #include "common/file.h"
 #include "drivers/lib/guarded.h"
 #include "drivers/lib/schema.h"
+#include "drivers/lib/store_rows.h"
+#include "drivers/lib/whole.h"
 
 namespace state {
 namespace {
-
-std::optional<int> number_or_null(const SQLite::Column& column) {
-  return column.isNull() ? std::nullopt : std::optional{column.getInt()};
-}
 
 VmRecord vm_of(const SQLite::Statement& row) {
   return {.id = row.getColumn(0),
@@ -53,10 +50,18 @@ Store::Store(const std::filesystem::path& file)
         return open(file);
       }()} {}
 
+void Store::together(const std::function<void()>& work) {
+  guarded(file_, [&] {
+    Whole whole{db_};
+    work();
+    whole.commit();
+  });
+}
+
 VmRecord Store::vm_for(const std::string& uuid, const std::string& name) {
   return guarded(file_, [&] {
     // Looked up first: an upsert would use up an id each time.
-    SQLite::Transaction whole{db_, SQLite::TransactionBehavior::IMMEDIATE};
+    Whole whole{db_};
     SQLite::Statement update{db_, "UPDATE vms SET name = ?2 WHERE uuid = ?1"};
     SQLite::Statement insert{db_, "INSERT INTO vms (uuid, name) VALUES (?1, ?2)"};
     for (auto* statement : {&update, &insert}) {
@@ -93,7 +98,7 @@ std::vector<VmRecord> Store::vms() const {
 
 int Store::disk_id(int vm, const std::string& target, const std::string& source) {
   return guarded(file_, [&] {
-    SQLite::Transaction whole{db_, SQLite::TransactionBehavior::IMMEDIATE};
+    Whole whole{db_};
     // Rows are never removed, so the next number has never been another disk's.
     SQLite::Statement put{
         db_,

@@ -9,6 +9,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,13 @@ class Store {
  public:
   // Opens the file, or makes it (mode 0600), and brings it to the present schema.
   explicit Store(const std::filesystem::path& file);
+
+  // All that `work` changes is one change, also by the functions of this store; an exception undoes
+  // all of it.  Not for long: others wait meanwhile.
+  void together(const std::function<void()>& work);
+  // For the tables of others, which belong to the same changes.
+  const std::filesystem::path& file() const { return file_; }
+  SQLite::Database& database() { return db_; }
 
   // The machine with this UUID, new if need be.  Ids begin at 1,000,000 and are never reused; a
   // changed name is noted.
@@ -48,7 +56,8 @@ class Store {
   void fail(std::int64_t attempt, const std::string& error);
   // Is this the store's name for one of the machine's increments?
   bool recorded(int vm, const std::string& source) const;
-  std::vector<Attempt> unfinished(int vm) const;      // oldest first
+  std::vector<Attempt> unfinished() const;            // oldest first
+  std::vector<Attempt> unfinished(int vm) const;      // of one machine
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
 
   std::vector<SumsRecord> sums(int image, int increment) const;
@@ -58,16 +67,23 @@ class Store {
   void note_check(int image, int increment, std::optional<std::int64_t> proven,
                   const std::string& damage);
 
+  // First step of a flatten: the image is locked until that has ended.
+  void mark_flattening(int image, int keep);
+  // It has ended in that error, and has changed nothing.
+  void fail_flatten(int image, const std::string& error);
   // The increments up to this one have become it: its other values are new.
   void flatten(int image, const BackupRecord& merged);
 
   // First step of a delete: the image takes no more increments.
   void mark_deleting(int image);
+  // It could not be deleted; the next delete begins where this one has ended.
+  void fail_delete(int image, const std::string& error);
   // Last step: it is gone.
   void remove_image(int image);
 
  private:
-  std::vector<Attempt> attempts(const std::string& where, int vm) const;
+  std::vector<Attempt> attempts(const std::string& where, std::optional<int> vm) const;
+  void set_work(int image, const std::string& values, const std::string& value);
   std::vector<ImageRecord> read_images(std::optional<int> id) const;
 
   std::filesystem::path file_;

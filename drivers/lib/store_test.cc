@@ -8,7 +8,6 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "drivers/lib/schema.h"
 
 namespace state {
 namespace {
@@ -72,6 +71,38 @@ TEST_F(StoreTest, AFlattenLeavesTheMergedAndWhatCameAfterIt) {
   EXPECT_FALSE(store.recorded(vm, "aaaa0000"));
   back_up(vm, image, 4);
   EXPECT_EQ(store.image(image)->increments.size(), 3U);
+}
+
+TEST_F(StoreTest, AFlattenLocksUntilItHasEnded) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, {}, 0);
+  for (int n : {1, 2}) back_up(vm, image, n);
+  store.mark_flattening(image, 2);
+  EXPECT_EQ(store.image(image)->state, ImageState::locked);
+  EXPECT_EQ(store.image(image)->keep, 2);
+  store.fail_flatten(image, "no space");
+  EXPECT_EQ(store.image(image)->state, ImageState::ready);
+  EXPECT_EQ(store.image(image)->error, "no space");
+  store.mark_flattening(image, 2);
+  EXPECT_EQ(store.image(image)->error, "");
+  store.flatten(image, *store.image(image)->increment(1));
+  EXPECT_EQ(store.image(image)->state, ImageState::ready);
+  EXPECT_FALSE(store.image(image)->keep);
+  EXPECT_EQ(store.image(image)->increments.size(), 2U);
+}
+
+TEST_F(StoreTest, ADeleteThatFailedIsAnErrorUntilTheNextOne) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, {}, 0);
+  store.mark_deleting(image);
+  store.fail_delete(image, "locked by root@kvm1");
+  EXPECT_EQ(store.image(image)->state, ImageState::error);
+  EXPECT_EQ(to_text(store.image(image)->state), "ERROR");
+  EXPECT_EQ(store.image(image)->error, "locked by root@kvm1");
+  EXPECT_TRUE(store.image(image)->half_deleted());
+  store.mark_deleting(image);
+  EXPECT_EQ(store.image(image)->state, ImageState::deleting);
+  EXPECT_EQ(store.image(image)->error, "");
 }
 
 TEST_F(StoreTest, NotesWhatACheckFindsUntilTheNextOne) {
@@ -234,24 +265,6 @@ TEST(Store, NamesAFileThatIsNoDatabase) {
   } catch (const Error& error) {
     EXPECT_NE(std::string{error.what()}.find("state.db"), std::string::npos) << error.what();
   }
-}
-
-TEST(Schema, GrowsFromNothingAndIsLeftAloneAfterwards) {
-  SQLite::Database db{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
-  migrate(db, 0);
-  EXPECT_FALSE(db.tableExists("vms"));
-  migrate(db);
-  EXPECT_TRUE(db.tableExists("vms"));
-  EXPECT_EQ(db.execAndGet("PRAGMA user_version").getInt(), schema_version());
-  db.exec("INSERT INTO vms (uuid, name) VALUES ('u', 'n')");
-  migrate(db);
-  EXPECT_EQ(db.execAndGet("SELECT count(*) FROM vms").getInt(), 1);
-}
-
-TEST(Schema, RefusesAFileOfANewerProgram) {
-  SQLite::Database db{":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
-  db.exec("PRAGMA user_version = 1000");
-  EXPECT_THROW(migrate(db), Error);
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ std::uint64_t bytes(const state::ImageRecord& image) {
 }
 
 std::string state_text(const App& app, const state::ImageRecord& image) {
-  if (image.state == state::ImageState::deleting) return "deleting";
+  if (image.half_deleted()) return "deleting";
+  if (image.state == state::ImageState::locked) return "flattening";
   const auto vm = app.store().vm(image.vm);
   return vm && vm->active_image == image.id ? "ready, active" : "ready";
 }
@@ -36,7 +37,7 @@ Json summary(const App& app, const state::ImageRecord& image) {
            {"vm", {{"id", vm.id}, {"name", vm.name}, {"uuid", vm.uuid}}},
            {"datastore", image.datastore},
            {"mode", image.mode == Mode::full ? "FULL" : "INCREMENT"},
-           {"state", image.state == state::ImageState::ready ? "READY" : "DELETE"},
+           {"state", state::to_text(image.state)},
            {"active", vm.active_image == image.id},
            {"created", utc_time(image.created)},
            {"newest", nullptr},

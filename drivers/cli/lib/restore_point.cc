@@ -48,7 +48,7 @@ std::string RestorePoint::document(const App& app, const std::string& file) cons
 RestorePoint restore_point(const App& app, int image, std::optional<int> increment,
                            std::optional<int> disk) {
   RestorePoint point{.image = app.image(image), .protocol = {}, .disks = {}, .result = {}};
-  if (point.image.state == state::ImageState::deleting)
+  if (point.image.half_deleted())
     note(point.name() + " is half deleted: what is gone already cannot be read");
   point.protocol = app.store().datastore(point.image.datastore).value().ds_mad;
   auto& increments = point.image.increments;

@@ -85,13 +85,18 @@ void look_for_remains(const App& app, Status& status, const state::VmRecord& vm)
                               "' does so");
 }
 
+bool nobody_works_on(const App& app, int vm) {
+  const auto found = app.store().vm(vm);
+  return found && FileLock::try_lock(app.home().vm_dir(found->uuid) / "cli.lock").has_value();
+}
+
 void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   VmStatus one{.vm = vm,
                .workers = workers(vm.id),
                .last_good = {},
                .last_attempt = app.store().last_attempt(vm.id)};
   for (const auto& image : app.store().images())
-    if (image.vm == vm.id && image.state == state::ImageState::ready && !image.increments.empty())
+    if (image.vm == vm.id && !image.half_deleted() && !image.increments.empty())
       one.last_good = std::max(one.last_good.value_or(0), image.increments.back().date);
   if (one.last_attempt && !one.last_attempt->error.empty())
     status.problems.push_back("the last backup of '" + vm.name + "' (" +
@@ -107,10 +112,14 @@ Status gather(const App& app) {
   for (const auto& image : app.store().images()) {
     if (const auto damage = damage_of(image); !damage.empty())
       status.problems.push_back("image " + std::to_string(image.id) + " is corrupt: " + damage);
-    if (image.state == state::ImageState::deleting)
+    if (image.half_deleted())
       status.problems.push_back("image " + std::to_string(image.id) +
                                 " is half deleted: 'vmvault delete " + std::to_string(image.id) +
                                 "' again");
+    if (image.state == state::ImageState::locked && nobody_works_on(app, image.vm))
+      status.problems.push_back("image " + std::to_string(image.id) +
+                                " is half merged: 'vmvault flatten " + std::to_string(image.id) +
+                                " --keep " + std::to_string(image.keep.value_or(1)) + "' again");
   }
   ask_datastores(app, status);
   return status;

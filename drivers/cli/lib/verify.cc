@@ -21,7 +21,7 @@ std::string name_of(const state::ImageRecord& image) { return "image " + std::to
 state::ImageRecord find_image(const App& app, const VerifyOptions& options) {
   const auto image = app.image(options.image);
   if (image.increments.empty()) throw Error{name_of(image) + " has no restore point"};
-  if (image.state == state::ImageState::deleting)
+  if (image.half_deleted())
     throw Error{name_of(image) + " is half deleted: 'vmvault delete " + std::to_string(image.id) +
                 "' again"};
   if (options.increment && !image.increment(*options.increment))
