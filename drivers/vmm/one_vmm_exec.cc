@@ -14,6 +14,7 @@
 #include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "drivers/lib/mad.h"
 #include "drivers/lib/mad_environment.h"
 #include "drivers/lib/mad_options.h"
 #include "drivers/vmm/lib/front.h"
@@ -24,16 +25,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* alone = "--alone";
+
 // How the stock driver is started.  install.sh keeps it beside us, as <name>.stock: a shell script
 // that finds its program by the name that it was started with.
 std::vector<std::string> stock_driver(const mad::Places& places) {
-  if (const char* named = getenv("VMVAULT_STOCK_VMM_MAD"); named && *named)
-    return {normal_path(named)};
-  const auto settings = read_settings(places.remotes / "etc/vmvault.conf");
-  if (const auto found = settings.find("STOCK_VMM_MAD");
-      found != settings.end() && !found->second.empty())
-    return {normal_path(found->second)};
   const std::string self = fs::read_symlink("/proc/self/exe"), kept = self + ".stock";
+  auto settings = read_settings(places.remotes / "etc/vmvault.conf");
+  std::string named = settings["STOCK_VMM_MAD"];
+  if (const char* before = getenv("VMVAULT_STOCK_VMM_MAD"); before && *before) named = before;
+  if (named == "none") return {self, alone};
+  if (!named.empty()) return {normal_path(named)};
   if (access(kept.c_str(), X_OK) != 0) throw Error{"there is no stock driver '" + kept + "'"};
   return {"bash", "-c", "kept=$1; shift; . \"$kept\"", self, kept};
 }
@@ -59,6 +61,16 @@ std::optional<front::Backups::Places> our_backups(const std::vector<std::string>
   return std::nullopt;  // the stock driver knows what to say
 }
 
+// In the place of a stock driver where there is none: backups are all that is done.
+int stand_in() {
+  mad::Pool nothing{1};
+  mad::serve(nothing, [](const mad::Message& message) {
+    mad::say(mad::answer(message.verb, false, *message.id,
+                         "there is no driver for that: VMVAULT_STOCK_VMM_MAD is 'none'"));
+  });
+  return 0;
+}
+
 int run(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   const auto places = mad::Places::of_this_front_end();
@@ -67,6 +79,7 @@ int run(int argc, char** argv) {
   cancel::install();
   if (!words.empty() && words[0] == "--keep")
     return front::keep({words.begin() + 1, words.end()}, places.remotes);
+  if (!words.empty() && words[0] == alone) return stand_in();
   if (words.size() == 2 && words[0] == "--waits")
     return static_cast<int>(front::core_waits_for(parse_number(words[1]).value_or(-1)));
 
