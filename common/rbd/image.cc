@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
-#include "common/command.h"
 #include "common/error.h"
 #include "common/number.h"
+#include "common/rbd/program.h"
 
 using nlohmann::json;
 
@@ -15,40 +15,6 @@ namespace rbd {
 namespace {
 
 constexpr std::chrono::hours longest_diff{2};  // of an image with millions of objects
-constexpr std::chrono::seconds to_say_so{5};   // what rbd has for its own words after a deadline
-
-// As the caller's environment must not name another cluster, only what the image says is said.
-Command rbd(const Image& image, std::initializer_list<std::string_view> verb,
-            const Access& access) {
-  Command out{"rbd"};
-  for (const auto word : verb) out.arg(word);
-  out.arg("--pool=" + image.pool).arg("--image=" + image.name);
-  if (!image.name_space.empty()) out.arg("--namespace=" + image.name_space);
-  if (!image.user.empty()) out.arg("--id=" + image.user);
-  if (!image.conf.empty()) out.arg("--conf=" + image.conf);
-  if (!image.key_file.empty()) out.arg("--keyfile=" + image.key_file);
-  const auto limit = std::to_string(access.deadline.count());
-  for (const std::string name : {"rados-osd-op", "rados-mon-op", "client-mount"})
-    out.arg("--" + name + "-timeout=" + limit);
-  if (access.shielded) out.shielded();
-  return out.deadline(access.deadline + to_say_so)
-      .stop_with({.signal = SIGTERM, .grace = std::chrono::seconds{1}});
-}
-
-Error failure(const std::string& doing, const Finished& finished) {
-  const std::string words = last_line(finished.err);
-  return Error{
-      "cannot " + doing + ": " +
-      (words.empty() ? "rbd ended with status " + std::to_string(finished.status) : words)};
-}
-
-std::string insist(const Command& command, const std::string& doing) {
-  const Finished finished = command.run();
-  if (!finished.ok()) throw failure(doing, finished);
-  return finished.out;
-}
-
-std::string of(const Image& image) { return " of the Ceph image " + image.display(); }
 
 bool is_name(std::string_view text) {
   constexpr std::string_view others = "._-+=~,";
@@ -102,7 +68,7 @@ Image parse_image(std::string_view text) {
 
 std::vector<Snapshot> snapshots(const Image& image, const Access& access) {
   const std::string doing = "list the snapshots" + of(image);
-  const std::string text = insist(rbd(image, {"snap", "ls", "--format=json"}, access), doing);
+  const std::string text = insist(program(image, {"snap", "ls", "--format=json"}, access), doing);
   try {
     std::vector<Snapshot> out;
     for (const auto& one : json::parse(text)) out.push_back({one.at("name"), one.at("size")});
@@ -113,21 +79,22 @@ std::vector<Snapshot> snapshots(const Image& image, const Access& access) {
 }
 
 void create_snapshot(const Image& image, const std::string& snapshot, const Access& access) {
-  insist(rbd(image, {"snap", "create", "--no-progress", "--snap=" + snapshot}, access),
+  insist(program(image, {"snap", "create", "--no-progress", "--snap=" + snapshot}, access),
          "make the snapshot " + snapshot + of(image));
 }
 
 void protect_snapshot(const Image& image, const std::string& snapshot, const Access& access) {
-  insist(rbd(image, {"snap", "protect", "--snap=" + snapshot}, access),
+  insist(program(image, {"snap", "protect", "--snap=" + snapshot}, access),
          "protect the snapshot " + snapshot + of(image));
 }
 
 void remove_snapshot(const Image& image, const std::string& snapshot, const Access& access) {
   // It may be unprotected already, or be gone: the removal itself says what matters.
-  const auto unprotected = rbd(image, {"snap", "unprotect", "--snap=" + snapshot}, access).run();
+  const auto unprotected =
+      program(image, {"snap", "unprotect", "--snap=" + snapshot}, access).run();
   if (unprotected.status == ENOENT) return;
   const auto removed =
-      rbd(image, {"snap", "rm", "--no-progress", "--snap=" + snapshot}, access).run();
+      program(image, {"snap", "rm", "--no-progress", "--snap=" + snapshot}, access).run();
   if (removed.ok() || removed.status == ENOENT) return;
   const bool busy = !unprotected.ok() && unprotected.status != EINVAL;
   throw failure("remove the snapshot " + snapshot + of(image), busy ? unprotected : removed);
@@ -137,7 +104,7 @@ qcow2::Extents difference(const Image& image, const Snapshot& snapshot,
                           const std::optional<std::string>& since, const Access& access) {
   const std::string doing = "list what snapshot " + snapshot.name + of(image) + " has" +
                             (since ? " that " + *since + " has not" : "");
-  auto command = rbd(image, {"diff", "--snap=" + snapshot.name}, access);
+  auto command = program(image, {"diff", "--snap=" + snapshot.name}, access);
   if (since) command.arg("--from-snap=" + *since);
   DiffLines lines{snapshot.size};
   insist(command.out_lines([&](std::string_view line) { lines.add(line); }).deadline(longest_diff),
