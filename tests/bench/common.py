@@ -20,11 +20,11 @@ def run(*argv, **options):
     """Its output; a failure ends the bench and shows what was said."""
     if 'input' not in options:
         options['stdin'] = subprocess.DEVNULL
-    done = subprocess.run([str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          check=False, **options)
+    options.setdefault('stdout', subprocess.PIPE)
+    done = subprocess.run([str(word) for word in argv], stderr=subprocess.PIPE, check=False, **options)
     if done.returncode != 0:
         sys.exit(f'bench: {argv[0]} ended with status {done.returncode}: {done.stderr.decode(errors="replace")}')
-    return done.stdout.decode(errors='replace')
+    return (done.stdout or b'').decode(errors='replace')
 
 
 def seconds(action, *args, **options):

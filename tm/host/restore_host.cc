@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything of an in-place restore that happens on the hypervisor.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,12 +42,15 @@ std::string read_line() {
   throw BadRequest{"the request is too long"};
 }
 
+// Programs that we start hold it, too: rbd ends what it has begun, also when we are killed.
 FileLock lock(const RestoreRequest& request) {
   if (!std::filesystem::is_directory(request.vm_dir))
     throw Error{"the directory of VM " + std::to_string(request.vm_id) + ", '" +
                 request.vm_dir.string() + "', does not exist on this host"};
-  return FileLock::lock(request.vm_dir / "backup.lock", std::chrono::seconds{60},
-                        "a backup of VM " + std::to_string(request.vm_id));
+  auto held = FileLock::lock(request.vm_dir / "backup.lock", std::chrono::seconds{60},
+                             "a backup of VM " + std::to_string(request.vm_id));
+  fcntl(held.fd(), F_SETFD, 0);
+  return held;
 }
 
 void begin(const RestoreRequest& request) {

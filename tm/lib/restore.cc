@@ -16,6 +16,7 @@
 #include "common/one/log_line.h"
 #include "common/one/running.h"
 #include "common/one/vm.h"
+#include "tm/lib/rbd_image.h"
 
 namespace fs = std::filesystem;
 
@@ -75,34 +76,51 @@ std::string upper(std::string text) {
   return text;
 }
 
-RestoredDisk describe(const XmlNode& disk, int id, Layout layout) {
+// As the driver of the disk's own storage has it.
+Layout layout_of(const XmlNode& disk) {
+  const auto driver = disk.find("TM_MAD").value_or("");
+  return driver == "qcow2" || driver == "shared" ? Layout::layers : Layout::plain;
+}
+
+RestoredDisk describe_file(const XmlNode& disk, int id, std::optional<Layout> layout) {
   const auto type = upper(disk.find("TYPE").value_or(""));
-  if (type == "RBD" || type == "BLOCK" || type == "RBD_CDROM")
+  if (type == "BLOCK" || type == "RBD_CDROM")
     throw Error{"disk " + std::to_string(id) + " is no file (its TYPE is " + type + ")"};
   // DRIVER is what qemu is told, FORMAT what the driver of the storage has made.
   auto format = upper(disk.find("DRIVER").value_or(""));
   if (format.empty()) format = upper(disk.find("FORMAT").value_or(""));
   RestoredDisk out{.id = id,
+                   .image = {},
+                   .layout = layout.value_or(layout_of(disk)),
                    .source = {},
                    .raw = format == "RAW",
-                   .size_mb = parse_number(disk.find("SIZE").value_or("")).value_or(0)};
+                   .size_mb = 0};
   const bool persistent = upper(disk.find("SAVE").value_or("")) == "YES";
-  if (layout == Layout::layers && persistent) out.source = normal_path(disk.at("SOURCE"));
+  if (out.layout == Layout::layers && persistent) out.source = normal_path(disk.at("SOURCE"));
   return out;
 }
 
-std::optional<RestoredDisk> find_disk(const Xml& vm, int id, Layout layout) {
-  for (const auto& disk : vm.root().find_all("TEMPLATE/DISK"))
-    if (parse_int(disk.find("DISK_ID").value_or("")) == id) return describe(disk, id, layout);
+std::optional<RestoredDisk> find_disk(const Xml& vm, int id, std::optional<Layout> layout) {
+  for (const auto& node : vm.root().find_all("TEMPLATE/DISK")) {
+    if (parse_int(node.find("DISK_ID").value_or("")) != id) continue;
+    const auto disk = Vm::parse(vm.root()).disk(id);
+    RestoredDisk out{.id = id, .image = {}, .source = {}};
+    if (disk.rbd.empty())
+      out = describe_file(node, id, layout);
+    else
+      out.image = image_of(disk);
+    out.size_mb = disk.size_mb;
+    return out;
+  }
   return std::nullopt;
 }
 
 // Which of the backup's disks are to be restored.
-void choose(Job& job, const Xml& vm, int only) {
+void choose(Job& job, const Xml& vm, int only, std::optional<Layout> layout) {
   for (const auto& [key, url] : job.urls) {
     const auto id = parse_int(key);
     if (!id || (only != -1 && *id != only)) continue;
-    if (const auto disk = find_disk(vm, *id, job.request.layout))
+    if (const auto disk = find_disk(vm, *id, layout))
       job.request.disks.push_back(*disk);
     else
       log(Level::warn, "disk " + key + " of the backup is left out: the VM has no such disk now");
@@ -113,10 +131,9 @@ void choose(Job& job, const Xml& vm, int only) {
   job.request.tpm = job.urls.contains("tpm") && job.request.find(0);
 }
 
-Job plan(const Request& request, Layout layout) {
+Job plan(const Request& request, std::optional<Layout> layout) {
   Job job{
       .location = Location::parse(request["HOST:DIR"]), .request = {}, .ds_mad = {}, .urls = {}};
-  job.request.layout = layout;
   job.request.vm_dir = job.location.dir;
   job.request.vm_id = id_argument(request, "VM_ID");
   const auto vm = vm_from_core(job.request.vm_id);
@@ -125,7 +142,7 @@ Job plan(const Request& request, Layout layout) {
       datastore_document_from_core(static_cast<int>(image.root().number_at("DATASTORE_ID")));
   job.ds_mad = datastore.at("DS_MAD");
   job.urls = list(vm, image, datastore, job.ds_mad, id_argument(request, "INCREMENT_ID"));
-  choose(job, vm, id_argument(request, "DISK_ID"));
+  choose(job, vm, id_argument(request, "DISK_ID"), layout);
   return job;
 }
 
@@ -214,7 +231,7 @@ void carry_out(const Job& job) {
 
 }  // namespace
 
-std::string restore(const Request& request, Layout layout) try {
+std::string restore(const Request& request, std::optional<Layout> layout) try {
   const Job job = plan(request, layout);
   const Running running{job.request.vm_id, "restore"};
   carry_out(job);

@@ -6,12 +6,23 @@
 #include "common/number.h"
 #include "common/one/location.h"
 #include "common/one/xml.h"
+#include "tm/lib/rbd_image.h"
 
 namespace {
 
 int id_at(const XmlNode& node, const std::string& name) {
   if (const auto id = parse_int(node.at(name))) return *id;
   throw BadRequest{"the " + name + " of the request is not a number"};
+}
+
+std::optional<rbd::Image> image_at(const XmlNode& node) {
+  Disk disk;
+  disk.rbd = node.find("RBD").value_or("");
+  if (disk.rbd.empty()) return std::nullopt;
+  disk.ceph_user = node.find("CEPH_USER").value_or("");
+  disk.ceph_conf = node.find("CEPH_CONF").value_or("");
+  disk.ceph_key_file = node.find("CEPH_KEY").value_or("");
+  return image_of(disk);
 }
 
 }  // namespace
@@ -22,11 +33,12 @@ RestoreRequest RestoreRequest::decode(std::string_view line) {
   if (root.name() != "RESTORE_HOST") throw BadRequest{"the request is no RESTORE_HOST document"};
   RestoreRequest request{.vm_id = id_at(root, "VM_ID"),
                          .vm_dir = normal_path(root.at("VM_DIR")),
-                         .layout = root.at("LAYOUT") == "LAYERS" ? Layout::layers : Layout::plain,
                          .disks = {},
                          .tpm = root.at("TPM") == "YES"};
   for (const auto& node : root.find_all("DISK")) {
     RestoredDisk disk{.id = id_at(node, "ID"),
+                      .image = image_at(node),
+                      .layout = node.at("LAYOUT") == "LAYERS" ? Layout::layers : Layout::plain,
                       .source = {},
                       .raw = node.at("RAW") == "YES",
                       .size_mb = node.number_at("SIZE")};
@@ -43,11 +55,17 @@ std::string RestoreRequest::encode() const {
   XmlNode root = document.root();
   root.add("VM_ID", std::to_string(vm_id));
   root.add("VM_DIR", vm_dir.string());
-  root.add("LAYOUT", layout == Layout::layers ? "LAYERS" : "PLAIN");
   root.add("TPM", tpm ? "YES" : "NO");
   for (const auto& disk : disks) {
     XmlNode node = root.add("DISK");
     node.add("ID", std::to_string(disk.id));
+    if (disk.image) {
+      node.add("RBD", disk.image->display());
+      node.add("CEPH_USER", disk.image->user);
+      node.add("CEPH_CONF", disk.image->conf);
+      node.add("CEPH_KEY", disk.image->key_file);
+    }
+    node.add("LAYOUT", disk.layout == Layout::layers ? "LAYERS" : "PLAIN");
     node.add("SOURCE", disk.source.string());
     node.add("RAW", disk.raw ? "YES" : "NO");
     node.add("SIZE", std::to_string(disk.size_mb));

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/rbd/image.h"
+
 // Where the disks of a VM lie (contract 3.7).
 enum class Layout {
   plain,   // ssh, local: <vm dir>/disk.<id>
@@ -18,6 +20,8 @@ enum class Layout {
 
 struct RestoredDisk {
   int id = -1;
+  std::optional<rbd::Image> image;  // it is in Ceph, and the next three mean nothing
+  Layout layout = Layout::plain;
   std::filesystem::path source;  // of a persistent image in Layout::layers; else empty
   bool raw = false;              // the VM takes it for a raw image
   std::int64_t size_mb = 0;      // as the VM has it; 0: unknown
@@ -26,7 +30,6 @@ struct RestoredDisk {
 struct RestoreRequest {
   int vm_id = -1;
   std::filesystem::path vm_dir;
-  Layout layout = Layout::plain;
   std::vector<RestoredDisk> disks;
   bool tpm = false;  // the state of the TPM as well
 

@@ -9,7 +9,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/action.h"
-#include "common/one/location.h"
+#include "common/random.h"
 #include "tm/host/lib/register.h"
 
 namespace fs = std::filesystem;
@@ -27,63 +27,55 @@ constexpr std::pair<Phase, const char*> phases[] = {{Phase::preparing, "preparin
 
 fs::path file_in(const fs::path& vm_dir) { return vm_dir / "restore.journal"; }
 
-bool is_there(const fs::path& path) { return fs::exists(fs::symlink_status(path)); }
-
-void move(const fs::path& from, const fs::path& to) {
-  if (rename(from.c_str(), to.c_str()) != 0)
-    throw system_error("rename '" + from.string() + "' to '" + to.string() + "'", errno);
-}
-
-void sync(const Exchange& exchange) {
-  for (const auto& place : exchange.places) sync_directory(place.path.parent_path());
-}
-
-void remove_all(const Exchange& exchange, fs::path (*of)(const fs::path&)) {
-  for (const auto& place : exchange.places) remove_tree(of(place.path));
-}
-
 void remove_journal(const fs::path& vm_dir) {
   if (unlink(file_in(vm_dir).c_str()) != 0 && errno != ENOENT)
     throw system_error("remove '" + file_in(vm_dir).string() + "'", errno);
   sync_directory(vm_dir);
 }
 
-// The last place first.  May itself have been broken off before.
+// As in a swap, no place has an old one before all new ones are gone.  May itself have been broken
+// off before.
 void undo(Exchange& exchange, const fs::path& vm_dir) {
-  for (auto place = exchange.places.rbegin(); place != exchange.places.rend(); ++place) {
-    const bool moved = is_there(old_of(place->path));
-    if (moved || !place->had) remove_tree(place->path);
-    if (moved) move(old_of(place->path), place->path);
+  for (const auto& place : exchange.places) settle(place);
+  for (const auto& place : exchange.places) {
+    if (place.had && !is_there(place, Which::old)) continue;
+    if (!place.image)
+      remove(place, Which::current);
+    else if (is_there(place, Which::current))
+      move(place, Which::current, Which::fresh);
   }
-  sync(exchange);
+  for (const auto& place : exchange.places)
+    if (is_there(place, Which::old)) move(place, Which::old, Which::current);
+  for (const auto& place : exchange.places) sync(place);
   exchange.phase = Phase::undone;
   exchange.save(vm_dir);
 }
 
+void undo_after(const Error& cause, Exchange& exchange, const fs::path& vm_dir) {
+  try {
+    undo(exchange, vm_dir);
+  } catch (const Error& e) {
+    throw Error{std::string{cause.what()} +
+                "; the disks of the VM are not back in their places yet, either: " + e.what()};
+  }
+}
+
 // An old one is only removed when a new one has taken its place.
 void finish(const Exchange& exchange, const fs::path& vm_dir) {
-  if (exchange.phase == Phase::done) remove_all(exchange, old_of);
-  remove_all(exchange, new_of);
+  for (const auto& place : exchange.places) {
+    if (exchange.phase == Phase::done) remove(place, Which::old);
+    remove(place, Which::fresh);
+  }
   remove_journal(vm_dir);
 }
 
-void insist_on_paths(const Exchange& exchange) {
-  for (const auto& place : exchange.places)
-    if (normal_path(place.path.string()) != place.path)
-      throw Error{"the restore journal names a path that is not normal"};
-}
-
 }  // namespace
-
-fs::path new_of(const fs::path& place) { return place.string() + ".vmvault-new"; }
-fs::path old_of(const fs::path& place) { return place.string() + ".vmvault-old"; }
 
 std::string Exchange::to_text() const {
   json out{{"version", 1}, {"vm", vm_id}, {"places", json::array()}};
   for (const auto& [value, name] : phases)
     if (value == phase) out["phase"] = name;
-  for (const auto& place : places)
-    out["places"].push_back({{"path", place.path.string()}, {"had", place.had}});
+  for (const auto& place : places) out["places"].push_back(to_json(place));
   return out.dump(1) + "\n";
 }
 
@@ -96,9 +88,7 @@ Exchange Exchange::parse(const std::string& text) {
     for (const auto& [value, name] : phases)
       if (in.at("phase") == name) out.phase = value, known = true;
     if (!known) throw Error{"the restore journal has an unknown phase"};
-    for (const auto& one : in.at("places"))
-      out.places.push_back({one.at("path").get<std::string>(), one.at("had")});
-    insist_on_paths(out);
+    for (const auto& one : in.at("places")) out.places.push_back(parse_place(one));
     return out;
   } catch (const json::exception& e) {
     throw Error{"the restore journal is damaged: " + std::string{e.what()}};
@@ -115,7 +105,11 @@ void Exchange::save(const fs::path& vm_dir) const { write_file(file_in(vm_dir), 
 
 void prepare_exchange(const fs::path& vm_dir, Exchange exchange) {
   if (Exchange::load(vm_dir)) end_exchange(vm_dir);
-  remove_all(exchange, new_of);
+  for (auto& place : exchange.places)
+    if (place.image)
+      place.tag = random_hex(8);
+    else
+      remove(place, Which::fresh);
   exchange.phase = Phase::preparing;
   exchange.save(vm_dir);
 }
@@ -125,24 +119,24 @@ void swap_places(const fs::path& vm_dir) {
   if (!exchange || exchange->phase != Phase::preparing)
     throw Error{"nothing is prepared for a restore in '" + vm_dir.string() + "'"};
   for (auto& place : exchange->places) {
-    place.had = is_there(place.path);
-    if (is_there(old_of(place.path)))
-      throw Error{"'" + old_of(place.path).string() + "' of an earlier restore is in the way"};
+    place.had = is_there(place, Which::current);
+    if (is_there(place, Which::old))
+      throw Error{display(place, Which::old) + " of an earlier restore is in the way"};
   }
   enter(vm_dir);
   exchange->phase = Phase::swapping;
   exchange->save(vm_dir);
   try {
-    for (const auto& place : exchange->places) {
-      if (place.had) move(place.path, old_of(place.path));
-      if (is_there(new_of(place.path))) move(new_of(place.path), place.path);
-    }
-    sync(*exchange);
+    for (const auto& place : exchange->places)
+      if (place.had) move(place, Which::current, Which::old);
+    for (const auto& place : exchange->places)
+      if (is_there(place, Which::fresh)) move(place, Which::fresh, Which::current);
+    for (const auto& place : exchange->places) sync(place);
     exchange->phase = Phase::done;
     exchange->save(vm_dir);
-  } catch (const Error&) {
+  } catch (const Error& cause) {
     exchange->phase = Phase::swapping;
-    undo(*exchange, vm_dir);
+    undo_after(cause, *exchange, vm_dir);
     throw;
   }
   try {

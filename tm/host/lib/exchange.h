@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files and directories that are exchanged for others all together, or not at all, whoever dies in
-// the middle.
+// Files, directories and images in Ceph that are exchanged for others all together, or not at all,
+// whoever dies in the middle.
 //
-// For each place the new file is made beside it, as <place>.vmvault-new.  Then each old one becomes
-// <place>.vmvault-old, and the new one takes the place.  The old ones stay until all are done.
+// For each place the new one is made beside it (see exchange_place.h).  Then all old ones are moved
+// aside, and only when no place has one any more, the new ones move in: a VM that is started in the
+// middle lacks a disk, but never has some of each.  The old ones stay until all are done.
 // <vm dir>/restore.journal says how far that is; it is fsynced before each step.
 #pragma once
 
@@ -11,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "tm/host/lib/exchange_place.h"
 
 namespace host {
 
@@ -21,10 +24,7 @@ struct Exchange {
     undone,     // what was swapped is as it was before
     done,       // all places have their new ones: old ones are to be removed
   };
-  struct Place {
-    std::filesystem::path path;
-    bool had = false;  // something was there before
-  };
+  using Place = ExchangePlace;
 
   int vm_id = -1;
   Phase phase = Phase::preparing;
@@ -36,15 +36,13 @@ struct Exchange {
   void save(const std::filesystem::path& vm_dir) const;
 };
 
-std::filesystem::path new_of(const std::filesystem::path& place);
-std::filesystem::path old_of(const std::filesystem::path& place);
-
 // Makes a journal, after the removal of what earlier ones left.  The caller holds the VM's lock, as
-// for all of these.
+// for all of these, and so do programs that he starts: they may outlive him.
 void prepare_exchange(const std::filesystem::path& vm_dir, Exchange exchange);
 
-// Each place gets its new file; one that has none becomes empty.  Throws Error, when everything is
-// as before.  Not to be cancelled.
+// Each place gets its new one; one that has none becomes empty.  Throws Error, when everything is
+// as before, or the cluster that could say so does not answer: then the journal stays.  Not to be
+// cancelled.
 void swap_places(const std::filesystem::path& vm_dir);
 
 // For whoever finds the journal of a dead one: undoes a swap, or completes one that was done.

@@ -106,11 +106,17 @@ TEST_F(Places, AreUndoneWhenOneFails) {
 }
 
 TEST(ExchangeJournal, IsReadAsWritten) {
-  const Exchange exchange{.vm_id = 7, .phase = Exchange::Phase::undone, .places = {{"/a b", true}}};
+  const rbd::Image image{
+      .pool = "one", .name_space = "", .name = "x", .user = "u", .conf = "/c", .key_file = ""};
+  const Exchange exchange{
+      .vm_id = 7,
+      .phase = Exchange::Phase::undone,
+      .places = {{"/a b", true}, {.path = {}, .image = image, .tag = "0badcafe"}}};
   EXPECT_EQ(Exchange::parse(exchange.to_text()).to_text(), exchange.to_text());
   for (const auto* text :
        {"", "{}", R"({"version":2})", R"({"version":1,"vm":1,"phase":"x","places":[]})",
-        R"({"version":1,"vm":1,"phase":"done","places":[{"path":"a","had":true}]})"})
+        R"({"version":1,"vm":1,"phase":"done","places":[{"path":"a","had":true}]})",
+        R"({"version":1,"vm":1,"phase":"done","places":[{"image":"a","had":true}]})"})
     EXPECT_THROW(Exchange::parse(text), Error) << text;
 }
 

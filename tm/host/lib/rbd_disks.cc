@@ -12,6 +12,7 @@
 #include "common/one/xml.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/storage.h"
+#include "tm/lib/rbd_image.h"
 
 namespace host {
 namespace {

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/rbd_snapshots.h"
 
+#include <algorithm>
+
 #include "common/error.h"
 #include "common/number.h"
-#include "common/one/location.h"
+#include "tm/lib/host_request.h"
 
 namespace host {
 
-rbd::Image image_of(const Disk& disk) {
-  rbd::Image out = rbd::parse_image(disk.rbd);
-  constexpr std::string_view letters =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-  if (disk.ceph_user.find_first_not_of(letters) != std::string::npos)
-    throw BadRequest{"CEPH_USER is no name: '" + one_line(disk.ceph_user) + "'"};
-  out.user = disk.ceph_user;
-  if (!disk.ceph_conf.empty()) out.conf = normal_path(disk.ceph_conf);
-  if (!disk.ceph_key_file.empty()) out.key_file = normal_path(disk.ceph_key_file);
-  return out;
+rbd::Access ceph_access(Shielded shielded) {
+  const auto settings = settings_of_this_host();
+  const auto found = settings.find("CEPH_DEADLINE");
+  const auto seconds = found == settings.end() ? std::nullopt : parse_number(found->second);
+  return {.deadline = std::chrono::seconds{std::max<std::int64_t>(1, seconds.value_or(30))},
+          .shielded = shielded == Shielded::yes};
 }
 
 std::string increment_snapshot(int increment) {

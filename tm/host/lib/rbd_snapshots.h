@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-#include "common/one/vm.h"
 #include "common/rbd/image.h"
 #include "tm/host/lib/journal.h"
 
 namespace host {
 
-// The image of a disk, and how its cluster is reached.  BadRequest for a name that is none.
-rbd::Image image_of(const Disk& disk);
+// How long this host waits for the cluster, where no backup's settings say it (CEPH_DEADLINE).
+enum class Shielded { no, yes };  // from a cancellation
+rbd::Access ceph_access(Shielded shielded);
 
 // "one_backup" of a full backup, "one_backup_<n>" of increment n.
 inline constexpr const char* full_snapshot = "one_backup";

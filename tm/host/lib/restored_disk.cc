@@ -16,7 +16,10 @@
 #include "common/one/action.h"
 #include "common/one/machine_state.h"
 #include "common/qcow2/header.h"
+#include "common/rbd/manage.h"
 #include "tm/host/lib/bitmaps.h"
+#include "tm/host/lib/rbd_snapshots.h"
+#include "tm/host/lib/restored_image.h"
 
 namespace fs = std::filesystem;
 
@@ -36,14 +39,13 @@ fs::path layers_of(const RestoreRequest& request, const RestoredDisk& disk) {
   return base_of(request, disk).string() + ".snap";
 }
 
-bool in_layers(const RestoreRequest& request, const RestoredDisk& disk) {
-  return request.layout == Layout::layers && disk.source.empty();
+bool in_layers(const RestoredDisk& disk) {
+  return disk.layout == Layout::layers && disk.source.empty();
 }
 
 // Where the new bytes wait.
 fs::path data_of(const RestoreRequest& request, const RestoredDisk& disk) {
-  return in_layers(request, disk) ? new_of(layers_of(request, disk)) / "0"
-                                  : new_of(base_of(request, disk));
+  return in_layers(disk) ? new_of(layers_of(request, disk)) / "0" : new_of(base_of(request, disk));
 }
 
 fs::path tpm_dir(const RestoreRequest& request) { return request.vm_dir / "tpm"; }
@@ -130,6 +132,20 @@ void check_image(const fs::path& file, const RestoredDisk& disk) {
                          std::to_string(disk.size_mb));
 }
 
+// As it was prepared.
+Exchange::Place place_of(const RestoreRequest& request, const RestoredDisk& disk) {
+  const auto exchange = Exchange::load(request.vm_dir);
+  if (exchange)
+    for (const auto& place : exchange->places)
+      if (place.image == disk.image) return place;
+  throw Error{"nothing is prepared for disk " + std::to_string(disk.id)};
+}
+
+bool has_come(const RestoreRequest& request, const RestoredDisk& disk) {
+  if (disk.image) return complete_image(place_of(request, disk));
+  return fs::is_regular_file(fs::symlink_status(data_of(request, disk)));
+}
+
 void sync_file(const fs::path& path) {
   const Fd fd = open_file(path, O_RDWR | O_NOFOLLOW);
   if (fsync(fd.get()) != 0) throw system_error("write '" + path.string() + "'", errno);
@@ -141,6 +157,10 @@ std::vector<Exchange::Place> places_of(const RestoreRequest& request) {
   std::vector<Exchange::Place> places;
   const auto add = [&](fs::path path) { places.push_back({std::move(path), false}); };
   for (const auto& disk : request.disks) {
+    if (disk.image) {
+      places.push_back({.path = {}, .image = disk.image});
+      continue;
+    }
     if (!disk.source.empty()) add(disk.source);
     add(layers_of(request, disk));
     add(link_of(request, disk));
@@ -150,15 +170,24 @@ std::vector<Exchange::Place> places_of(const RestoreRequest& request) {
 }
 
 void insist_on_rest(const RestoreRequest& request) {
-  for (const auto& disk : request.disks)
+  const auto insist = [](bool in_use, const std::string& what) {
+    if (in_use) throw Error{what + " is in use: is the VM running?"};
+  };
+  for (const auto& disk : request.disks) {
+    if (disk.image) {
+      insist(rbd::is_in_use(*disk.image, ceph_access(Shielded::no)),
+             "the Ceph image " + disk.image->display());
+      continue;
+    }
     for (const auto& file : {link_of(request, disk), base_of(request, disk)})
-      if (is_open_in_qemu(file))
-        throw Error{"'" + file.string() + "' is in use: is the VM running?"};
+      insist(is_open_in_qemu(file), "'" + file.string() + "'");
+  }
 }
 
 void receive_disk(const RestoreRequest& request, const RestoredDisk& disk, int fd) {
+  if (disk.image) return receive_image(place_of(request, disk), fd, request.vm_dir);
   const auto data = data_of(request, disk);
-  if (in_layers(request, disk)) make_directory(data.parent_path(), 0755);
+  if (in_layers(disk)) make_directory(data.parent_path(), 0755);
   const fs::path part = disk.raw ? fs::path{data.string() + ".qcow2"} : data;
   {
     const Fd file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644);
@@ -192,9 +221,8 @@ void receive_tpm(const RestoreRequest& request, int fd) {
 
 void complete(const RestoreRequest& request) {
   for (const auto& disk : request.disks) {
-    if (!fs::is_regular_file(fs::symlink_status(data_of(request, disk))))
-      throw Error{"disk " + std::to_string(disk.id) + " has not come"};
-    if (request.layout != Layout::layers) continue;
+    if (!has_come(request, disk)) throw Error{"disk " + std::to_string(disk.id) + " has not come"};
+    if (disk.image || disk.layout != Layout::layers) continue;
     const auto layers = layers_of(request, disk);
     const bool persistent = !disk.source.empty();
     if (persistent) {

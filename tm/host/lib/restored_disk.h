@@ -19,12 +19,12 @@ void insist_on_rest(const RestoreRequest& request);
 // Makes the new file of a disk from the bytes of a qcow2 file on this descriptor, to their end:
 // with holes for zeros, durable, with owner and mode of the old one.  It is looked at before it
 // counts: Error for one that names other files or is damaged.  Bitmaps in it are removed, since
-// they track nothing; a VM that takes it for raw gets it so.
+// they track nothing; a VM that takes it for raw gets it so.  One in Ceph: see restored_image.h.
 void receive_disk(const RestoreRequest& request, const RestoredDisk& disk, int fd);
 // The same for the document with the state of a TPM.
 void receive_tpm(const RestoreRequest& request, int fd);
 
-// All new files have come, and the links that belong to them are made.
+// All new files and images have come, and the links that belong to them are made.
 void complete(const RestoreRequest& request);
 
 }  // namespace host

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tm/host/lib/exchange_place.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/action.h"
+#include "common/one/location.h"
+#include "common/rbd/manage.h"
+#include "tm/host/lib/rbd_snapshots.h"
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace host {
+namespace {
+
+fs::path path_of(const ExchangePlace& place, Which which) {
+  if (which == Which::current) return place.path;
+  return which == Which::fresh ? new_of(place.path) : old_of(place.path);
+}
+
+rbd::Access access() { return ceph_access(Shielded::yes); }
+
+bool is_tag(const std::string& text) {
+  return text.size() == 8 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+}  // namespace
+
+std::string ExchangePlace::display() const { return host::display(*this, Which::current); }
+
+fs::path new_of(const fs::path& place) { return place.string() + ".vmvault-new"; }
+fs::path old_of(const fs::path& place) { return place.string() + ".vmvault-old"; }
+
+rbd::Image image_of(const ExchangePlace& place, Which which) {
+  rbd::Image out = place.image.value();
+  if (which == Which::fresh) out.name += ".vmvault-new-" + place.tag;
+  if (which == Which::old) out.name += ".vmvault-old-" + place.tag;
+  return out;
+}
+
+std::string display(const ExchangePlace& place, Which which) {
+  return place.image ? "the Ceph image " + image_of(place, which).display()
+                     : "'" + path_of(place, which).string() + "'";
+}
+
+bool is_there(const ExchangePlace& place, Which which) {
+  if (place.image) return rbd::info(image_of(place, which), access()).has_value();
+  return fs::exists(fs::symlink_status(path_of(place, which)));
+}
+
+void move(const ExchangePlace& place, Which from, Which to) {
+  if (place.image) return rbd::rename(image_of(place, from), image_of(place, to), access());
+  const auto old = path_of(place, from), now = path_of(place, to);
+  if (std::rename(old.c_str(), now.c_str()) != 0)
+    throw system_error("rename '" + old.string() + "' to '" + now.string() + "'", errno);
+}
+
+void remove(const ExchangePlace& place, Which which) {
+  if (!place.image) return remove_tree(path_of(place, which));
+  if (rbd::remove(image_of(place, which), access()) == rbd::Removal::has_clones)
+    log(Level::warn, display(place, which) + " has clones, so it stays");
+}
+
+void settle(const ExchangePlace& place) {
+  if (!place.image) return;
+  const auto current = image_of(place, Which::current);
+  for (const auto other : {Which::old, Which::fresh})
+    rbd::insist_on_one_name(current, image_of(place, other), access());
+}
+
+void sync(const ExchangePlace& place) {
+  if (!place.image) sync_directory(place.path.parent_path());
+}
+
+json to_json(const ExchangePlace& place) {
+  if (!place.image) return {{"path", place.path.string()}, {"had", place.had}};
+  return {
+      {"image", place.image->display()},   {"user", place.image->user}, {"conf", place.image->conf},
+      {"key_file", place.image->key_file}, {"tag", place.tag},          {"had", place.had}};
+}
+
+ExchangePlace parse_place(const json& in) {
+  ExchangePlace out;
+  out.had = in.at("had");
+  if (in.contains("image")) {
+    out.image = rbd::parse_image(in.at("image").get<std::string>());
+    out.image->user = in.at("user");
+    out.image->conf = in.at("conf");
+    out.image->key_file = in.at("key_file");
+    out.tag = in.at("tag");
+    if (!is_tag(out.tag)) throw Error{"the restore journal names a foreign image"};
+    return out;
+  }
+  out.path = in.at("path").get<std::string>();
+  if (normal_path(out.path.string()) != out.path)
+    throw Error{"the restore journal names a path that is not normal"};
+  return out;
+}
+
+}  // namespace host
