@@ -9,6 +9,7 @@
 #include "common/number.h"
 #include "common/one/sums_file.h"
 #include "common/sums.h"
+#include "datastore/lib/chain_layers.h"
 
 namespace fs = std::filesystem;
 
@@ -91,7 +92,10 @@ void Verification::check_disks(std::size_t i) {
   const auto report_of = [&](int id) -> DiskReport& {
     auto& disk = disks[id];
     disk.id = id;
-    disk.file = "disk." + std::to_string(id) + "." + std::to_string(increment.id);
+    const auto names = names_of_disk(id, increment.id);
+    const auto there = std::find_if(names.begin(), names.end(),
+                                    [&](const auto& name) { return part.files.contains(name); });
+    disk.file = there == names.end() ? names.front() : *there;
     return disk;
   };
   const auto& sizes = part.files;

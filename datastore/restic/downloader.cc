@@ -12,7 +12,6 @@
 #include "common/one/action.h"
 #include "common/one/core.h"
 #include "common/one/location.h"
-#include "common/one/stock.h"
 #include "datastore/restic/lib/download.h"
 #include "datastore/restic/lib/raw_files.h"
 
@@ -44,7 +43,9 @@ constexpr Contract contract{
         "holds no secret and may be run many times.\n\n"
         "Increments that vmvault wrote are merged on the way, without a copy.  A chain of files of "
         "random "
-        "layout, as others write them, is merged below RESTIC_TMP_DIR (F</var/tmp>).\n\n"
+        "layout, as others write them, is merged below RESTIC_TMP_DIR (F</var/tmp>), and so is one "
+        "of exports of "
+        "rbd (F<disk.*.rbd2>, F<disk.*.rbdiff>), the legacy format of disks in Ceph.\n\n"
         "VMVAULT_SUMS in the environment may name a directory with the checksums of the capture "
         "(F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>>): increments that differ from them are "
         "refused on "
@@ -56,9 +57,7 @@ restic::Restic open(const DiskUrl& url, const Datastore& datastore) {
 
 DiskUrl parse(const std::string& text) {
   auto url = DiskUrl::parse(text);
-  if (url.protocol == "restic") return url;
-  if (url.protocol == "restic+rbd")
-    throw Error{"disks in the legacy format of Ceph (restic+rbd) cannot be merged"};
+  if (url.protocol == "restic" || url.protocol == "restic+rbd") return url;
   throw BadRequest{"not a URL of restic: " + url.protocol};
 }
 
@@ -83,8 +82,6 @@ std::string download(const Request& request) {
   const bool file = words.size() == 3 && words[0] == "--file";
   if (!stream && !file && words.size() != 1)
     throw BadRequest{"expected URL, --stream URL, --file NAME URL or --raw DIR URL..."};
-  if (words.size() == 1 && DiskUrl::parse(words[0]).protocol == "restic+rbd")
-    hand_to_stock(request, "the disk is in the legacy format of Ceph");
   const auto url = parse(words.back());
   const auto datastore = datastore_from_core(url.datastore_id);
   if (file) restic::write_document(open(url, datastore), url, words[1]);

@@ -41,8 +41,6 @@ std::string increment_flatten(const Request& request) {
   if (!image.has_chain()) return "";
   const auto& chain = image.chain();
   if (chain.increments().size() <= static_cast<std::size_t>(keep)) return "";
-  if (image.format() == "rbd")
-    throw Error{"disks in the legacy format of Ceph (rbd) cannot be merged"};
   const restic::PrunePolicy policy{image.datastore()};
   const auto restic = restic::open(image);
   const Running running{image.vm_id(), "flatten"};

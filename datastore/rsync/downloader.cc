@@ -41,9 +41,7 @@ constexpr Contract contract{
 
 DiskUrl parse(const std::string& text) {
   auto url = DiskUrl::parse(text);
-  if (url.protocol == "rsync") return url;
-  if (url.protocol == "rsync+rbd")
-    throw Error{"disks in the legacy format of Ceph (rsync+rbd) cannot be merged"};
+  if (url.protocol == "rsync" || url.protocol == "rsync+rbd") return url;
   throw BadRequest{"not a URL of rsync: " + url.protocol};
 }
 

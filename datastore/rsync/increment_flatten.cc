@@ -35,8 +35,6 @@ std::string increment_flatten(const Request& request) {
   if (!image.has_chain()) return "";
   const auto& chain = image.chain();
   if (chain.increments().size() <= static_cast<std::size_t>(keep)) return "";
-  if (image.format() == "rbd")
-    throw Error{"disks in the legacy format of Ceph (rbd) cannot be merged"};
   const Running running{image.vm_id(), "flatten"};
   std::string reply;
   rsync::with_store(rsync::Settings{image.datastore()}, [&](rsync::Store& store) {

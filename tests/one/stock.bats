@@ -103,10 +103,3 @@ in_ceph() {
     [ "$status" -ne 0 ]
     [ ! -e "$SEEN" ]
 }
-
-@test "a disk of Ceph's legacy format is downloaded by the stock helper" {
-    local url=restic+rbd://100//0:aaaa0000/var/lib/one/datastores/0/12/backup/disk.0.rbd2
-    run -0 --separate-stderr "$REMOTES/datastore/restic_downloader.rb" "$url"
-    [ "$output" = answer ]
-    diff "$SEEN" <(printf '%s\n' datastore/restic_downloader.rb.stock "$url")
-}

@@ -33,6 +33,11 @@ void pass_on(const Restic& restic, const StoredFile& stored, Content content) {
             stored.path.filename().string(), content);
 }
 
+void write_merged(qcow2::Merge merged) {
+  CountedOutput sink{merged.plan().file_size()};
+  merged.write(std::ref(sink));
+}
+
 }  // namespace
 
 void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
@@ -42,11 +47,15 @@ void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scrat
     return;
   }
   const auto chain = stored_disk(snapshots, url);
+  if (have_exports(chain)) {
+    check_space(scratch, size_of(restic, chain));
+    const TempDir directory{scratch};
+    write_merged(qcow2::Merge{fetch_layers(directory.path(), restic, chain)});
+    return;
+  }
   const Streams streams{restic, chain.size(), scratch};
   if (auto readers = streams.open(chain)) {
-    qcow2::Merge merged{std::move(*readers)};
-    CountedOutput sink{merged.plan().file_size()};
-    merged.write(std::ref(sink));
+    write_merged(qcow2::Merge{std::move(*readers)});
     return;
   }
   if (chain.size() == 1) {

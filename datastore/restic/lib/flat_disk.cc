@@ -84,6 +84,30 @@ class Copied : public FlatDisk {
   nbd::FileReader reader_;
 };
 
+// Of files that only we can read.
+class Exported : public FlatDisk {
+ public:
+  explicit Exported(std::vector<qcow2::Layer> layers)
+      : layers_{std::move(layers)}, merge_{std::in_place, layers_} {}
+
+  std::uint64_t size() const override { return merge_->plan().file_size(); }
+  std::size_t read(std::uint64_t offset, std::span<std::byte> out) override {
+    const std::lock_guard lock{mutex_};
+    if (offset >= size()) return 0;
+    const auto part = out.first(std::min<std::uint64_t>(out.size(), size() - offset));
+    if (offset < next_) merge_.emplace(layers_);
+    merge_->read(offset, part);
+    next_ = offset + part.size();
+    return part.size();
+  }
+
+ private:
+  const std::vector<qcow2::Layer> layers_;
+  std::mutex mutex_;
+  std::optional<qcow2::Merge> merge_;
+  std::uint64_t next_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<FlatDisk> stream_flat_disk(const Streams& streams,
@@ -96,6 +120,8 @@ std::unique_ptr<FlatDisk> stream_flat_disk(const Streams& streams,
 std::unique_ptr<FlatDisk> copy_flat_disk(const Restic& restic, const std::vector<StoredFile>& chain,
                                          const fs::path& directory) {
   fs::create_directories(directory);
+  if (have_exports(chain))
+    return std::make_unique<Exported>(fetch_layers(directory, restic, chain));
   return std::make_unique<Copied>(restic, chain, directory);
 }
 

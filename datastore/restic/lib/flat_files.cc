@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "common/error.h"
-#include "common/number.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/lib/flat_result.h"
 #include "datastore/restic/lib/restic_version.h"
 #include "datastore/restic/lib/scratch.h"
@@ -17,12 +17,8 @@ namespace {
 
 constexpr std::size_t read_at_once = 2;  // files, by restic
 
-// Of "disk.<id>.<increment>"; nullopt for what is none.
-std::optional<int> disk_id(const std::string& name, int increment) {
-  const auto end = "." + std::to_string(increment);
-  if (!name.starts_with("disk.") || !name.ends_with(end) || name.size() < 5 + end.size())
-    return std::nullopt;
-  return parse_int(std::string_view{name}.substr(5, name.size() - 5 - end.size()));
+std::string name_of(int disk, int increment) {
+  return "disk." + std::to_string(disk) + "." + std::to_string(increment);
 }
 
 std::map<int, std::string> disks_of(const FlattenPlan& plan) {
@@ -30,7 +26,8 @@ std::map<int, std::string> disks_of(const FlattenPlan& plan) {
   const auto& newest = plan.sources.back().snapshot;
   for (const fs::path path : newest.paths) {
     const auto name = path.filename().string();
-    if (const auto id = disk_id(name, plan.increment())) disks[*id] = name;
+    if (const auto id = disk_in(name, plan.increment()))
+      disks[*id] = name_of(*id, plan.increment());
   }
   if (disks.empty())
     throw Error{"the snapshot " + short_id(newest.id) + " has no disk of increment " +
@@ -53,8 +50,7 @@ FlatFiles::FlatFiles(const Restic& restic, const FlattenPlan& plan, Read read,
 std::vector<StoredFile> FlatFiles::chain_of(int disk) const {
   std::vector<StoredFile> chain;
   for (const auto& [increment, snapshot] : plan_.sources)
-    chain.push_back(
-        stored_file(snapshot, "disk." + std::to_string(disk) + "." + std::to_string(increment)));
+    chain.push_back(stored_disk_file(snapshot, disk, increment));
   return chain;
 }
 
@@ -82,7 +78,7 @@ void FlatFiles::read_documents() {
   for (const fs::path path : newest.paths) {
     const auto name = path.filename().string();
     // Checksums (sums.<id>.<n>) are those of the increment's own file.
-    if (disks_.contains(name) || name.starts_with("sums.")) continue;
+    if (disk_in(name, plan_.increment()) || name.starts_with("sums.")) continue;
     auto text = restic_.dump(short_id(newest.id), path);
     if (name == result_document) text = flat_result(text, sizes);
     documents_[name] = std::move(text);

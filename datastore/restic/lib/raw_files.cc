@@ -19,8 +19,12 @@ void serve_raw_files(const Restic& restic, const std::vector<DiskUrl>& urls, con
     if (url.chain.text() != urls[0].chain.text())
       throw BadRequest{"the URLs are not of one backup"};
     auto& disk = disks.emplace_back(RawDisk{.id = url.disk_id(), .chain = {}});
-    for (const auto& stored : stored_disk(snapshots, url))
-      disk.chain.push_back(repository.file(stored));
+    const auto chain = stored_disk(snapshots, url);
+    if (have_exports(chain))
+      throw Error{
+          "disks in the legacy format of Ceph (restic+rbd) cannot be looked into: download "
+          "them"};
+    for (const auto& stored : chain) disk.chain.push_back(repository.file(stored));
   }
   serve_raw(disks, dir,
             {.ended = repository.ended(), .name = "restic, which reads the repository,"});

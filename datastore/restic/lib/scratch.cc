@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "common/file.h"
 #include "common/qcow2/header.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/lib/space.h"
 
 namespace fs = std::filesystem;
@@ -41,6 +44,20 @@ void check_header_of(const fs::path& file) {
   const auto n = pread(fd.get(), start.data(), start.size(), 0);
   check_header(std::span{start}.first(n > 0 ? static_cast<std::size_t>(n) : 0),
                file.filename().string(), Backing::overridden);
+}
+
+std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out,
+                    const std::string& name) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n =
+        pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) throw system_error("read '" + name + "'", errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
 }
 
 // What is cut off at the end of a file would read as zeros.
@@ -82,6 +99,22 @@ fs::path fetch_in(const fs::path& directory, const Restic& restic,
     previous = file;
   }
   return previous;
+}
+
+std::vector<qcow2::Layer> fetch_layers(const fs::path& directory, const Restic& restic,
+                                       const std::vector<StoredFile>& chain) {
+  std::vector<qcow2::Layer> layers;
+  for (const auto& stored : chain) {
+    const auto name = stored.path.filename().string();
+    const auto file = directory / name;
+    fetch(restic, stored, file);
+    const auto fd = std::make_shared<Fd>(open_file(file, O_RDONLY));
+    const auto read = [fd, name](std::uint64_t offset, std::span<std::byte> out) {
+      return read_at(fd->get(), offset, out, name);
+    };
+    add_layers(layers, read, fs::file_size(file), name);
+  }
+  return layers;
 }
 
 fs::path merge_in(const fs::path& directory, const Restic& restic,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "common/qcow2/stream.h"
 #include "datastore/restic/lib/restic.h"
 #include "datastore/restic/lib/stored.h"
 
@@ -21,6 +22,11 @@ void check_space(const std::filesystem::path& directory, std::uint64_t bytes);
 // `chain`: oldest first.
 std::filesystem::path fetch_in(const std::filesystem::path& directory, const Restic& restic,
                                const std::vector<StoredFile>& chain);
+
+// The same for files of any kind that we read ourselves.  The directory must stay as long as what
+// is returned is in use.
+std::vector<qcow2::Layer> fetch_layers(const std::filesystem::path& directory, const Restic& restic,
+                                       const std::vector<StoredFile>& chain);
 
 // The merged file, in `directory`, as above.  Throws an Error before the first byte if the file
 // system has not the space for it.

@@ -20,8 +20,14 @@ struct StoredFile {
 // datastore is backed up from another directory.  Throws Error, naming both, if it has none.
 StoredFile stored_file(const Snapshot& snapshot, const std::string& name);
 
+// The file of a disk, under any of the names that it may have.  The same Error.
+StoredFile stored_disk_file(const Snapshot& snapshot, int disk, int increment);
+
 // What the disk of the URL consists of, oldest first: its file in each snapshot of the chain.
 // `snapshots` are those of url.chain, in its order.
 std::vector<StoredFile> stored_disk(const std::vector<Snapshot>& snapshots, const DiskUrl& url);
+
+// Is one of them an export of rbd?
+bool have_exports(const std::vector<StoredFile>& chain);
 
 }  // namespace restic

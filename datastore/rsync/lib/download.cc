@@ -16,8 +16,7 @@ namespace {
 
 void require_files(const Store::Found& found, int disk) {
   for (const auto& one : found.chain.increments())
-    if (!found.files.at(one.source).contains(disk_file(disk, one)))
-      throw Error{"the backup " + one.source + " has no file '" + disk_file(disk, one) + "'"};
+    disk_file_of(found.files.at(one.source), disk, one);
 }
 
 // What is merged is not what its capture was.
@@ -69,8 +68,7 @@ void stream_disk(Store& store, const DiskUrl& url) {
   require_files(found, disk);
   const bool few = found.chain.increments().size() <= store.most_open();
   if (few && have_sums(found, disk) && stream_checked(store, vm, found, disk)) return;
-  pass_on(store.open_merged(vm, found.chain, disk), disk_file(disk, url.chain.last()),
-          Content::image);
+  pass_on(store.open_disk(vm, found, disk), disk_file(disk, url.chain.last()), Content::image);
 }
 
 void write_document(Store& store, const DiskUrl& url, const std::string& name) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "common/one/sums_file.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/lib/flat_result.h"
 #include "datastore/rsync/lib/server_repository.h"
 #include "datastore/rsync/lib/side_files.h"
@@ -66,12 +67,7 @@ std::uint64_t write_disk(const OpenChain& chain, int disk, const Dir& to) {
 // Files of the last increment that say nothing of the merged one.
 bool is_of_the_increment(const std::string& name) {
   return is_sums_file(name) || name.starts_with("rsig.") || name.starts_with("blocks.") ||
-         name == flat_document;
-}
-
-void insist_on_qcow2(const std::string& path) {
-  if (path.ends_with(".rbdiff") || path.ends_with(".rbd2"))
-    throw Error{"'" + path + "' is a difference of RBD, which cannot be merged"};
+         name == flat_document || is_rbd_export(name);
 }
 
 }  // namespace
@@ -79,7 +75,6 @@ void insist_on_qcow2(const std::string& path) {
 void write_flat(const OpenChain& chain, const Dir& to) {
   const auto& last = chain.parts().back();
   const auto others = files_of(last.dir);
-  for (const auto& file : others) insist_on_qcow2(last.dir.in(file.name));
   const auto disks = chain.disks();
   if (disks.empty()) throw Error{"there are no disks in '" + last.dir.path() + "'"};
   std::map<int, std::uint64_t> sizes;

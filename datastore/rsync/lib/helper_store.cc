@@ -154,8 +154,6 @@ qcow2::Source HelperStore::open(int vm, const std::string& name, const std::stri
 }
 
 qcow2::Source HelperStore::open_merged(int vm, const Chain& chain, int disk) {
-  if (chain.increments().size() == 1)
-    return open(vm, name_of(chain.last()), disk_file(disk, chain.last()));
   auto request = about_vm("merge", vm);
   request.chain = chain;
   request.disk = disk;

@@ -26,7 +26,6 @@ class HelperStore : public Store {
   qcow2::Source open(int vm, const std::string& name, const std::string& file) override;
   std::size_t most_open() const override { return 8; }  // sshd takes ten at once (MaxStartups)
   void remove(int vm, const std::vector<std::string>& names, Care care) override;
-  qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
   std::string flatten(int vm, const Chain& chain, int keep) override;
   std::string verify(int vm, const Chain& chain, const std::string& depth,
                      const Texts& known) override;
@@ -34,6 +33,8 @@ class HelperStore : public Store {
   std::vector<std::string> server() const override;
 
  private:
+  qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
+
   struct Answer;
   Request about_vm(const std::string& doing, int vm) const;
   // Error unless it succeeds: what it said on its stdout.

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/lib/raw_export.h"
 #include "datastore/lib/space.h"
 
@@ -31,10 +32,7 @@ void require_space(const fs::path& directory, const Store::Listing& found, const
   for (const auto& one : chain.increments())
     for (const int disk : disks) {
       const auto& files = found.at(one.source);
-      const auto file = files.find(disk_file(disk, one));
-      if (file == files.end())
-        throw Error{"the backup " + one.source + " has no file '" + disk_file(disk, one) + "'"};
-      bytes += file->second;
+      bytes += files.at(disk_file_of(files, disk, one));
     }
   const auto free_mb = Space::of(directory).free_mb;
   if (free_mb <= bytes >> 20)
@@ -43,10 +41,19 @@ void require_space(const fs::path& directory, const Store::Listing& found, const
                 " MiB are free: set RSYNC_TMP_DIR"};
 }
 
-fs::path copy_merged(Store& store, int vm, const Chain& chain, int disk, const fs::path& to) {
-  const auto path = to / disk_file(disk, chain.last());
+// Is a disk in a form that only we can read?
+bool have_exports(const Store::Found& found, const std::vector<int>& disks) {
+  for (const auto& one : found.chain.increments())
+    for (const int disk : disks)
+      if (is_rbd_export(disk_file_of(found.files.at(one.source), disk, one))) return true;
+  return false;
+}
+
+fs::path copy_merged(Store& store, int vm, const Store::Found& found, int disk,
+                     const fs::path& to) {
+  const auto path = to / disk_file(disk, found.chain.last());
   const auto out = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
-  const auto source = store.open_merged(vm, chain, disk);
+  const auto source = store.open_disk(vm, found, disk);
   std::vector<std::byte> buffer(std::size_t{1} << 20);
   while (const auto n = source(buffer))
     write_all(out.get(), {reinterpret_cast<const char*>(buffer.data()), n},
@@ -61,7 +68,8 @@ void serve_raw_disks(Store& store, const std::vector<DiskUrl>& urls, const fs::p
   const int vm = vm_of(urls[0], store.settings());
   const auto ids = disks_of(urls);
   const auto found = store.find(vm, chain);
-  const auto here = store.directory(vm);
+  auto here = store.directory(vm);
+  if (have_exports(found, ids)) here.reset();
   std::optional<TempDir> copies;
   if (!here) {
     require_space(store.settings().tmp_dir, found.files, found.chain, ids);
@@ -71,7 +79,7 @@ void serve_raw_disks(Store& store, const std::vector<DiskUrl>& urls, const fs::p
   for (const int id : ids) {
     auto& disk = disks.emplace_back(RawDisk{.id = id, .chain = {}});
     if (!here)
-      disk.chain.push_back(copy_merged(store, vm, found.chain, id, copies->path()));
+      disk.chain.push_back(copy_merged(store, vm, found, id, copies->path()));
     else
       for (const auto& one : found.chain.increments())
         disk.chain.push_back(*here / one.source / disk_file(id, one));

@@ -7,9 +7,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
-#include "common/cancel.h"
-#include "common/number.h"
-#include "common/qcow2/disk_file.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
@@ -22,15 +20,6 @@ namespace {
 constexpr std::size_t longest_document = std::size_t{1} << 20;
 // A flatten may end between two looks of ours, but not at each of them.
 constexpr int most_looks = 5;
-
-std::optional<int> disk_of(const std::string& file, int increment) {
-  constexpr std::string_view start = "disk.";
-  const auto end = "." + std::to_string(increment);
-  if (!file.starts_with(start) || !file.ends_with(end) || file.size() <= start.size() + end.size())
-    return std::nullopt;
-  return parse_int(
-      std::string_view{file}.substr(start.size(), file.size() - start.size() - end.size()));
-}
 
 qcow2::ReadAt reader(int fd, const std::string& name) {
   return [fd, name](std::uint64_t offset, std::span<std::byte> out) {
@@ -107,15 +96,22 @@ std::vector<int> OpenChain::disks() const {
   std::vector<int> disks;
   const auto& last = parts_.back();
   for (const auto& file : files_of(last.dir))
-    if (const auto disk = disk_of(file.name, last.increment.id)) disks.push_back(*disk);
+    if (const auto disk = disk_in(file.name, last.increment.id)) disks.push_back(*disk);
   std::sort(disks.begin(), disks.end());
   return disks;
+}
+
+// What is missing is told of when it is opened.
+std::string OpenChain::file_of(const Part& part, int disk) {
+  for (const auto& name : names_of_disk(disk, part.increment.id))
+    if (part.dir.status(name)) return name;
+  return disk_file(disk, part.increment.id);
 }
 
 std::vector<OpenChain::File> OpenChain::files(int disk) const {
   std::vector<File> files;
   for (const auto& part : parts_) {
-    const auto name = disk_file(disk, part.increment.id);
+    const auto name = file_of(part, disk);
     File file{.name = part.dir.in(name), .fd = part.dir.file(name)};
     file.size = size_of(file.fd.get(), file.name);
     posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -126,18 +122,8 @@ std::vector<OpenChain::File> OpenChain::files(int disk) const {
 
 qcow2::Merge merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidden) {
   std::vector<qcow2::Layer> layers;
-  for (const auto& file : files) {
-    // What stock has put there as a backing file is not believed: the chain says what is behind.
-    const auto behind = layers.empty() ? qcow2::Behind::nothing : qcow2::Behind::anything;
-    const auto disk = std::make_shared<qcow2::DiskFile>(reader(file.fd.get(), file.name), file.size,
-                                                        file.name, behind);
-    layers.push_back({.virtual_size = disk->virtual_size(),
-                      .extents = disk->extents(),
-                      .read = [disk](std::uint64_t offset, std::span<std::byte> out) {
-                        cancel::check();
-                        disk->read(offset, out);
-                      }});
-  }
+  for (const auto& file : files)
+    add_layers(layers, reader(file.fd.get(), file.name), file.size, file.name);
   return qcow2::Merge{std::move(layers), hidden};
 }
 

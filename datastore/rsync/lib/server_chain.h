@@ -47,6 +47,7 @@ class OpenChain {
   std::vector<File> files(int disk) const;
 
  private:
+  static std::string file_of(const Part& part, int disk);
   static std::optional<OpenChain> try_open(const Dir& vm, const Chain& chain, std::string& missing);
   std::vector<Part> parts_;
 };

@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/cancel.h"
-#include "common/number.h"
-#include "common/qcow2/disk_file.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/protocol.h"
 
 using nlohmann::json;
@@ -81,47 +79,32 @@ bool SftpChain::look(const Chain& chain, std::string& missing) {
 
 std::vector<int> SftpChain::disks() const {
   const auto& last = parts_.back();
-  const auto end = "." + std::to_string(last.increment.id);
   std::vector<int> disks;
-  for (const auto& [name, size] : last.files) {
-    if (!name.starts_with("disk.") || !name.ends_with(end) || name.size() <= 5 + end.size())
-      continue;
-    const auto number = std::string_view{name}.substr(5, name.size() - 5 - end.size());
-    if (const auto disk = parse_int(number)) disks.push_back(*disk);
-  }
+  for (const auto& [name, size] : last.files)
+    if (const auto disk = disk_in(name, last.increment.id)) disks.push_back(*disk);
   return disks;
+}
+
+std::string SftpChain::file_of(const Part& part, int disk) const {
+  for (const auto& name : names_of_disk(disk, part.increment.id))
+    if (part.files.contains(name)) return name;
+  throw Error{"there is no '" + part.directory + "/" + disk_file(disk, part.increment.id) +
+              "' on " + sftp_->session().whom()};
 }
 
 qcow2::Merge SftpChain::merge(int disk, qcow2::Hidden hidden) const {
   std::vector<qcow2::Layer> layers;
   for (const auto& part : parts_) {
-    const auto name = disk_file(disk, part.increment.id);
-    const auto found = part.files.find(name);
+    const auto name = file_of(part, disk);
     const auto path = part.directory + "/" + name;
-    if (found == part.files.end())
-      throw Error{"there is no '" + path + "' on " + sftp_->session().whom()};
-    // What is written there as a backing file is not believed: the chain says what is behind.
-    const auto behind = layers.empty() ? qcow2::Behind::nothing : qcow2::Behind::anything;
     const auto file = std::make_shared<SftpFile>(sftp_->open(path));
-    const auto layer =
-        std::make_shared<qcow2::DiskFile>(reader(file, found->second), found->second, path, behind);
-    layers.push_back({.virtual_size = layer->virtual_size(),
-                      .extents = layer->extents(),
-                      .read = [layer](std::uint64_t offset, std::span<std::byte> out) {
-                        cancel::check();
-                        layer->read(offset, out);
-                      }});
+    const auto size = part.files.at(name);
+    add_layers(layers, reader(file, size), size, path);
   }
   return qcow2::Merge{std::move(layers), hidden};
 }
 
 qcow2::Source SftpChain::open(int disk) const {
-  if (parts_.size() == 1) {
-    const auto& only = parts_.front();
-    const auto file = std::make_shared<SftpFile>(
-        sftp_->open(only.directory + "/" + disk_file(disk, only.increment.id)));
-    return [sftp = sftp_, file](std::span<std::byte> out) { return file->read(out); };
-  }
   const std::shared_ptr<qcow2::Merge> merged{
       new qcow2::Merge(merge(disk, qcow2::Hidden::left_out))};
   return [sftp = sftp_, merged, at = std::uint64_t{0}](std::span<std::byte> out) mutable {

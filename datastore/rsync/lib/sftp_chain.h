@@ -30,10 +30,11 @@ class SftpChain {
 
   // The merged disk, of files of any layout.  The chain must outlive it.
   qcow2::Merge merge(int disk, qcow2::Hidden hidden) const;
-  // The same as a file; if the chain is one increment, its file as it is.
+  // The same as a file.
   qcow2::Source open(int disk) const;
 
  private:
+  std::string file_of(const Part& part, int disk) const;
   bool look(const Chain& chain, std::string& missing);
 
   std::shared_ptr<Sftp> sftp_;

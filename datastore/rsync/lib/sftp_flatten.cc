@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/one/sums_file.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/lib/flat_result.h"
 #include "datastore/rsync/lib/protocol.h"
 
@@ -109,7 +110,8 @@ class Flatten {
 
   // Files of the last increment that say nothing of the merged one.
   static bool is_of_the_increment(const std::string& name) {
-    return is_sums_file(name) || signature_of_disk(name) || name == sftp_flat_document;
+    return is_sums_file(name) || signature_of_disk(name) || name == sftp_flat_document ||
+           is_rbd_export(name);
   }
   static bool signature_of_disk(const std::string& name) {
     return name.starts_with("rsig.") || name.starts_with("blocks.");

@@ -22,7 +22,6 @@ class SftpStore : public Store {
   qcow2::Source open(int vm, const std::string& name, const std::string& file) override;
   std::size_t most_open() const override { return 8; }  // a channel each
   void remove(int vm, const std::vector<std::string>& names, Care care) override;
-  qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
   std::string flatten(int vm, const Chain& chain, int keep) override;
   std::string verify(int vm, const Chain& chain, const std::string& depth,
                      const Texts& known) override;
@@ -30,6 +29,7 @@ class SftpStore : public Store {
   std::vector<std::string> server() const override { return {}; }
 
  private:
+  qcow2::Source open_merged(int vm, const Chain& chain, int disk) override;
   std::shared_ptr<Sftp> connect(Care care = Care::cancellable);
   Sftp& sftp(Care care);
   std::string path(int vm) const;

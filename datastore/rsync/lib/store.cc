@@ -2,6 +2,7 @@
 #include "datastore/rsync/lib/store.h"
 
 #include "common/error.h"
+#include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/merged_part.h"
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/server_chain.h"
@@ -28,6 +29,21 @@ Store::Found Store::find(int vm, const Chain& chain) {
     if (!found.files.contains(one.source))
       throw Error{"the backup " + one.source + " is not in " + settings_.place(vm)};
   return found;
+}
+
+qcow2::Source Store::open_disk(int vm, const Found& found, int disk) {
+  const auto& last = found.chain.last();
+  const auto file = disk_file_of(found.files.at(last.source), disk, last);
+  if (found.chain.increments().size() == 1 && !is_rbd_export(file))
+    return open(vm, name_of(last), file);
+  return open_merged(vm, found.chain, disk);
+}
+
+std::string disk_file_of(const Store::Sizes& files, int disk, const Increment& increment) {
+  for (const auto& name : names_of_disk(disk, increment.id))
+    if (files.contains(name)) return name;
+  throw Error{"the backup " + increment.source + " has no file '" + disk_file(disk, increment) +
+              "'"};
 }
 
 std::string Store::read(int vm, const std::string& name, const std::string& file) {

@@ -60,8 +60,8 @@ class Store {
                       Care care = Care::cancellable) = 0;
 
   // One qcow2 file with the disk as it was at the end of the chain: of sequential layout, or, if
-  // the chain is one file, as it is.
-  virtual qcow2::Source open_merged(int vm, const Chain& chain, int disk) = 0;
+  // the chain is one qcow2 file, as it is.
+  qcow2::Source open_disk(int vm, const Found& found, int disk);
 
   // The first increments of the chain become the last of them, so that `keep` are left.  Returns
   // the reply of increment_flatten.
@@ -78,8 +78,14 @@ class Store {
   virtual std::vector<std::string> server() const = 0;
 
  private:
+  // Of sequential layout.
+  virtual qcow2::Source open_merged(int vm, const Chain& chain, int disk) = 0;
+
   Settings settings_;
 };
+
+// The file of a disk; an Error that names the increment if it has none.
+std::string disk_file_of(const Store::Sizes& files, int disk, const Increment& increment);
 
 // Calls `use` with the store of the datastore: through our server executable, which is brought to
 // the server if need be, or through SFTP where that cannot run.

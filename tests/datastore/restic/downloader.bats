@@ -332,8 +332,6 @@ is_unlocked() { [ -z "$(lock_files "$BASE/12")" ]; }
     one_line '--stream URL'
     run -2 --separate-stderr "$BUILD/datastore/restic/downloader" 'rsync://100//0:aaaa0000/x/12/backup/disk.0.0'
     one_line 'not a URL of restic'
-    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" 'restic+rbd://100//0:aaaa0000/x/12/backup/disk.0.0'
-    one_line 'Ceph'
     run -1 --separate-stderr "$BUILD/datastore/restic/downloader" 'restic://7//0:aaaa0000/x/12/backup/disk.0.0'
     one_line 'datastore 7'
 }

@@ -119,8 +119,6 @@ time_of() { date -d "$(stored_in "$1" .time)" +%s; }
         run -2 --separate-stderr flatten "$keep"
         one_line 'KEEP_LAST'
     done
-    FORMAT=rbd run -1 --separate-stderr flatten 1
-    one_line 'Ceph'
 }
 
 @test "a snapshot that is missing is named, and nothing changes" {
