@@ -21,12 +21,17 @@ using std::chrono::seconds;
 
 constexpr seconds longest_pause{15};
 constexpr seconds undo_limit{60};  // per command of an undo: somebody waits for us to end
-constexpr std::chrono::milliseconds cancel_limit{4500};  // of all of them, after a cancellation
 constexpr Stop at_once{SIGTERM, std::chrono::milliseconds{200}};
+
+// Of all of them, after a cancellation.
+std::chrono::milliseconds cancel_limit() {
+  const auto given = parse_int(setting("RESTIC_CANCEL_LIMIT").value_or(""), 1);
+  return given ? seconds{*given} : std::chrono::milliseconds{4500};
+}
 
 std::chrono::milliseconds time_to_undo() {
   if (!cancel::requested()) return undo_limit;
-  return std::max(std::chrono::milliseconds{0}, cancel_limit - cancel::age());
+  return std::max(std::chrono::milliseconds{0}, cancel_limit() - cancel::age());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ source "$ROOT/tests/datastore/requests.bash"
 store_setup() {
     export VMVAULT_VAR=$BATS_TEST_TMPDIR/var VMVAULT_CORE_DIR=$BATS_TEST_TMPDIR/core
     export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache VMVAULT_RESTIC_LOCK_WAIT=20
+    export VMVAULT_RESTIC_CANCEL_LIMIT=60   # a slow machine tidies up as well
     BASE=$BATS_TEST_TMPDIR/base
     VMDIR=$BATS_TEST_TMPDIR/system/12
     FILES=$VMDIR/backup

@@ -108,10 +108,10 @@ SH
     EXTRA='<RESTIC_BWLIMIT>2000</RESTIC_BWLIMIT>'
     head -c 40000000 /dev/urandom >"$FILES/disk.0.0"
     request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
+    before=$(find "$BASE/12/data" -type f | wc -l)
     "$BUILD/datastore/restic/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
         <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
     local pid=$!
-    before=$(find "$BASE/12/data" -type f | wc -l)
     eventually has_more
     run -0 "$BUILD/datastore/restic/backup_cancel" "node1:$VMDIR" one-12 <<<'<VM><ID>12</ID></VM>'
     status=0; wait $pid || status=$?

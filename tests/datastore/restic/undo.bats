@@ -126,7 +126,7 @@ SH
 # exclusive_lock: a restic that holds the repository for itself, for long; HOLDER is its number
 exclusive_lock() {
     RESTIC_PASSWORD=$PASSWORD restic --no-cache -r "$BASE/12" check \
-        --read-data --limit-download 50 >"$BATS_TEST_TMPDIR/check.log" 2>&1 3>&- &
+        --read-data --limit-download 10 >"$BATS_TEST_TMPDIR/check.log" 2>&1 3>&- &
     HOLDER=$!
     eventually has_lock
 }
