@@ -96,6 +96,23 @@ is_storing() {
     pgrep -f "backup --force .*--tag=vmvault-flat-.*$STORED" >/dev/null &&
         [ -n "$(lock_files "$BASE/12")" ]
 }
+# noise FILE: its first cluster of data is what cannot be compressed
+noise() { head -c 65536 /dev/urandom | dd of="$1" bs=64k count=1 seek=5 iflag=fullblock conv=notrunc status=none; }
+
+# flatten_slowly ARGS...: in the background, as $slow; what restic stores takes a second for each 8 KiB
+flatten_slowly() {
+    local bin=$BATS_TEST_TMPDIR/slow real
+    real=$(command -v restic)
+    mkdir -p "$bin"
+    cat >"$bin/restic" <<SH
+#!/bin/sh
+case " \$* " in *' backup '*) exec '$real' "\$@" --limit-upload=8 ;; esac
+exec '$real' "\$@"
+SH
+    chmod +x "$bin/restic"
+    PATH=$bin:$PATH flatten "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    slow=$!
+}
 # action_pid: of the flatten that runs
 action_pid() { cut -d' ' -f1 "$VMVAULT_VAR/running/12.flatten"; }
 

@@ -19,6 +19,7 @@ increment() {
     esac
     # shellcheck disable=SC2086
     sequential "$FILES/disk.0.$1" 40 $zero
+    [ "$1" -ne 0 ] || noise "$FILES/disk.0.0"
     # shellcheck disable=SC2086
     sequential "$FILES/disk.2.$1" 12 $two
     echo "<domain>$1</domain>" >"$FILES/domain.xml"
@@ -208,32 +209,26 @@ time_of() { date -d "$(stored_in "$1" .time)" +%s; }
     nothing_left
 }
 
-# slowly: nothing goes quickly from now on
-slowly() { EXTRA+='<RESTIC_BWLIMIT>100</RESTIC_BWLIMIT>'; }
-
 @test "cancelled while it stores: the chain is as it was, and nothing stays" {
     before=$(snapshots)
-    slowly
     for signal in TERM INT; do
-        flatten 2 >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+        flatten_slowly 2
         eventually is_storing
         kill -$signal "$(action_pid)"
-        status=0; wait $! || status=$?
+        status=0; wait $slow || status=$?
         [ $status -eq 143 ]
         [ "$(snapshots)" = "$before" ]
         nothing_left
     done
-    EXTRA=${EXTRA%<RESTIC_BWLIMIT*}
     flatten_ok 2
     restores "$CHAIN"
 }
 
 @test "two at a time for one VM: the second is refused" {
-    slowly
-    flatten 2 >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
-    eventually test -e "$VMVAULT_VAR/running/12.flatten"
+    flatten_slowly 2
+    eventually is_storing
     run -1 --separate-stderr flatten 2
     one_line 'VM 12 is already'
     kill "$(action_pid)"
-    wait $! || true
+    wait $slow || true
 }

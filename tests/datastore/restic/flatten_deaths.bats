@@ -10,6 +10,7 @@ setup() { chain_copy; }
 
 increment() {
     sequential "$FILES/disk.0.$1" 40 "$1=a" 20="$(printf "\\x$((61 + $1))")"
+    [ "$1" -ne 0 ] || noise "$FILES/disk.0.0"
     sequential "$FILES/disk.2.$1" 12 "$1=b" 11=zero
 }
 
@@ -68,13 +69,11 @@ is_as_before() { [ "$(snapshots)" = "$(printf '%s\n' "${S[@]}")" ]; }
 @test "killed when it is about to store" { dies_at ' backup --force '; is_as_before; converges; }
 
 @test "killed while it stores" {
-    EXTRA+='<RESTIC_BWLIMIT>100</RESTIC_BWLIMIT>'
-    flatten 2 >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    flatten_slowly 2
     eventually is_storing
     kill -KILL "$(action_pid)"
-    wait $! || true
+    wait $slow || true
     eventually nobody_is_left
-    EXTRA=${EXTRA%<RESTIC_BWLIMIT*}
     converges
 }
 
@@ -140,14 +139,12 @@ $ID" ]
 
 @test "killed in the middle of copies: the next call removes them" {
     can_unshare || skip 'no mount namespaces here'
-    EXTRA+='<RESTIC_BWLIMIT>100</RESTIC_BWLIMIT>'
-    VIA=without_fuse flatten 2 >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    VIA=without_fuse flatten_slowly 2
     eventually has_copies
     kill -KILL "$(action_pid)"
-    wait $! || true
+    wait $slow || true
     [ -n "$(ls "$SCRATCH")" ]
     eventually nobody_is_left
-    EXTRA=${EXTRA%<RESTIC_BWLIMIT*}
     converges
 }
 has_copies() { [ -n "$(find "$SCRATCH" -name 'disk.*')" ]; }
