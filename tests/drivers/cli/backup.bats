@@ -220,6 +220,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     wait $pid || true
     touch "$FAKE/go"
     eventually eval '[ -s "$(vm_dir)"/backup.reply.* ]'
+    eventually is_gone "$(cat "$FAKE/pid")"
     run -0 --separate-stderr vmvault backup web
     [[ $stderr == *'was good, and is recorded now'* ]]
     [[ $output == 'image 1, increment 1: '* ]]
@@ -231,6 +232,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     eventually [ -s "$FAKE/pid" ]
     kill -KILL $pid "$(cat "$FAKE/pid")"
     wait $pid || true
+    eventually is_gone "$(cat "$FAKE/pid")"
     rm "$FAKE/backup"
     run -0 vmvault status
     [[ $output == *"problem: a backup of 'web' was interrupted"* ]]
@@ -247,6 +249,7 @@ cut_off() {
     eventually [ -s "$FAKE/pid" ]
     kill -KILL $pid "$(cat "$FAKE/pid")"
     wait $pid || true
+    eventually is_gone "$(cat "$FAKE/pid")"
     rm "$FAKE/backup"
 }
 

@@ -156,7 +156,7 @@ teardown() { stop_mads; }
     mad_start datastore/one_datastore '-w 1 -d restic'
     tell "CP  7 $(datastore restic)"
     says '^CP FAILURE 7 Timeout executing .*/cp'
-    grep -q 'datastore/restic/cp stopped' "$CALLS"
+    told_to_stop datastore/restic/cp
 }
 
 @test "at the end of its stdin the driver ends, and what runs goes on" {

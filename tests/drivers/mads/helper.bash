@@ -27,6 +27,8 @@ waits_until_told() {
         sleep 600 & echo \"$1 child \$!\" >>\"\$CALLS\"
         echo \"$1 waits \$\$\" >>\"\$CALLS\"; wait"
 }
+# told_to_stop NAME: it got the time to note that, unless it had not even come so far as to wait
+told_to_stop() { ! waits "$1" || grep -q "^$1 stopped" "$CALLS"; }
 waits() { grep -q "^$1 waits" "$CALLS" 2>/dev/null; }
 pid_of() { awk -v what="$1 $2" '$1 " " $2 == what { print $3 }' "$CALLS"; }
 

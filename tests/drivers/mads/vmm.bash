@@ -22,13 +22,14 @@ front_with_stock() {
     core_says 12 69
 }
 
-# stores TEXT: what the upload does
-stores() { executable datastore/restic/backup "cat >/dev/null; echo \"upload waits \$\$\" >>\"\$CALLS\"; $1"; }
+# stores TEXT [PREPARATION]: what the upload does once it has noted that it is there, and before
+stores() { executable datastore/restic/backup "cat >/dev/null; ${2-}
+        echo \"upload waits \$\$\" >>\"\$CALLS\"; $1"; }
 # stores_when_told: the upload waits until `store_now`
 stores_when_told() {
     [ -p "$CALLS.go" ] || mkfifo "$CALLS.go"
-    stores 'trap "kill \$!; echo upload stopped >>\"\$CALLS\"; echo gone >&2; exit 1" TERM
-        read -r <>"$CALLS.go" & wait $!; echo aaaa0000 42 raw'
+    stores 'read -r <>"$CALLS.go" & wait $!; echo aaaa0000 42 raw' \
+        'trap "kill \$!; echo upload stopped >>\"\$CALLS\"; echo gone >&2; exit 1" TERM'
 }
 store_now() { echo >"$CALLS.go"; }
 

@@ -49,10 +49,11 @@ left_running() {
 @test "an answer that the core did not hear is given again, and one that it heard is not" {
     front_start
     request BACKUP 12 >&"$to_mad"
+    core_says 13 69
     request BACKUP 13 >&"$to_mad"
-    core_says 13 3
     says '^BACKUP SUCCESS 12 '
     says '^BACKUP SUCCESS 13 '
+    core_says 13 3
     eventually eval '[ "$(ls "$VMVAULT_VAR"/mad/kvm/*/sent | wc -l)" -eq 2 ]'
     front_dies
     front_start

@@ -30,6 +30,9 @@ driver_waits() {
 
 waits() { grep -q "^$1 waits" "$CALLS" 2>/dev/null; }
 
+# told_to_stop ACTION: it got the time to note that, unless it had not even come so far as to wait
+told_to_stop() { ! waits "$1" || grep -qx "$1 stopped" "$CALLS"; }
+
 # message [NAME=VALUE...]: a BACKUP message; NAME is words, tm, ds, lcm, verb, vm, last (increment
 # of the image chain), or store (the datastore's id)
 message() {
