@@ -105,13 +105,15 @@ SH
 
 @test "a backup that is cancelled, and the next one" {
     disk_write victim 0 'write -P 77 8M 40M'
+    restic_waits
     "$BUILD/drivers/cli/vmvault" backup victim >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     backup=$!
-    eventually test -e "$VMVAULT_VAR/vms/$(virsh domuuid victim)/backup.progress"
+    eventually test -e "$BATS_TEST_TMPDIR/storing"
     kill -TERM $backup
     status=0
     wait $backup || status=$?
     [ $status -eq 143 ]
+    touch "$BATS_TEST_TMPDIR/go"
     retried
 }
 

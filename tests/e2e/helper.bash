@@ -12,6 +12,22 @@ paused_start() {
     virsh -q start "$1" --paused
 }
 
+# restic_waits: from now on restic begins to store when there is $BATS_TEST_TMPDIR/go, and makes
+# $BATS_TEST_TMPDIR/storing before
+restic_waits() {
+    mkdir -p "$BATS_TEST_TMPDIR/bin"
+    cat >"$BATS_TEST_TMPDIR/bin/restic" <<SH
+#!/bin/bash
+if [[ " \$* " == *' backup '* ]]; then
+    touch $BATS_TEST_TMPDIR/storing
+    until [ -e $BATS_TEST_TMPDIR/go ]; do sleep 0.05; done
+fi
+exec $(command -v restic) "\$@"
+SH
+    chmod 755 "$BATS_TEST_TMPDIR/bin/restic"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
 # image_of NAME: the id of the newest image of that domain; increments_of IMAGE: how many it has
 image_of() {
     vmvault list --json | jq -e --arg name "$1" 'map(select(.vm.name == $name)) | max_by(.id).id'

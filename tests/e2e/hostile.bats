@@ -14,7 +14,7 @@ setup() {
 
 # refused ACTION ARGS... < document as sent: one line on stderr, nothing on stdout, in time
 refused() {
-    run --separate-stderr timeout 20 "$BUILD/$1" "${@:2}"
+    run --separate-stderr timeout 60 "$BUILD/$1" "${@:2}"
     [ -z "$output" ] || { echo "$*: printed $output" >&2; return 1; }
     case $1 in
         tm/*/postbackup*) [ "$status" -eq 0 ] ;;   # always, or the core would take it for its own failure

@@ -116,8 +116,9 @@ nothing_left() { ! grep -qF "$AT" /proc/self/mountinfo && [ ! -e "$AT" ]; }
         eventually all_gone
     done
     serve --disk 0
-    [ -z "$(dead_mounts)" ]
+    eventually no_dead_mounts   # those of others who end just now go by themselves
 }
+no_dead_mounts() { [ -z "$(dead_mounts)" ]; }
 unmounted() { ! grep -qF "$AT" /proc/self/mountinfo; }
 all_gone() { [ -z "$(pids_of downloader; pids_of restic; pids_of qemu-storage-da)" ]; }
 dead_mounts() {

@@ -27,9 +27,11 @@ dies() {
     # From below, and nobody acts in between: a stopped process whose parent dies is woken up.
     kill -STOP "$guard" "${steps[@]}"
     kill -KILL "$guard" "$shim_pid" "${steps[@]}" "$shim_command"
-    eventually is_gone "$shim_pid"
+    all_gone "$guard" "$shim_pid" "${steps[@]}" "$shim_command"
     [[ $(virsh -q domjobinfo left) != *None* ]]
 }
+
+all_gone() { for one; do eventually is_gone "$one"; done; }
 
 works_again() {
     untouched left
@@ -61,7 +63,7 @@ works_again() {
     mapfile -t steps < <(cut -d' ' -f1 "$VMVAULT_VAR"/running/*.{orchestrator,backup})
     kill -STOP "${steps[@]}"
     kill -KILL "${steps[@]}" "$shim_command"
-    eventually is_gone "$shim_pid"
+    all_gone "${steps[@]}" "$shim_command" "$shim_pid"
     run ! is_gone "$exporter"
     vmvault recover left
     run -0 is_gone "$exporter"

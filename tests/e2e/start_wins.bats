@@ -3,6 +3,7 @@
 # libvirt.
 
 load helper.bash
+source "$ROOT/tests/faults/shim.bash"
 
 setup_file() {
     [ "$(id -u)" -eq 0 ] || skip "a session's libvirt runs no hooks"
@@ -31,17 +32,9 @@ setup() {
     cd "$BATS_FILE_TMPDIR"
     image=$(image_of web)
     pid=0
-    # restic as it is, but it begins to store when it may.
-    mkdir -p "$BATS_TEST_TMPDIR/bin"
-    cat >"$BATS_TEST_TMPDIR/bin/restic" <<SH
-#!/bin/bash
-if [[ " \$* " == *' backup '* ]]; then
-    touch $BATS_TEST_TMPDIR/storing
-    until [ -e $BATS_TEST_TMPDIR/go ]; do sleep 0.05; done
-fi
-exec $(command -v restic) "\$@"
-SH
-    chmod 755 "$BATS_TEST_TMPDIR/bin/restic"
+    local path=$PATH
+    restic_waits
+    PATH=$path   # for those who ask for it
 }
 
 teardown() {
@@ -50,9 +43,9 @@ teardown() {
     virsh -q destroy web 2>/dev/null || true
 }
 
-# backup_begins [NAME]: sets pid; what it says is in $BATS_TEST_TMPDIR/err
+# backup_begins: sets pid; what it says is in $BATS_TEST_TMPDIR/err
 backup_begins() {
-    PATH=$BATS_TEST_TMPDIR/bin:$PATH "$BUILD/drivers/cli/vmvault" backup "${1-web}" \
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH "$BUILD/drivers/cli/vmvault" backup web \
         2>"$BATS_TEST_TMPDIR/err" 3>&- &
     pid=$!
 }
@@ -94,15 +87,15 @@ restic_of_web() {
 
 @test "while the backup begins: the same, once it has undone" {
     local journal=$VMVAULT_VAR/vms/1000001/backup.journal host
+    begins() { "$BUILD/drivers/cli/vmvault" backup one 2>"$BATS_TEST_TMPDIR/err"; }
     touch "$BATS_TEST_TMPDIR/go"
     qemu-img create -q -f qcow2 d.qcow2 1M
     guest_define --no-agent one one.console d.qcow2
     vmvault backup one
-    backup_begins one
-    until host=$(jq -e 'select(.scratch | length > 0).pid' "$journal" 2>/dev/null); do
-        kill -0 "$pid" || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
-    done
-    kill -STOP "$host"
+    # The second time that it writes its journal it has a scratch file.
+    shim_run 'backup_host begin:rename(backup.journal):after:2' begins
+    pid=$shim_command host=$shim_pid
+    jq -e '.scratch | length > 0' "$journal"
     virsh -q start one --paused 3>&- &
     local start=$!
     # Asked to end by its guard, as soon as it can hear.

@@ -29,15 +29,17 @@ teardown() { for name in one two; do guest_remove "$name" || true; done; }
 }
 
 @test "a second backup of the same domain is refused, and the first goes on" {
-    qemu-img create -q -f qcow2 one.qcow2 600M
+    qemu-img create -q -f qcow2 one.qcow2 60M
     paused_start one one.qcow2
-    disk_write one 0 'write -P 1 0 600M'
+    disk_write one 0 'write -P 1 0 60M'
+    restic_waits
     vmvault backup one >one.out 2>&1 3>&- &
     first=$!
-    eventually test -e "$VMVAULT_VAR/vms/$(virsh domuuid one)/backup.progress"
+    eventually test -e "$BATS_TEST_TMPDIR/storing"
     run -1 --separate-stderr vmvault backup one
     one_line
     [[ $stderr == *"'one'"* ]]
+    touch "$BATS_TEST_TMPDIR/go"
     wait $first || { cat one.out; false; }
     [ "$(vmvault show "$(image_of one)" --json | jq '.increments | length')" -eq 1 ]
 }

@@ -10,7 +10,7 @@ setup_file() {
     hypervisor_start
     cd "$BATS_FILE_TMPDIR"
     guest_copy a.qcow2 root
-    guest_define --rate 100 race console a.qcow2
+    guest_define --rate 50 race console a.qcow2
     guest_start race
     guest_works console
 }
