@@ -35,7 +35,7 @@ teardown() {
         rbd snap ls --format json "$image" | jq -r '.[] | select(.protected == "true").name' |
             xargs -I{} rbd snap unprotect "$image@{}"
         rbd snap purge --no-progress "$image"
-        rbd rm --no-progress "$image"
+        eventually rbd rm --no-progress "$image"   # a qemu that was killed is remembered for a while
     done
 }
 
