@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 
 #include "common/error.h"
 #include "common/handle.h"
@@ -66,6 +67,12 @@ std::chrono::milliseconds age() {
 
 void check() {
   if (requested()) throw Cancelled{};
+}
+
+void pause(std::chrono::milliseconds length) {
+  pollfd fds[] = {{fd(), POLLIN, 0}, {watched(), POLLRDHUP, 0}};
+  ::poll(fds, std::size(fds), static_cast<int>(length.count()));
+  check();
 }
 
 }  // namespace cancel

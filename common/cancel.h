@@ -24,6 +24,7 @@ int fd();                         // readable once a signal has arrived; -1 befo
 int watched();                    // what watch() was given, or -1; to be polled for POLLRDHUP
 bool requested();                 // has somebody asked?  Stays true.
 void check();                     // throws Cancelled if so
+void pause(std::chrono::milliseconds length);  // throws Cancelled as soon as somebody asks
 // How long ago that was noticed; zero if nobody has.
 std::chrono::milliseconds age();
 
