@@ -68,9 +68,11 @@ std::string send_to_helper(const rsync::SendRequest& request, const rsync::Args&
   if (args.timeout.count() != 0) options.terms.silence = args.timeout;
   auto undoing = options;
   undoing.terms = to_undo;
-  const auto open = [&, target = target_of(request, args)](BackupSender::End end) {
-    return rsync::open_link(target, request.server,
-                            end == BackupSender::End::undoes ? undoing : options);
+  const auto target = target_of(request, args);
+  rsync::Connection connection{target, options};
+  const auto open = [&](BackupSender::Way way) {
+    return way == BackupSender::Way::undoes ? rsync::open_link(target, request.server, undoing)
+                                            : connection.open(request.server);
   };
   BackupSender sender{
       request,

@@ -79,6 +79,12 @@ std::string sha256_field(const json& object, const char* name) {
   return text;
 }
 
+std::string token_field(const json& object, const char* name) {
+  auto text = text_field(object, name);
+  if (!is_token(text)) throw bad(name);
+  return text;
+}
+
 std::string to_text(const json& document) {
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -22,6 +22,7 @@ std::uint64_t size_field(const nlohmann::json& object, const char* name);  // up
 std::string backup_name(const nlohmann::json& object, const char* name);
 std::string file_name(const nlohmann::json& object, const char* name);
 std::string sha256_field(const nlohmann::json& object, const char* name);
+std::string token_field(const nlohmann::json& object, const char* name);
 
 // What is no UTF-8 in it is replaced.
 std::string to_text(const nlohmann::json& document);

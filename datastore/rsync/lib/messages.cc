@@ -17,18 +17,30 @@ json document_of(const FileBegin& begin) {
   return document;
 }
 json document_of(const FileEnd& end) { return {{"end", end.size}, {"sha256", end.sha256}}; }
+json document_of(const AskHad& ask) { return {{"had", ask.file}}; }
+json document_of(const AskBase& ask) { return {{"base_for", ask.file}}; }
 json document_of(const Fetch& fetch) { return {{"fetch", fetch.side}, {"of", fetch.of}}; }
 json document_of(const Commit&) { return {{"commit", true}}; }
 json document_of(const Discard&) { return {{"discard", true}}; }
+json document_of(const Leave&) { return {{"leave", true}}; }
+
+json had_to(const Had& had) {
+  json document{{"size", had.size}, {"done", had.done}};
+  if (!had.sha256.empty()) document["sha256"] = had.sha256;
+  return document;
+}
 
 json document_of(const Greeting& greeting) {
-  json document{{"name", greeting.name}, {"files", json::object()}, {"bases", json::object()}};
-  for (const auto& [file, had] : greeting.files)
-    document["files"][file] = {{"size", had.size}, {"sha256", had.sha256}, {"done", had.done}};
-  for (const auto& [file, base] : greeting.bases)
-    document["bases"][file] = {
-        {"name", base.name}, {"file", base.file}, {"size", base.size}, {"side", base.side}};
+  json document{{"name", greeting.name}, {"token", greeting.token}, {"files", json::object()}};
+  for (const auto& [file, had] : greeting.files) document["files"][file] = had_to(had);
   return document;
+}
+json document_of(const FileHad& answer) { return {{"had", had_to(answer.had)}}; }
+json document_of(const FileBase& answer) {
+  if (!answer.base) return {{"base", nullptr}};
+  const auto& base = *answer.base;
+  return {{"base",
+           {{"name", base.name}, {"file", base.file}, {"size", base.size}, {"side", base.side}}}};
 }
 json document_of(const FileResult& result) {
   json document{{"file", result.file}, {"ok", result.ok}};
@@ -38,6 +50,7 @@ json document_of(const FileResult& result) {
 json document_of(const SideSize& side) { return {{"size", side.size}}; }
 json document_of(const Committed& committed) { return {{"committed", committed.name}}; }
 json document_of(const Discarded&) { return {{"discarded", true}}; }
+json document_of(const Left&) { return {{"left", true}}; }
 json document_of(const Failure& failure) { return {{"error", failure.why}}; }
 
 template <class Message>
@@ -60,15 +73,29 @@ Base base_from(const json& document) {
   return base;
 }
 
+Had had_from(const json& document) {
+  Had had{.size = size_field(document, "size"), .done = bool_field(document, "done")};
+  if (had.done || document.contains("sha256")) had.sha256 = sha256_field(document, "sha256");
+  return had;
+}
+
 Greeting greeting_from(const json& document) {
-  Greeting greeting{.name = backup_name(document, "name")};
+  Greeting greeting{.name = backup_name(document, "name"), .token = token_field(document, "token")};
   for (const auto& [file, had] : object_field(document, "files").items())
-    greeting.files[file] = {.size = size_field(had, "size"),
-                            .sha256 = sha256_field(had, "sha256"),
-                            .done = bool_field(had, "done")};
-  for (const auto& [file, base] : object_field(document, "bases").items())
-    greeting.bases[file] = base_from(base);
+    greeting.files[file] = had_from(had);
   return greeting;
+}
+
+FileHad file_had_from(const json& document) {
+  const auto& had = object_field(document, "had");
+  sha256_field(had, "sha256");
+  return {had_from(had)};
+}
+
+FileBase file_base_from(const json& document) {
+  const auto& base = field(document, "base");
+  if (base.is_null()) return {};
+  return {base_from(base)};
 }
 
 FileResult result_from(const json& document) {
@@ -103,10 +130,13 @@ ClientMessage decode_client(std::string_view text) {
     if (document.contains("file")) return begin_from(document);
     if (document.contains("end"))
       return FileEnd{size_field(document, "end"), sha256_field(document, "sha256")};
+    if (document.contains("had")) return AskHad{file_name(document, "had")};
+    if (document.contains("base_for")) return AskBase{file_name(document, "base_for")};
     if (document.contains("fetch"))
       return Fetch{file_name(document, "fetch"), backup_name(document, "of")};
     if (document.contains("commit")) return Commit{};
     if (document.contains("discard")) return Discard{};
+    if (document.contains("leave")) return Leave{};
     throw Error{"it says nothing that is known"};
   });
 }
@@ -115,11 +145,14 @@ ServerMessage decode_server(std::string_view text) {
   return decoded("an answer of the server", [&]() -> ServerMessage {
     const auto document = parsed(text);
     if (document.contains("error")) return Failure{one_line(text_field(document, "error"))};
-    if (document.contains("bases")) return greeting_from(document);
+    if (document.contains("files")) return greeting_from(document);
     if (document.contains("file")) return result_from(document);
+    if (document.contains("had")) return file_had_from(document);
+    if (document.contains("base")) return file_base_from(document);
     if (document.contains("size")) return SideSize{size_field(document, "size")};
     if (document.contains("committed")) return Committed{backup_name(document, "committed")};
     if (document.contains("discarded")) return Discarded{};
+    if (document.contains("left")) return Left{};
     throw Error{"it says nothing that is known"};
   });
 }

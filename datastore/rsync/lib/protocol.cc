@@ -33,6 +33,8 @@ bool is_backup_name(std::string_view name) { return all_hex(name, 6); }
 
 bool is_sha256(std::string_view text) { return all_hex(text, 64); }
 
+bool is_token(std::string_view text) { return all_hex(text, token_digits); }
+
 bool is_file_name(std::string_view name) {
   const auto good = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||

@@ -17,18 +17,23 @@
 //   flatten   base vm chain keep                    JSON: mib, chain
 //   verify    base vm chain depth [known sums]      JSON, as datastore/restic/verify answers
 //   receive   base vm Upload                        the conversation below
+//   join      base vm Upload token                  the same, beside the one that said this token
 //
 // `base` is BASE_PATH, `vm` the number of the VM, a name six hexadecimal digits.  Nothing outside
 // of <base>/<vm>/ is touched, and no link is followed in there.
 //
 // receive: frames (wire.h) in both directions.
-//   server  {"name", "files": {file: Had}, "bases": {file: Base}}
+//   server  {"name", "token", "files": {file: Had}}
 //   then for each file of the upload, in any order:
 //   client  {"file", "from": offset, "base": name of a Base's backup, or null}
 //           data, deflated, zeros, copy, patch...
 //           {"end": size of the file, "sha256": of all of it}
 //   server  {"file", "ok": true} or {"file", "ok": false, "why"}; the file is then as if never sent
 //   at any time between files:
+//   client  {"had": file}, before it begins at another offset than 0
+//   server  {"had": Had}, which may take as long as reading that part of the file
+//   client  {"base_for": file}, before it names a base
+//   server  {"base": Base or null}
 //   client  {"fetch": side file, "of": name of a Base's backup}
 //   server  {"size"}, and data frames of so many bytes
 //   at the end:
@@ -38,6 +43,13 @@
 // An error of the server is {"error": one line}, and its end.  An upload that is cut off is kept as
 // <name>.partial until the same one (Upload::key) comes again, or another backup of the VM, or
 // `remove`.
+//
+// join: one more process of the server works on the same upload, so that files come side by side
+// (share/doc/adr/0026-side-by-side.md).  The conversation is the same, but for its end:
+//   client  {"leave": true}
+//   server  {"left": true}: nothing is written by this one any more
+// A file belongs to one conversation at a time; the one that began the upload ends it, when all
+// others have left.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +65,7 @@
 namespace rsync {
 
 inline constexpr int protocol_version = 1;
+inline constexpr int token_digits = 32;
 
 struct UploadFile {
   std::string name = {};  // of the backup directory: disk.0.3, vm.xml
@@ -72,8 +85,8 @@ struct Upload {
 // What an interrupted upload left of a file.
 struct Had {
   std::uint64_t size = 0;
-  std::string sha256 = {};  // of these bytes
   bool done = false;        // the whole file, found right
+  std::string sha256 = {};  // of these bytes; in a greeting only of what is done
 };
 
 // A file of an older backup that the new one may be built from, since its signature lies beside it:
@@ -102,6 +115,7 @@ struct Request {
   std::map<std::string, std::string> known =
       {};  // sums.<disk>.<increment>, vmvault.json.<increment>
   Upload upload = {};
+  std::string token = {};
 };
 
 inline constexpr std::size_t longest_request = std::size_t{64} << 20;
@@ -121,12 +135,20 @@ struct FileEnd {
   std::uint64_t size = 0;
   std::string sha256 = {};
 };
+struct AskHad {
+  std::string file;
+};
+struct AskBase {
+  std::string file;
+};
 struct Fetch {
   std::string side, of;
 };
 struct Commit {};
 struct Discard {};
-using ClientMessage = std::variant<FileBegin, FileEnd, Fetch, Commit, Discard>;
+struct Leave {};
+using ClientMessage =
+    std::variant<FileBegin, FileEnd, AskHad, AskBase, Fetch, Commit, Discard, Leave>;
 
 std::string encode(const ClientMessage& message);
 ClientMessage decode_client(std::string_view json);  // throws Error
@@ -134,13 +156,19 @@ ClientMessage decode_client(std::string_view json);  // throws Error
 // What the server says.
 struct Greeting {
   std::string name = {};
-  std::map<std::string, Had> files = {};   // by name
-  std::map<std::string, Base> bases = {};  // by the name of the file that may be built from it
+  std::string token = {};                 // 32 hexadecimal digits, for `join`
+  std::map<std::string, Had> files = {};  // by name
 };
 struct FileResult {
   std::string file = {};
   bool ok = false;
   std::string why = {};
+};
+struct FileHad {
+  Had had = {};
+};
+struct FileBase {
+  std::optional<Base> base = {};
 };
 struct SideSize {
   std::uint64_t size = 0;
@@ -149,10 +177,12 @@ struct Committed {
   std::string name = {};
 };
 struct Discarded {};
+struct Left {};
 struct Failure {
   std::string why = {};
 };
-using ServerMessage = std::variant<Greeting, FileResult, SideSize, Committed, Discarded, Failure>;
+using ServerMessage = std::variant<Greeting, FileResult, FileHad, FileBase, SideSize, Committed,
+                                   Discarded, Left, Failure>;
 
 std::string encode(const ServerMessage& message);
 ServerMessage decode_server(std::string_view json);  // throws Error
@@ -171,6 +201,7 @@ bool is_backup_name(std::string_view name);
 // A file in a backup's directory: no separator, no dot in front, nothing odd.
 bool is_file_name(std::string_view name);
 bool is_sha256(std::string_view text);  // 64 lower case hexadecimal digits
+bool is_token(std::string_view text);   // 32 of them
 
 // "rsig.0.3" for "disk.0.3", and "blocks.0.3"; nullopt: not the file of a disk.
 std::optional<std::string> signature_name(std::string_view disk_file);

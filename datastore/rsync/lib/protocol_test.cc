@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string sum(64, 'a');
+const std::string sum(64, 'a'), token(32, 'b');
 
 Request receive() {
   Request request{.doing = "receive", .base = "/b", .vm = 7};
@@ -43,6 +43,12 @@ TEST(Request, ComesBackAsItWas) {
   EXPECT_FALSE(request.upload.archive);
   EXPECT_TRUE(request.upload.sparse);
 
+  auto join = receive();
+  join.doing = "join";
+  join.token = token;
+  EXPECT_EQ(decode_request(encode(join)).token, token);
+  EXPECT_EQ(decode_request(encode(join)).upload.key, sum);
+
   const Request verify{.doing = "verify",
                        .base = "/b",
                        .vm = 1,
@@ -70,6 +76,11 @@ TEST(Request, InsistsOnWhatBelongsToIt) {
     document.erase(name);
     EXPECT_THROW(decoded(document), BadRequest) << name;
   }
+  auto join = document_of(receive());
+  join["do"] = "join";
+  EXPECT_THROW(decoded(join), BadRequest);
+  join["token"] = sum;
+  EXPECT_THROW(decoded(join), BadRequest);
   EXPECT_THROW(decode_request("!"), BadRequest);
   EXPECT_THROW(decode_request(base64_encode("[]")), BadRequest);
   EXPECT_THROW(decode_request(base64_encode("{")), BadRequest);
@@ -125,27 +136,37 @@ TEST(Messages, OfTheClientComeBackAsTheyWere) {
   const auto end = as<FileEnd>(back(FileEnd{9, sum}));
   EXPECT_EQ(end.size, 9U);
   EXPECT_EQ(end.sha256, sum);
+  EXPECT_EQ(as<AskHad>(back(AskHad{"disk.0.0"})).file, "disk.0.0");
+  EXPECT_EQ(as<AskBase>(back(AskBase{"disk.0.0"})).file, "disk.0.0");
   EXPECT_EQ(as<Fetch>(back(Fetch{"rsig.0.0", "abcdef"})).side, "rsig.0.0");
   as<Commit>(back(Commit{}));
   as<Discard>(back(Discard{}));
+  as<Leave>(back(Leave{}));
 }
 
 TEST(Messages, OfTheServerComeBackAsTheyWere) {
   const auto back = [](const ServerMessage& message) { return decode_server(encode(message)); };
-  const auto greeting = as<Greeting>(
-      back(Greeting{.name = "abcdef",
-                    .files = {{"vm.xml", {3, sum, true}}},
-                    .bases = {{"disk.0.5", {"123456", "disk.0.0", 9, {{"rsig.0.0", sum}}}}}}));
+  const auto greeting = as<Greeting>(back(Greeting{
+      .name = "abcdef", .token = token, .files = {{"vm.xml", {3, true, sum}}, {"disk.0.0", {7}}}}));
   EXPECT_EQ(greeting.name, "abcdef");
+  EXPECT_EQ(greeting.token, token);
   EXPECT_TRUE(greeting.files.at("vm.xml").done);
-  EXPECT_EQ(greeting.bases.at("disk.0.5").file, "disk.0.0");
-  EXPECT_EQ(greeting.bases.at("disk.0.5").side.at("rsig.0.0"), sum);
+  EXPECT_EQ(greeting.files.at("vm.xml").sha256, sum);
+  EXPECT_EQ(greeting.files.at("disk.0.0").size, 7U);
+  EXPECT_FALSE(greeting.files.at("disk.0.0").done);
+  EXPECT_EQ(as<FileHad>(back(FileHad{{.size = 5, .sha256 = sum}})).had.sha256, sum);
+  EXPECT_FALSE(as<FileBase>(back(FileBase{})).base);
+  const auto base =
+      as<FileBase>(back(FileBase{Base{"123456", "disk.0.0", 9, {{"rsig.0.0", sum}}}}));
+  EXPECT_EQ(base.base.value().file, "disk.0.0");
+  EXPECT_EQ(base.base.value().side.at("rsig.0.0"), sum);
   const auto result = as<FileResult>(back(FileResult{"vm.xml", false, "bad\nluck \xff"}));
   EXPECT_FALSE(result.ok);
   EXPECT_EQ(result.why.substr(0, 9), "bad luck ");
   EXPECT_EQ(as<SideSize>(back(SideSize{4})).size, 4U);
   EXPECT_EQ(as<Committed>(back(Committed{"abcdef"})).name, "abcdef");
   as<Discarded>(back(Discarded{}));
+  as<Left>(back(Left{}));
   EXPECT_EQ(as<Failure>(back(Failure{"no"})).why, "no");
 }
 
@@ -154,15 +175,18 @@ TEST(Messages, OfAnotherShapeAreRefused) {
        {"", "[]", "{}", "3", "{\"file\":", R"({"file":"../x","from":0,"base":null})",
         R"({"file":"x","from":-1,"base":null})", R"({"file":"x","from":0})",
         R"({"file":"x","from":0,"base":"../../"})", R"({"end":1,"sha256":"x"})",
-        R"({"fetch":"/etc/passwd","of":"abcdef"})"}) {
+        R"({"fetch":"/etc/passwd","of":"abcdef"})", R"({"had":"../x"})", R"({"base_for":""})"}) {
     EXPECT_THROW(decode_client(text), Error) << text;
     EXPECT_THROW(decode_server(text), Error) << text;
   }
   for (const char* text :
-       {R"({"name":"x","files":{},"bases":{}})", R"({"name":"abcdef","files":[],"bases":{}})",
-        R"({"name":"abcdef","files":{"x":{}},"bases":{}})",
-        R"({"name":"abcdef","files":{},"bases":{"x":{"name":"..","file":"x","size":0,"side":{}}}})",
-        R"({"committed":"../../x"})", R"({"size":"1"})", R"({"file":"x","ok":false})"})
+       {R"({"name":"x","token":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","files":{}})",
+        R"({"name":"abcdef","token":"b","files":{}})",
+        R"({"name":"abcdef","token":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","files":[]})",
+        R"({"name":"abcdef","token":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","files":{"x":{}}})",
+        R"({"had":{"size":3,"done":false}})", R"({"had":3})",
+        R"({"base":{"name":"..","file":"x","size":0,"side":{}}})", R"({"committed":"../../x"})",
+        R"({"size":"1"})", R"({"file":"x","ok":false})"})
     EXPECT_THROW(decode_server(text), Error) << text;
 }
 

@@ -30,16 +30,16 @@ timespec time_of(std::int64_t ns) {
 
 }  // namespace
 
+Receive::Receive(const Dir& vm, const Upload& upload, Wire& wire, Partial partial, Part part)
+    : upload_{upload}, wire_{wire}, partial_{std::move(partial)}, part_{part}, bases_{vm} {}
+
 Receive::Receive(const Dir& vm, const Upload& upload, Wire& wire)
-    : upload_{upload}, wire_{wire}, partial_{Partial::take(vm, upload)}, bases_{vm, upload.files} {
+    : Receive{vm, upload, wire, Partial::take(vm, upload), Part::owner} {
   remove_leftovers(vm);  // ours is locked
-  for (const auto& file : upload_.files) {
-    const auto info = partial_.dir().status(file.name);
-    if (!info || info->st_size == 0 || partial_.done().contains(file.name)) continue;
-    const Fd fd = partial_.dir().reopen(file.name);
-    begun_[file.name] = {size_of(fd.get(), file.name), hash_of(fd.get(), file.name)};
-  }
 }
+
+Receive::Receive(const Dir& vm, const Upload& upload, const std::string& token, Wire& wire)
+    : Receive{vm, upload, wire, Partial::join(vm, upload, token), Part::guest} {}
 
 void Receive::answer(const ServerMessage& message) {
   wire_.send(encode(message));
@@ -50,10 +50,14 @@ void Receive::run() {
   try {
     converse();
   } catch (const Full&) {
-    // Nobody can go on from here, and others need the room.
-    partial_.discard();
+    if (part_ == Part::owner) give_room();
     throw;
   }
+}
+
+// Nobody can go on from here, and others need the room.
+void Receive::give_room() noexcept try { partial_.discard(); } catch (const Error&) {
+  // A guest still wrote into it; the next one removes it.
 }
 
 void Receive::converse() {
@@ -62,28 +66,57 @@ void Receive::converse() {
     wire_.receive(frame_);
     if (frame_.kind != Kind::message) throw Error{"a frame of the upload belongs to no file"};
     const auto message = decode_client(text_of(frame_));
-    if (const auto* begin = std::get_if<FileBegin>(&message)) {
-      receive(*begin);
-    } else if (const auto* fetch = std::get_if<Fetch>(&message)) {
-      send_side(*fetch);
-    } else if (std::get_if<Commit>(&message)) {
-      insist_on_all();
-      partial_.commit();
-      return answer(Committed{partial_.name()});
-    } else if (std::get_if<Discard>(&message)) {
-      partial_.discard();
-      return answer(Discarded{});
-    } else {
-      throw Error{"a file of the upload ends that has not begun"};
+    if (answer_question(message)) continue;
+    if (std::get_if<Leave>(&message)) {
+      begun_.clear();
+      partial_.leave();
+      return answer(Left{});
     }
+    if (part_ == Part::guest) throw Error{"the upload ends where it did not begin"};
+    if (std::get_if<Commit>(&message)) {
+      commit();
+      return answer(Committed{partial_.name()});
+    }
+    if (!std::get_if<Discard>(&message))
+      throw Error{"a file of the upload ends that has not begun"};
+    partial_.discard();
+    return answer(Discarded{});
   }
 }
 
+// false: it is none, and no file either.
+bool Receive::answer_question(const ClientMessage& message) {
+  if (const auto* begin = std::get_if<FileBegin>(&message))
+    receive(*begin);
+  else if (const auto* had = std::get_if<AskHad>(&message))
+    tell_had(wanted(had->file).name);
+  else if (const auto* base = std::get_if<AskBase>(&message))
+    answer(FileBase{bases_.find(wanted(base->file).name)});
+  else if (const auto* fetch = std::get_if<Fetch>(&message))
+    send_side(*fetch);
+  else
+    return false;
+  return true;
+}
+
 void Receive::greet() {
-  Greeting greeting{.name = partial_.name(), .files = partial_.done(), .bases = bases_.bases()};
-  for (const auto& [file, begun] : begun_)
-    greeting.files[file] = {.size = begun.size, .sha256 = hex(begun.hash.so_far())};
+  Greeting greeting{.name = partial_.name(), .token = partial_.token(), .files = partial_.done()};
+  for (const auto& file : upload_.files)
+    if (const auto info = partial_.dir().status(file.name);
+        info && S_ISREG(info->st_mode) && !greeting.files.contains(file.name))
+      greeting.files[file.name] = {.size = static_cast<std::uint64_t>(info->st_size)};
   answer(greeting);
+}
+
+void Receive::tell_had(const std::string& file) {
+  begun_.erase(file);
+  Begun begun{.fd = partial_.claim(file), .size = 0, .hash = {}};
+  const auto path = partial_.dir().in(file);
+  begun.size = size_of(begun.fd.get(), path);
+  begun.hash = hash_of(begun.fd.get(), path);
+  const Had had{.size = begun.size, .sha256 = hex(begun.hash.so_far())};
+  begun_.insert_or_assign(file, std::move(begun));
+  answer(FileHad{had});
 }
 
 const UploadFile& Receive::wanted(const std::string& file) const {
@@ -95,16 +128,15 @@ const UploadFile& Receive::wanted(const std::string& file) const {
 
 // At the place where its next byte belongs.
 Fd Receive::open(const FileBegin& begin, sums::Hash& hash) {
-  const auto& dir = partial_.dir();
-  auto node = begun_.extract(begin.file);
   if (begin.from == 0) {
-    dir.remove_file(begin.file);
-    return dir.create(begin.file);
+    begun_.erase(begin.file);
+    return partial_.begin(begin.file);
   }
+  auto node = begun_.extract(begin.file);
   if (node.empty() || node.mapped().size != begin.from)
     throw Error{"'" + begin.file + "' was not cut off at " + std::to_string(begin.from)};
   hash = std::move(node.mapped().hash);
-  return dir.reopen(begin.file);
+  return std::move(node.mapped().fd);
 }
 
 void Receive::receive(const FileBegin& begin) {
@@ -121,7 +153,7 @@ void Receive::receive(const FileBegin& begin) {
                     .sparse = upload_.sparse},
                    std::move(hash)};
   const auto end = receive_frames(sink, base);
-  const Had had{.size = sink.size(), .sha256 = hex(sink.finish()), .done = true};
+  const Had had{.size = sink.size(), .done = true, .sha256 = hex(sink.finish())};
   if (had.size != end.size || had.sha256 != end.sha256) {
     partial_.dir().remove_file(begin.file);
     return answer(FileResult{begin.file, false, "'" + path + "' is not what was sent"});
@@ -170,10 +202,13 @@ void Receive::send_side(const Fetch& fetch) {
   wire_.flush();
 }
 
-void Receive::insist_on_all() const {
+void Receive::commit() {
+  begun_.clear();
+  partial_.close();
+  const auto done = partial_.done();
   for (const auto& file : upload_.files)
-    if (!partial_.done().contains(file.name))
-      throw Error{"'" + file.name + "' of the upload has not come"};
+    if (!done.contains(file.name)) throw Error{"'" + file.name + "' of the upload has not come"};
+  partial_.commit();
 }
 
 }  // namespace rsync

@@ -16,30 +16,39 @@ namespace rsync {
 
 class Receive {
  public:
-  // Finds out what is there.  Throws Error.
+  // Begins, or takes up, an upload.  Throws Error.
   Receive(const Dir& vm, const Upload& upload, Wire& wire);
+  // Joins one.
+  Receive(const Dir& vm, const Upload& upload, const std::string& token, Wire& wire);
 
   // The whole conversation.  Throws Error after having told the other end, too.
   void run();
 
  private:
+  enum class Part { owner, guest };
+  Receive(const Dir& vm, const Upload& upload, Wire& wire, Partial partial, Part part);
   void converse();
+  void give_room() noexcept;
+  bool answer_question(const ClientMessage& message);
   void greet();
   const UploadFile& wanted(const std::string& file) const;
+  void tell_had(const std::string& file);
   void receive(const FileBegin& begin);
   Fd open(const FileBegin& begin, sums::Hash& hash);
   FileEnd receive_frames(ReceiveSink& sink, int base);
   void set_attributes(int fd, const UploadFile& file) const;
   void send_side(const Fetch& fetch);
-  void insist_on_all() const;
+  void commit();
   void answer(const ServerMessage& message);
 
   const Upload& upload_;
   Wire& wire_;
   Partial partial_;
+  const Part part_;
   ReceiveBases bases_;
-  // Of files that were cut off.
+  // Of files that were cut off, and have been asked for.
   struct Begun {
+    Fd fd;
     std::uint64_t size = 0;
     sums::Hash hash;
   };

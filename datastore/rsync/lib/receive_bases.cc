@@ -2,6 +2,7 @@
 #include "datastore/rsync/lib/receive_bases.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
@@ -33,52 +34,53 @@ std::vector<Dir::Entry> backups_of(const Dir& vm) {
 
 }  // namespace
 
-ReceiveBases::ReceiveBases(const Dir& vm, const std::vector<UploadFile>& files) {
-  const auto backups = backups_of(vm);
-  for (const auto& uploaded : files) {
-    const auto prefix = disk_prefix(uploaded.name);
-    for (auto at = backups.begin();
-         prefix && at != backups.end() && !bases_.contains(uploaded.name); ++at) {
-      const auto backup = vm.find(at->name);
-      if (!backup) continue;
-      for (const auto& file : files_of(*backup))
-        if (disk_prefix(file.name) == prefix && hold(*backup, at->name, file.name, uploaded.name))
-          break;
-    }
+std::optional<Base> ReceiveBases::find(const std::string& uploaded) {
+  const auto prefix = disk_prefix(uploaded);
+  if (!prefix) return std::nullopt;
+  if (const auto known = held_.find(uploaded); known != held_.end()) return known->second.base;
+  for (const auto& entry : backups_of(vm_)) {
+    const auto backup = vm_.find(entry.name);
+    if (!backup) continue;
+    for (const auto& file : files_of(*backup))
+      if (disk_prefix(file.name) == prefix && hold(*backup, entry.name, file.name, uploaded))
+        return held_.at(uploaded).base;
   }
+  return std::nullopt;
 }
 
 bool ReceiveBases::hold(const Dir& backup, const std::string& name, const std::string& disk_file,
                         const std::string& uploaded) {
-  Base base{.name = name, .file = disk_file};
   Held held;
+  held.base = {.name = name, .file = disk_file};
   for (const auto& side : {*signature_name(disk_file), *blocks_name(disk_file)}) {
     auto fd = backup.find_file(side);
     if (!fd) return false;
-    base.side[side] = hex(hash_of(fd->get(), side).finish());
     held.side.emplace(side, *std::move(fd));
   }
+  for (const auto& [side, fd] : held.side)
+    held.base.side[side] = hex(hash_of(fd.get(), side).finish());
   held.file = backup.file(disk_file);
-  base.size = size_of(held.file.get(), disk_file);
-  bases_[uploaded] = std::move(base);
-  held_[uploaded] = std::move(held);
+  held.base.size = size_of(held.file.get(), disk_file);
+  held_.insert_or_assign(uploaded, std::move(held));
   return true;
 }
 
 int ReceiveBases::side(const std::string& side_file, const std::string& name) const {
-  for (const auto& [uploaded, base] : bases_)
-    if (const auto found = base.side.find(side_file); base.name == name && found != base.side.end())
-      return held_.at(uploaded).side.at(side_file).get();
+  for (const auto& [uploaded, held] : held_)
+    if (const auto found = held.side.find(side_file);
+        held.base.name == name && found != held.side.end())
+      return found->second.get();
   throw Error{"there is no '" + side_file + "' of a base '" + name + "'"};
 }
 
 int ReceiveBases::base_of(const std::string& file, const std::string& name) const {
-  if (const auto found = bases_.find(file); found != bases_.end() && found->second.name == name)
-    return held_.at(file).file.get();
-  for (const auto& [uploaded, base] : bases_) {
-    if (base.name != name || (signature_name(uploaded) != file && blocks_name(uploaded) != file))
+  if (const auto found = held_.find(file); found != held_.end() && found->second.base.name == name)
+    return found->second.file.get();
+  for (const auto& [uploaded, held] : held_) {
+    if (held.base.name != name ||
+        (signature_name(uploaded) != file && blocks_name(uploaded) != file))
       continue;
-    for (const auto& [side, fd] : held_.at(uploaded).side)
+    for (const auto& [side, fd] : held.side)
       if (word_of(side) == word_of(file)) return fd.get();
   }
   throw Error{"'" + file + "' has no base '" + name + "'"};

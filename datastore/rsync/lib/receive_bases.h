@@ -3,8 +3,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/server_dir.h"
@@ -13,25 +13,27 @@ namespace rsync {
 
 class ReceiveBases {
  public:
-  // For each disk among these files the newest file of that disk that has side files.
-  ReceiveBases(const Dir& vm, const std::vector<UploadFile>& files);
+  explicit ReceiveBases(const Dir& vm) : vm_{vm} {}
 
-  const std::map<std::string, Base>& bases() const { return bases_; }
-  // What copies refer to: of a disk the base, of a side file of an uploaded disk that of the base.
-  // Held open since the beginning, so no removal disturbs.  Throws Error.
+  // The newest file of the disk of which this is a file, that has side files.  From now on it is
+  // held open, so no removal disturbs.  Throws Error.
+  std::optional<Base> find(const std::string& uploaded);
+  // Of one that was found: what copies refer to; of a disk the base, of a side file of an uploaded
+  // disk that of the base.  Throws Error.
   int base_of(const std::string& file, const std::string& name) const;
   int side(const std::string& side_file, const std::string& name) const;  // Error
 
  private:
   struct Held {
+    Base base;
     Fd file;
     std::map<std::string, Fd> side;  // by name
   };
   bool hold(const Dir& backup, const std::string& name, const std::string& disk_file,
             const std::string& uploaded);
 
-  std::map<std::string, Base> bases_;  // by the uploaded file
-  std::map<std::string, Held> held_;   // the same
+  const Dir& vm_;
+  std::map<std::string, Held> held_;  // by the uploaded file
 };
 
 }  // namespace rsync

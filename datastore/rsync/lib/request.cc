@@ -54,6 +54,8 @@ bool about_a_chain(const std::string& doing) {
   return doing == "merge" || doing == "flatten" || doing == "verify";
 }
 
+bool is_upload(const std::string& doing) { return doing == "receive" || doing == "join"; }
+
 // Also what the paths of the server are made of: a relative one would depend on where it starts.
 std::string base_path(const json& document) {
   auto base = text_field(document, "base");
@@ -99,7 +101,8 @@ void read_rest(const json& document, Request& request) {
       for (const auto& [name, text] : known->items())
         request.known.emplace(name, base64_decode(text.get<std::string>()));
   }
-  if (doing == "receive") request.upload = upload_from(field(document, "upload"));
+  if (is_upload(doing)) request.upload = upload_from(field(document, "upload"));
+  if (doing == "join") request.token = token_field(document, "token");
 }
 
 }  // namespace
@@ -118,7 +121,8 @@ std::string encode(const Request& request) {
   if (request.keep > 0) document["keep"] = request.keep;
   if (!request.depth.empty()) document["depth"] = request.depth;
   for (const auto& [name, text] : request.known) document["known"][name] = base64_encode(text);
-  if (request.doing == "receive") document["upload"] = to_document(request.upload);
+  if (is_upload(request.doing)) document["upload"] = to_document(request.upload);
+  if (!request.token.empty()) document["token"] = request.token;
   return base64_encode(to_text(document)) + "\n";
 }
 

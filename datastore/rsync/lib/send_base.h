@@ -2,6 +2,7 @@
 // What a disk can be built from over there, with what must be known of it here.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 
 namespace rsync {
 
+// For several threads, each with a conversation of its own.
 class BaseFinder {
  public:
   explicit BaseFinder(const SideCache& cache) : cache_{cache} {}
@@ -21,7 +23,7 @@ class BaseFinder {
   std::optional<KnownBase> find(Conversation& server, const std::string& disk);
 
   // The new backup is there: those that were found are of no use any more, but for those kept.
-  void keep(const std::string& sha256) { kept_.insert(sha256); }
+  void keep(const std::string& sha256);
   void forget_outdated() const;
 
  private:
@@ -29,6 +31,7 @@ class BaseFinder {
                         std::uint64_t size);
 
   const SideCache cache_;
+  std::mutex mutex_;
   std::set<std::string> found_, kept_;
 };
 

@@ -54,6 +54,18 @@ T Conversation::answer() {
   throw_unexpected(message);
 }
 
+void Conversation::ask_had(const std::string& file) {
+  wire_.send(encode(ClientMessage{AskHad{file}}));
+  wire_.flush();
+}
+
+Had Conversation::had() { return answer<FileHad>().had; }
+
+std::optional<Base> Conversation::base_for(const std::string& file) {
+  wire_.send(encode(ClientMessage{AskBase{file}}));
+  return answer<FileBase>().base;
+}
+
 void Conversation::begin(const FileBegin& file) { wire_.send(encode(ClientMessage{file})); }
 
 FileResult Conversation::end(const FileEnd& file) {
@@ -84,9 +96,9 @@ std::string Conversation::commit() {
   return answer<Committed>().name;
 }
 
-void Conversation::discard() {
-  wire_.send(encode(ClientMessage{Discard{}}));
-  answer<Discarded>();
+void Conversation::leave() {
+  wire_.send(encode(ClientMessage{Leave{}}));
+  answer<Left>();
 }
 
 std::string ask(Link& link, const Request& request) {

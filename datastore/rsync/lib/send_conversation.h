@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/error.h"
@@ -26,12 +27,18 @@ class Conversation {
   const Greeting& greeting() const { return greeting_; }
   Wire& wire() { return wire_; }  // for the frames of a file
 
+  // What the server has of the file: the question, and the answer, with nothing in between.  It may
+  // have to read all of that.
+  void ask_had(const std::string& file);
+  Had had();
+  std::optional<Base> base_for(const std::string& file);
+
   void begin(const FileBegin& file);
   FileResult end(const FileEnd& file);
   // The whole side file, which has so many bytes.
   std::string fetch(const std::string& side, const std::string& of, std::uint64_t size);
   std::string commit();  // the name
-  void discard();
+  void leave();          // of one that has joined; nothing is written by it any more
 
   std::uint64_t sent() const { return link_->sent(); }
   std::uint64_t received() const { return link_->received(); }

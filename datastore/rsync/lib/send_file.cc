@@ -88,6 +88,10 @@ class SignatureMaker {
   BlockHash zero_hash_;
 };
 
+bool has_begin(const Had& had, std::uint64_t from, const FileHash& hash) {
+  return had.size == from && had.sha256 == hash.begin();
+}
+
 struct Attempt {
   FileResult result;
   std::string sha256;
@@ -120,11 +124,15 @@ Attempt attempt(Conversation& server, const std::filesystem::path& path, const F
                   .from_base = job.base != nullptr};
     maker.emplace(size, known_of(job).signature);
   }
+  const bool had_all = job.had && job.had->done && from == size;
+  // Both sides read that part at the same time.
+  if (from != 0 && !had_all) server.ask_had(job.file.name);
   Worker hashing{most_tasks}, signing{most_tasks};
   FrameWriter out{server.wire(), from, job.level, [&] {
                     hashing.finish();
-                    if (from != 0 && hash.begin() != job.had->sha256) throw BeginDiffers{};
-                    server.begin(beginning(job, from));
+                    if (from != 0 && !has_begin(had_all ? *job.had : server.had(), from, hash))
+                      throw BeginDiffers{};
+                    if (!had_all) server.begin(beginning(job, from));
                   }};
   Delta delta{size, known_of(job), out};
   ReadAhead file{path, size};
@@ -144,7 +152,8 @@ Attempt attempt(Conversation& server, const std::filesystem::path& path, const F
   signing.finish();
   if (maker) sides->signature = maker->finish();
   const FileEnd end{.size = size, .sha256 = hash.finish()};
-  return {server.end(end), end.sha256, std::move(sides), out.counts()};
+  auto result = had_all ? FileResult{.file = job.file.name, .ok = true} : server.end(end);
+  return {std::move(result), end.sha256, std::move(sides), out.counts()};
 }
 
 Error refused(const UploadFile& file, const FileResult& result) {
@@ -177,10 +186,15 @@ SentFile send_file(Conversation& server, const std::filesystem::path& path, cons
 SentFile send_entries(Conversation& server, const FileJob& job, const std::string& content,
                       std::size_t header_size, std::size_t entry_size, const Sides& sides) {
   std::uint64_t from = job.had && job.had->size <= content.size() ? job.had->size : 0;
-  if (from != 0 && sha256_of(std::string_view{content}.substr(0, from)) != job.had->sha256)
-    from = 0;
   const FileEnd end{.size = content.size(), .sha256 = sha256_of(content)};
   SentFile sent{.sha256 = end.sha256};
+  if (from != 0) {
+    if (job.had->done && job.had->sha256 == end.sha256) return sent;
+    server.ask_had(job.file.name);
+    const auto had = server.had();
+    if (had.size != from || sha256_of(std::string_view{content}.substr(0, from)) != had.sha256)
+      from = 0;
+  }
   for (bool whole = !sides.from_base || !job.base;; whole = true) {
     FrameWriter out{server.wire(), from, 0, [] {}};
     auto begin = beginning(job, from);

@@ -30,7 +30,7 @@ struct Sides {
 
 struct FileJob {
   UploadFile file;
-  std::optional<Had> had = {};      // of an upload that was cut off
+  std::optional<Had> had = {};      // of an upload that was cut off, as the greeting says
   const KnownBase* base = nullptr;  // null: it is sent whole
   bool sides = false;               // make its Sides
   int level = 0;                    // of compression

@@ -24,8 +24,10 @@ SendRequest SendRequest::decode(std::string_view line) try {
   request.name = document.at("name");
   request.args = document.value("args", "");
   request.transport = document.value("transport", request.transport);
+  request.channels = document.value("channels", request.channels);
   request.server = document.at("server").at("argv").get<std::vector<std::string>>();
-  if (!request.directory.is_absolute() || request.files.empty() || !is_backup_name(request.name))
+  if (request.channels < 1 || request.channels > most_channels ||
+      !request.directory.is_absolute() || request.files.empty() || !is_backup_name(request.name))
     throw BadRequest{"the request to send is not complete"};
   for (const auto& file : request.files)
     if (!is_file_name(file.name)) throw BadRequest{"the request to send names no file"};
@@ -46,6 +48,7 @@ std::string SendRequest::encode() const {
                       {"name", name},
                       {"args", args},
                       {"transport", transport},
+                      {"channels", channels},
                       {"server", {{"argv", server}}}};
   return base64_encode(document.dump(-1, ' ', false, json::error_handler_t::replace)) + "\n";
 }

@@ -2,6 +2,7 @@
 // What datastore/rsync/send is asked.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,8 @@
 #include "datastore/rsync/lib/link_target.h"
 
 namespace rsync {
+
+inline constexpr std::size_t most_channels = 16;
 
 struct SendRequest {
   struct File {
@@ -26,6 +29,7 @@ struct SendRequest {
   std::string name;  // that the backup is to have
   std::string args;  // RSYNC_ARGS
   std::string transport = "auto";
+  std::size_t channels = 4;         // so many disks at a time, at most
   std::vector<std::string> server;  // what starts the helper there; empty: it has only SFTP
 
   // One line of base64 of JSON.  BadRequest, whose text quotes nothing.

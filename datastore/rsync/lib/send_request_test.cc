@@ -20,6 +20,7 @@ SendRequest some() {
   request.name = "0e6658";
   request.args = "-aS";
   request.transport = "ssh";
+  request.channels = 7;
   request.server = {"/var/tmp/one/server", "x y"};
   return request;
 }
@@ -39,6 +40,7 @@ TEST(SendRequest, ComesAsItWasSent) {
   EXPECT_EQ(request.name, "0e6658");
   EXPECT_EQ(request.args, "-aS");
   EXPECT_EQ(request.transport, "ssh");
+  EXPECT_EQ(request.channels, 7U);
   EXPECT_EQ(request.server, some().server);
 }
 
@@ -46,10 +48,12 @@ TEST(SendRequest, IsRefusedInPart) {
   EXPECT_THROW(SendRequest::decode(""), BadRequest);
   EXPECT_THROW(SendRequest::decode(base64_encode("{}")), BadRequest);
   EXPECT_THROW(SendRequest::decode(base64_encode("[1]")), BadRequest);
-  for (const auto spoil : {+[](SendRequest& one) { one.files.clear(); },
-                           +[](SendRequest& one) { one.directory = "backup"; },
-                           +[](SendRequest& one) { one.name = "../../"; },
-                           +[](SendRequest& one) { one.files[0].name = "../disk"; }}) {
+  for (const auto spoil :
+       {+[](SendRequest& one) { one.files.clear(); },
+        +[](SendRequest& one) { one.directory = "backup"; },
+        +[](SendRequest& one) { one.name = "../../"; }, +[](SendRequest& one) { one.channels = 0; },
+        +[](SendRequest& one) { one.channels = 17; },
+        +[](SendRequest& one) { one.files[0].name = "../disk"; }}) {
     auto request = some();
     spoil(request);
     EXPECT_THROW(SendRequest::decode(request.encode()), BadRequest);

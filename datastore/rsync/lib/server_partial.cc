@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/rsync/lib/server_partial.h"
 
-#include <poll.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
+#include <cerrno>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "common/cancel.h"
 #include "common/random.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/server_repository.h"
@@ -17,55 +18,66 @@ namespace rsync {
 namespace {
 
 constexpr const char* state_file = ".state";
-constexpr std::size_t longest_state = std::size_t{16} << 20;
+constexpr const char* lock_file = ".lock";
+constexpr std::string_view done_prefix = ".done.";
+constexpr std::size_t longest_state = std::size_t{64} << 10;
 constexpr int name_digits = 6;
-constexpr std::chrono::seconds patience{10};
-constexpr int between_looks = 50;  // ms
+// Whoever goes on after a lost connection comes back sooner than the server of that connection
+// ends, which may not even have seen the loss yet.
+constexpr std::chrono::seconds to_lose_us{10}, to_end{3};
 
 std::string partial_of(const std::string& name) { return name + std::string{partial_suffix}; }
+std::string done_of(const std::string& file) { return std::string{done_prefix} + file; }
 
-// What was noted; nullopt: nothing that can be read, or of another upload.
-std::optional<std::map<std::string, Had>> state_of(const Dir& dir, const std::string& key) try {
-  const auto document = json::parse(dir.text(state_file, longest_state));
-  if (text_field(document, "key") != key) return std::nullopt;
-  std::map<std::string, Had> done;
-  for (const auto& [file, had] : object_field(document, "done").items())
-    done[file] = {size_field(had, "size"), sha256_field(had, "sha256"), true};
-  return done;
+// nullopt: nothing that can be read.
+template <class Decode>
+auto noted(const Dir& dir, const std::string& file, Decode decode)
+    -> std::optional<decltype(decode(json{}))> try {
+  return decode(json::parse(dir.text(file, longest_state)));
 } catch (const json::exception&) {
   return std::nullopt;
 } catch (const Error&) {
   return std::nullopt;
 }
 
+bool is_of(const Dir& dir, const std::string& key) {
+  return noted(dir, state_file, [](const json& state) { return text_field(state, "key"); }) == key;
+}
+
+Fd claimed(Fd fd, const std::string& path) {
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno == EWOULDBLOCK) throw Error{"'" + path + "' is being received already"};
+  throw system_error("lock '" + path + "'", errno);
+}
+
 }  // namespace
 
-Partial::Partial(const Dir& vm, std::string name, std::string key, Dir dir, Fd lock)
+Partial::Partial(const Dir& vm, std::string name, std::string token, Dir dir, Fd lock)
     : vm_{vm},
       name_{std::move(name)},
-      key_{std::move(key)},
+      token_{std::move(token)},
       dir_{std::move(dir)},
       lock_{std::move(lock)} {}
 
+// To make another lock of one may take two steps: then it may have been taken for dead in between.
+bool Partial::share(const std::string& key) {
+  dir_.write(state_file, to_text({{"key", key}, {"token", token_}}));
+  return flock(lock_.get(), LOCK_SH | LOCK_NB) == 0 && dir_.is(partial_of(name_));
+}
+
 std::optional<Partial> Partial::resumed(const Dir& vm, const std::string& name,
                                         const Upload& upload) {
-  auto dir = vm.find(partial_of(name));
-  if (!dir || !state_of(*dir, upload.key)) return std::nullopt;
-  auto lock = lock_directory(vm, partial_of(name), *dir);
-  if (!lock) return std::nullopt;
-  auto done = state_of(*dir, upload.key);
-  if (!done) return std::nullopt;
+  const auto dir = vm.find(partial_of(name));
+  if (!dir || !is_of(*dir, upload.key)) return std::nullopt;
+  auto lock =
+      lock_directory_soon(vm, partial_of(name), *dir, name == upload.name ? to_lose_us : to_end);
+  if (!lock || !is_of(*dir, upload.key)) return std::nullopt;
   // Whoever asks has noted the name that is wanted now, and no other.
   const bool free = name != upload.name && !vm.status(upload.name);
   const bool renamed = free && vm.rename(partial_of(name), partial_of(upload.name));
   const auto& own = renamed ? upload.name : name;
-  Partial partial{vm, own, upload.key, vm.at(partial_of(own)), *std::move(lock)};
-  // What was done is on disk; a file of another size is none of ours.
-  for (const auto& [file, had] : *done) {
-    const auto info = partial.dir_.status(file);
-    if (info && S_ISREG(info->st_mode) && static_cast<std::uint64_t>(info->st_size) == had.size)
-      partial.done_[file] = had;
-  }
+  Partial partial{vm, own, random_hex(token_digits), vm.at(partial_of(own)), *std::move(lock)};
+  if (!partial.share(upload.key)) return std::nullopt;
   return partial;
 }
 
@@ -75,28 +87,13 @@ std::optional<Partial> Partial::made(const Dir& vm, const std::string& name, con
   if (!dir) return std::nullopt;  // taken for dead, since it was not locked yet
   auto lock = lock_directory(vm, partial_of(name), *dir);
   if (!lock) return std::nullopt;
-  Partial partial{vm, name, upload.key, *std::move(dir), *std::move(lock)};
-  partial.write_state();
+  Partial partial{vm, name, random_hex(token_digits), *std::move(dir), *std::move(lock)};
+  if (!partial.share(upload.key)) return std::nullopt;
   return partial;
 }
 
-// Whoever goes on after a lost connection comes back sooner than the server of that connection
-// ends, which may not even have seen the loss yet.
-std::optional<Partial> Partial::awaited(const Dir& vm, const Upload& upload) {
-  using Clock = std::chrono::steady_clock;
-  for (const auto end = Clock::now() + patience; Clock::now() < end;) {
-    if (auto partial = resumed(vm, upload.name, upload)) return partial;
-    const auto dir = vm.find(partial_of(upload.name));
-    if (!dir || !state_of(*dir, upload.key)) break;
-    pollfd asked[] = {{cancel::fd(), POLLIN, 0}};
-    poll(asked, 1, between_looks);
-    cancel::check();
-  }
-  return std::nullopt;
-}
-
 Partial Partial::take(const Dir& vm, const Upload& upload) {
-  if (auto partial = awaited(vm, upload)) return *std::move(partial);
+  if (auto partial = resumed(vm, upload.name, upload)) return *std::move(partial);
   for (const auto& entry : vm.entries())
     if (const auto name = without_suffix(entry.name, partial_suffix); name && entry.is_dir())
       if (auto partial = resumed(vm, *name, upload)) return *std::move(partial);
@@ -106,29 +103,71 @@ Partial Partial::take(const Dir& vm, const Upload& upload) {
   throw Error{"no name is free in '" + vm.path() + "'"};
 }
 
-void Partial::write_state() const {
-  json document{{"key", key_}, {"done", json::object()}};
-  for (const auto& [file, had] : done_)
-    document["done"][file] = {{"size", had.size}, {"sha256", had.sha256}};
-  dir_.write(state_file, to_text(document));
+Partial Partial::join(const Dir& vm, const Upload& upload, const std::string& token) {
+  const auto name = partial_of(upload.name);
+  const Error late{"the upload '" + vm.in(name) + "' is not what it was when this one was begun"};
+  auto dir = vm.find(name);
+  if (!dir) throw late;
+  Fd lock{openat(dir->fd(), lock_file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  if (!lock || flock(lock.get(), LOCK_SH | LOCK_NB) != 0) throw late;
+  const auto state = noted(*dir, state_file, [](const json& document) {
+    return text_field(document, "key") + text_field(document, "token");
+  });
+  if (state != upload.key + token || !dir->is(name)) throw late;
+  return {vm, upload.name, token, *std::move(dir), std::move(lock)};
 }
 
-void Partial::note_done(const std::string& file, const Had& had) {
-  done_[file] = had;
-  write_state();
+std::map<std::string, Had> Partial::done() const {
+  std::map<std::string, Had> done;
+  for (const auto& entry : dir_.entries()) {
+    if (!entry.name.starts_with(done_prefix)) continue;
+    const auto file = entry.name.substr(done_prefix.size());
+    const auto had = noted(dir_, entry.name, [](const json& document) {
+      return Had{size_field(document, "size"), true, sha256_field(document, "sha256")};
+    });
+    if (!had || !is_file_name(file)) continue;
+    // What was done is on disk; a file of another size is none of ours.
+    const auto info = dir_.status(file);
+    if (info && S_ISREG(info->st_mode) && static_cast<std::uint64_t>(info->st_size) == had->size)
+      done[file] = *had;
+  }
+  return done;
 }
 
-void Partial::note_undone(const std::string& file) {
-  if (done_.erase(file) != 0) write_state();
+Fd Partial::claim(const std::string& file) const {
+  return claimed(dir_.reopen(file), dir_.in(file));
+}
+
+Fd Partial::begin(const std::string& file) const {
+  const auto info = dir_.status(file);
+  const auto old = info && S_ISREG(info->st_mode) ? claim(file) : Fd{};
+  dir_.remove_file(file);
+  return claimed(dir_.create(file), dir_.in(file));
+}
+
+void Partial::note_done(const std::string& file, const Had& had) const {
+  dir_.write(done_of(file), to_text({{"size", had.size}, {"sha256", had.sha256}}));
+}
+
+void Partial::note_undone(const std::string& file) const {
+  if (!dir_.status(done_of(file))) return;
+  dir_.remove_file(done_of(file));
+  dir_.sync();
+}
+
+void Partial::close() const {
+  if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 || !dir_.is(partial_of(name_)))
+    throw Error{"somebody else still writes to '" + dir_.path() + "'"};
 }
 
 void Partial::commit() {
-  dir_.remove_file(state_file);
+  for (const auto& entry : dir_.entries())
+    if (entry.name.starts_with('.') && entry.name != lock_file) dir_.remove_file(entry.name);
   dir_.sync();
   if (!vm_.rename(partial_of(name_), name_)) throw Error{"'" + vm_.in(name_) + "' is in the way"};
   vm_.sync();
   // Only now: without it, the directory would pass for a dead one.
-  dir_.remove_file(".lock");
+  dir_.remove_file(lock_file);
   dir_.sync();
 }
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "common/cancel.h"
 #include "common/random.h"
 
 namespace rsync {
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::string_view gone_suffix = ".gone";
 constexpr const char* lock_file = ".lock";
+// Who has lost his connection needs a moment to see that.
+constexpr std::chrono::seconds to_end{3};
 
 }  // namespace
 
@@ -38,6 +41,16 @@ std::optional<Fd> lock_directory(const Dir& parent, const std::string& name, con
   if (fstat(dir.fd(), &own) == 0 && there && there->st_ino == own.st_ino) return fd;
   if (own.st_nlink != 0) dir.remove_file(lock_file);
   return std::nullopt;
+}
+
+std::optional<Fd> lock_directory_soon(const Dir& parent, const std::string& name, const Dir& dir,
+                                      std::chrono::milliseconds at_most) {
+  const auto end = std::chrono::steady_clock::now() + at_most;
+  for (;;) {
+    if (auto lock = lock_directory(parent, name, dir)) return lock;
+    if (std::chrono::steady_clock::now() > end || !dir.is(name)) return std::nullopt;
+    cancel::pause(std::chrono::milliseconds{20});
+  }
 }
 
 Repository::Repository(std::string base, int vm)
@@ -114,6 +127,10 @@ std::vector<std::string> Repository::remove(const std::vector<std::string>& name
     bool was_there = remove_backup(*vm, name);
     for (const auto suffix : {flat_suffix, old_suffix})
       was_there = remove_backup(*vm, name + std::string{suffix}) || was_there;
+    const auto partial = name + std::string{partial_suffix};
+    if (const auto dir = vm->find(partial))
+      if (const auto lock = lock_directory_soon(*vm, partial, *dir, to_end))
+        remove_backup(*vm, partial);
     if (was_there) removed.push_back(name);
   }
   remove_leftovers(*vm);

@@ -6,6 +6,7 @@
 // two holds a lock on the file ".lock" in them (flock), by which others know that he lives.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ std::optional<std::string> without_suffix(std::string_view name, std::string_vie
 
 // The lock of such a directory; nullopt: somebody else holds it, or it is not there any more.
 std::optional<Fd> lock_directory(const Dir& parent, const std::string& name, const Dir& dir);
+// The same, but waits so long for a holder that is about to end.
+std::optional<Fd> lock_directory_soon(const Dir& parent, const std::string& name, const Dir& dir,
+                                      std::chrono::milliseconds at_most);
 
 class Repository {
  public:
@@ -39,8 +43,8 @@ class Repository {
   using Files = std::vector<Dir::Entry>;
   std::map<std::string, std::optional<Files>> list(const std::vector<std::string>& names) const;
 
-  // With what a flatten left beside them, and the leftovers of dead uploads.  The names that were
-  // there.
+  // With what a flatten left beside them, and the leftovers of dead uploads; an upload of one of
+  // the names may need some seconds to die.  The names that were there.
   std::vector<std::string> remove(const std::vector<std::string>& names) const;
 
  private:

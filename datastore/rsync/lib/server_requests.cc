@@ -105,7 +105,10 @@ void receive(const Request& request) {
   Wire wire{input, output};
   const auto vm = Repository{request.base, request.vm}.make();
   try {
-    Receive{vm, request.upload, wire}.run();
+    if (request.doing == "join")
+      Receive{vm, request.upload, request.token, wire}.run();
+    else
+      Receive{vm, request.upload, wire}.run();
   } catch (const Error& error) {
     try {
       wire.send(encode(ServerMessage{Failure{error.what()}}));
@@ -129,7 +132,7 @@ void serve(const Request& request) {
     return answer({{"removed", Repository{request.base, request.vm}.remove(request.names)}});
   if (doing == "merge") return merge_disk(request);
   if (doing == "flatten") return flatten_chain(request);
-  if (doing == "receive") return receive(request);
+  if (doing == "receive" || doing == "join") return receive(request);
   if (doing == "verify")
     return write_all(STDOUT_FILENO, server_verify(request) + "\n", "write the answer");
   throw BadRequest{"the server cannot do '" + one_line(doing) + "'"};

@@ -10,6 +10,7 @@
 #include "common/one/location.h"
 #include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/protocol.h"
+#include "datastore/rsync/lib/send_request.h"
 
 namespace fs = std::filesystem;
 
@@ -33,6 +34,14 @@ std::string transport_of(const Datastore& datastore) {
   throw BadRequest{"RSYNC_TRANSPORT is neither auto, libssh2 nor ssh: '" + one_line(word) + "'"};
 }
 
+std::size_t channels_of(const Datastore& datastore) {
+  const auto text = datastore.attribute("RSYNC_CHANNELS", "4");
+  const auto number = parse_int(text, 1, static_cast<int>(most_channels));
+  if (number) return static_cast<std::size_t>(*number);
+  throw BadRequest{"RSYNC_CHANNELS must be a number from 1 to " + std::to_string(most_channels) +
+                   ", not '" + one_line(text) + "'"};
+}
+
 }  // namespace
 
 Settings::Settings(const Datastore& datastore)
@@ -43,6 +52,7 @@ Settings::Settings(const Datastore& datastore)
       base{base_path(datastore)},
       args{datastore.attribute("RSYNC_ARGS", usual_args)},
       transport{transport_of(datastore)},
+      channels{channels_of(datastore)},
       tmp_dir{normal_path(datastore.attribute("RSYNC_TMP_DIR", "/var/tmp"))},
       limits{limits_of(datastore, attribute_prefix(datastore))} {
   target.login();  // both are names

@@ -18,6 +18,7 @@ struct Settings {
   std::filesystem::path base;  // BASE_PATH
   std::string args;            // RSYNC_ARGS
   std::string transport;       // auto, libssh2 or ssh
+  std::size_t channels;        // of an upload: so many disks go side by side
   std::filesystem::path tmp_dir;
   confine::Limits limits;
 

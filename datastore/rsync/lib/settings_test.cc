@@ -20,6 +20,7 @@ TEST(Settings, HaveTheDefaultsOfTheContract) {
   EXPECT_EQ(found.base, "/b/101");
   EXPECT_EQ(found.args, "-aS");
   EXPECT_EQ(found.transport, "auto");
+  EXPECT_EQ(found.channels, 4U);
   EXPECT_EQ(found.tmp_dir, "/var/tmp");
   EXPECT_FALSE(found.limits.any());
   EXPECT_EQ(found.place(12), "'/b/101/12' on 'bk'");
@@ -28,10 +29,12 @@ TEST(Settings, HaveTheDefaultsOfTheContract) {
 TEST(Settings, TakeWhatIsSaid) {
   const auto found = settings(
       "<RSYNC_HOST>bk</RSYNC_HOST><RSYNC_USER>one</RSYNC_USER><RSYNC_ARGS>-a</RSYNC_ARGS>"
-      "<RSYNC_TRANSPORT>SSH</RSYNC_TRANSPORT><RSYNC_NICE>5</RSYNC_NICE>");
+      "<RSYNC_TRANSPORT>SSH</RSYNC_TRANSPORT><RSYNC_CHANNELS>1</RSYNC_CHANNELS><RSYNC_NICE>5</"
+      "RSYNC_NICE>");
   EXPECT_EQ(found.target.login(), "one@bk");
   EXPECT_EQ(found.args, "-a");
   EXPECT_EQ(found.transport, "ssh");
+  EXPECT_EQ(found.channels, 1U);
   EXPECT_EQ(found.limits.nice, 5);
 }
 
@@ -45,6 +48,11 @@ TEST(Settings, RefuseWhatCannotWork) {
         << host;
   EXPECT_THROW(settings("<RSYNC_HOST>bk</RSYNC_HOST><RSYNC_TRANSPORT>carrier</RSYNC_TRANSPORT>"),
                BadRequest);
+  for (const auto* number : {"0", "17", "-1", "four", "2.5"})
+    EXPECT_THROW(settings(std::string{"<RSYNC_HOST>bk</RSYNC_HOST><RSYNC_CHANNELS>"} + number +
+                          "</RSYNC_CHANNELS>"),
+                 BadRequest)
+        << number;
 }
 
 TEST(VmOf, IsTheDirectoryBelowTheBase) {

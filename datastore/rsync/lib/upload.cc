@@ -28,6 +28,7 @@ std::string request_line(const Store& store, const Cargo& cargo, const std::stri
                      {"name", name},
                      {"args", settings.args},
                      {"transport", settings.transport},
+                     {"channels", settings.channels},
                      {"server", {{"argv", store.server()}}}};
   return base64_encode(request.dump(-1, ' ', false, json::error_handler_t::replace)) + "\n";
 }

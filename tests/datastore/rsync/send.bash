@@ -33,9 +33,10 @@ request() {
     shift
     [ $# -gt 0 ] || set -- "$SERVER"
     (cd "$dir" && stat -c '%n %s' -- *) |
-        jq -cRn --arg dir "$dir" --arg base "$base" --arg name "$name" --arg args "${ARGS--aS}" '{
+        jq -cRn --arg dir "$dir" --arg base "$base" --arg name "$name" --arg args "${ARGS--aS}" \
+            --arg transport "${TRANSPORT-ssh}" --argjson channels "${CHANNELS-4}" '{
             directory: $dir, base: $base, name: $name, vm: 12, host: "server", user: "", args: $args,
-            transport: "ssh", server: {argv: $ARGS.positional},
+            transport: $transport, channels: $channels, server: {argv: $ARGS.positional},
             files: [inputs | split(" ") | {name: .[0], size: (.[1] | tonumber)}]}' --args "$@" | base64 -w0
     echo
 }
