@@ -2,25 +2,28 @@
 #include "datastore/rsync/lib/sftp_send.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "common/cancel.h"
 #include "common/file.h"
 #include "common/nbd/limiter.h"
 #include "common/one/action.h"
-#include "common/random.h"
+#include "datastore/rsync/lib/send_plan.h"
 #include "datastore/rsync/lib/sftp_upload.h"
 
 namespace rsync {
 namespace {
 
 constexpr int most_in_vain = 3;
-constexpr std::chrono::seconds pause_after_loss{1};
+constexpr std::chrono::milliseconds pause_after_loss{250};
+constexpr std::size_t looked_at = std::size_t{1} << 20;
 constexpr Terms to_undo{.silence = std::chrono::seconds{20}, .shielded = true};
 
 class Sender {
@@ -28,25 +31,14 @@ class Sender {
   explicit Sender(const SftpCargo& cargo)
       : cargo_{cargo}, limiter_{{.bytes_per_second = cargo.args.bytes_per_second}} {
     if (cargo.args.timeout.count() > 0) terms_.silence = cargo.args.timeout;
-    // Nobody can tell by SFTP what another process has left there; our own we know.
-    upload_ = {.name = cargo.name, .key = random_hex(64), .archive = cargo.args.archive};
-    for (const auto& name : cargo.files) {
-      struct stat info {};
-      const auto path = cargo.directory / name;
-      if (lstat(path.c_str(), &info) != 0)
-        throw system_error("look at '" + path.string() + "'", errno);
-      if (!S_ISREG(info.st_mode)) throw Error{"'" + path.string() + "' is not a file"};
-      upload_.files.push_back(
-          {.name = name,
-           .size = static_cast<std::uint64_t>(info.st_size),
-           .mtime_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec,
-           .mode = info.st_mode & 0777});
-    }
+    upload_ = {.name = cargo.name, .archive = cargo.args.archive};
+    for (const auto& name : cargo.files) upload_.files.push_back(look_at(cargo.directory, name));
+    upload_.key = upload_key(cargo.vm, cargo.args.sparse, cargo.directory, upload_.files);
   }
 
   std::string run() {
     for (int in_vain = 0;;) {
-      const auto before = sent_;
+      const auto before = durable();
       try {
         once();
         return report();
@@ -54,13 +46,13 @@ class Sender {
         undo();
         throw;
       } catch (const Error& error) {
-        in_vain = sent_ > before ? 0 : in_vain + 1;
+        in_vain = durable() > before ? 0 : in_vain + 1;
         if (!lost_ || in_vain > most_in_vain) {
           undo();
           throw;
         }
         log(Level::warn, std::string{error.what()} + "; trying to go on");
-        Patience{"", {.silence = {}}}.wait({}, pause_after_loss * (1 << 2 * in_vain));
+        cancel::pause(pause_after_loss * (1 << 2 * in_vain));
       }
     }
   }
@@ -93,13 +85,15 @@ class Sender {
 
   void send(SftpUpload& upload, const UploadFile& file) {
     const auto path = cargo_.directory / file.name;
-    const auto from = std::min(upload.had(file.name), file.size);
-    done_ = done_before(file) + from;
-    if (from == file.size && from > 0) return;
     const Fd fd = open_file(path, O_RDONLY | O_NOFOLLOW);
-    auto at = from;
+    auto begin = begin_of(upload, file, fd.get());
+    if (connections_ == 1) had_ += begin.size();
+    done_ = done_before(file) + begin.size();
+    if (begin.size() == file.size && file.size > 0) return;
+    auto at = begin.size();
+    const Remember after{*this, upload, file.name};
     upload.put(
-        file, from,
+        file, std::move(begin),
         [&](std::span<std::byte> out) {
           const auto n = read_some(fd.get(), path, at, out);
           wait_for_our_share(n);
@@ -107,10 +101,65 @@ class Sender {
           return n;
         },
         [&](std::uint64_t n) {
-          sent_ += n;
           done_ += n;
           if (cargo_.progress) cargo_.progress(done_);
         });
+  }
+
+  // What the server has of the file, if it is what the file begins with: by the sum that whoever
+  // wrote it has noted, and by a look at the end of it.
+  PrefixSum begin_of(SftpUpload& upload, const UploadFile& file, int fd) const {
+    const auto noted = upload.noted(file.name);
+    if (!noted || noted->size == 0 || noted->size > file.size) return {};
+    if (noted->size % PrefixSum::step != 0 && noted->size != file.size) return {};
+    const auto path = cargo_.directory / file.name;
+    std::vector<std::byte> last(std::min<std::uint64_t>(noted->size, looked_at));
+    read_all(fd, path, noted->size - last.size(), last);
+    if (!upload.holds(file.name, noted->size, last)) return {};
+    if (const auto ours = ours_.find(file.name); ours != ours_.end() && ours->second == *noted)
+      return PrefixSum{noted->size, noted->sum};
+    auto sum = sum_of(fd, path, noted->size);
+    if (sum.sum() != noted->sum) return {};
+    return sum;
+  }
+
+  // What the connections by now have brought: it need not be sent again.
+  std::uint64_t durable() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, noted] : ours_) bytes += noted.size;
+    return bytes;
+  }
+
+  // What this very process has noted needs no second reading of the file.
+  struct Remember {
+    Sender& self;
+    const SftpUpload& upload;
+    const std::string& file;
+    ~Remember() {
+      if (const auto noted = upload.noted(file)) self.ours_[file] = *noted;
+    }
+  };
+
+  static PrefixSum sum_of(int fd, const std::filesystem::path& path, std::uint64_t size) {
+    PrefixSum sum;
+    std::vector<std::byte> buffer(looked_at);
+    while (sum.size() < size) {
+      const auto part =
+          std::span{buffer}.first(std::min<std::uint64_t>(buffer.size(), size - sum.size()));
+      read_all(fd, path, sum.size(), part);
+      sum.add(part);
+    }
+    return sum;
+  }
+
+  static void read_all(int fd, const std::filesystem::path& path, std::uint64_t at,
+                       std::span<std::byte> out) {
+    while (!out.empty()) {
+      const auto n = read_some(fd, path, at, out);
+      if (n == 0) throw Error{"'" + path.string() + "' has become shorter while it was sent"};
+      at += n;
+      out = out.subspan(n);
+    }
   }
 
   std::uint64_t done_before(const UploadFile& file) const {
@@ -153,14 +202,17 @@ class Sender {
     for (const auto& file : upload_.files) total += file.size;
     return "sent whole, by SFTP: " + std::to_string(upload_.files.size()) + " files, " +
            std::to_string(total) + " bytes" +
-           (connections_ > 1 ? ", in " + std::to_string(connections_) + " connections" : "");
+           (connections_ > 1 ? ", in " + std::to_string(connections_) + " connections" : "") +
+           (had_ > 0 ? "; " + std::to_string(had_) + " bytes were there of one that was cut off"
+                     : "");
   }
 
   const SftpCargo& cargo_;
   Terms terms_;
   nbd::Limiter limiter_;
   Upload upload_;
-  std::uint64_t sent_ = 0, done_ = 0;
+  std::map<std::string, SftpNote::File> ours_;
+  std::uint64_t done_ = 0, had_ = 0;
   int connections_ = 0;
   bool lost_ = false, committing_ = false;
 };

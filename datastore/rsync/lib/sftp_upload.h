@@ -2,13 +2,16 @@
 // A backup becomes a directory of a server that allows only SFTP: whole files, no deltas.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/sftp.h"
+#include "datastore/rsync/lib/sftp_note.h"
 
 namespace rsync {
 
@@ -23,25 +26,34 @@ class SftpUpload {
 
   SftpUpload(Sftp& sftp, const std::string& base, int vm, Upload upload);
 
-  // How many of the first bytes of the file an interrupted upload has made durable.
-  std::uint64_t had(const std::string& file) const;
-  // The file, of which `source` gives what is behind the first `from` bytes, at most had().  Error
-  // if there are not as many as was said.
-  void put(const UploadFile& file, std::uint64_t from, const Source& source,
+  // What an interrupted upload says that it has made durable of the file: a hint.  It may have
+  // been written by anybody.
+  std::optional<SftpNote::File> noted(const std::string& file) const;
+  // Has the file these bytes, up to this offset?
+  bool holds(const std::string& file, std::uint64_t end, std::span<const std::byte> bytes);
+  // The file, of which `source` gives what is behind those that `sum` has seen.  Error if there
+  // are not as many as was said.
+  void put(const UploadFile& file, PrefixSum sum, const Source& source,
            const OnBytes& on_bytes = {});
   // All files that were put, under the final name.
   void commit();
   void discard();
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   std::string path(const std::string& file) const { return partial_ + "/" + file; }
+  std::optional<SftpNote> note_in(const std::string& directory);
   void adopt_or_remove(const std::string& directory);
-  void note(const std::string& file, std::uint64_t durable);
+  void note(SftpFile& there, const std::string& file, const PrefixSum& sum);
+  void write_note();
 
   Sftp& sftp_;
   std::string directory_, partial_;
   Upload upload_;
-  std::map<std::string, std::uint64_t> durable_;
+  SftpNote note_;
+  Clock::duration cost_{};        // of the last note
+  Clock::time_point noted_at_{};  // when that was written
 };
 
 }  // namespace rsync

@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -105,6 +106,7 @@ int store(const rsync::Target& target, const std::vector<std::string>& words) {
                          .args = rsync::parse_args(environment("ARGS"))};
   for (const auto& entry : std::filesystem::directory_iterator{cargo.directory})
     cargo.files.push_back(entry.path().filename().string());
+  std::sort(cargo.files.begin(), cargo.files.end());
   std::cout << rsync::send_by_sftp(cargo) << "\n";
   return 0;
 }

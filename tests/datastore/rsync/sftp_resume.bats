@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# An upload to a server of SFTP alone that another process takes up.
+
+load ../../helper
+
+setup_file() {
+    eval "$("$FIXTURES/sshd" start "$BATS_FILE_TMPDIR/sshd" ForceCommand internal-sftp --owner $$)"
+    export PATH
+    head -c 30000000 /dev/urandom >"$BATS_FILE_TMPDIR/bytes"
+}
+teardown_file() { "$FIXTURES/sshd" stop "$BATS_FILE_TMPDIR/sshd"; }
+setup() {
+    BACKUP=$BATS_TEST_TMPDIR/backup BASE=$BATS_TEST_TMPDIR/base DIRECT=$PATH
+    mkdir "$BACKUP"
+}
+teardown() { for pid in ${STORE-} ${PROXY-}; do kill -9 "$pid" 2>/dev/null || true; done; }
+
+# store NAME: all of BACKUP
+LINK=$BUILD/tests/datastore/rsync/link
+store() { "$LINK" backup1 store "$BACKUP" "$BASE" 7 "$1"; }
+stored() {
+    diff -r "$BACKUP" "$BASE/7/$1"
+    [ "$(ls -A "$BASE/7")" = "$1" ]
+}
+# ten_files: of 3 MB each, disk.0.0 to disk.9.0
+ten_files() {
+    local n
+    for n in {0..9}; do
+        head -c $(((n + 1) * 3000000)) "$BATS_FILE_TMPDIR/bytes" | tail -c 3000000 >"$BACKUP/disk.$n.0"
+    done
+}
+# killed_at BYTES: an upload whose process is killed when about so much has been sent, and no more
+killed_at() {
+    local sshd=$BATS_FILE_TMPDIR/sshd port bin=$BATS_TEST_TMPDIR/bin said=$BATS_TEST_TMPDIR/proxy
+    rm -rf "$said" "$bin"
+    "$FIXTURES/proxy" "$(awk '$1 == "Port" { print $2 }' "$sshd/ssh_config")" --silent "$1" \
+        </dev/null >"$said" 3>&- &
+    PROXY=$!
+    eventually test -s "$said"
+    read -r port <"$said"
+    mkdir "$bin"
+    sed "s/Port .*/Port $port/" "$sshd/ssh_config" >"$bin/config"
+    printf '#!/bin/sh\nexec /usr/bin/ssh -F %q "$@"\n' "$bin/config" >"$bin/ssh"
+    chmod 755 "$bin/ssh"
+    # Itself, no shell around it: it is to be killed.
+    PATH=$bin:$DIRECT "$LINK" backup1 store "$BACKUP" "$BASE" 7 abcdef >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    STORE=$!
+    eventually grep -qx silent "$said"
+    kill -9 $STORE
+    wait $STORE || true
+    kill $PROXY
+    wait $PROXY || true
+}
+# notes FILTER: changes them
+notes() {
+    local note
+    for note in "$BASE"/7/abcdef.partial/.upload.*; do
+        jq -c "$1" "$note" >"$note.new" && mv "$note.new" "$note"
+    done
+}
+
+@test "killed at any tenth, all files that were whole there are not sent again" {
+    ten_files
+    for tenth in {1..9}; do
+        rm -rf "$BASE"
+        killed_at $((tenth * 3000000))
+        [ ! -e "$BASE/7/abcdef" ]
+        run -0 --separate-stderr store 123456
+        [ "$tenth" -eq 1 ] || [[ $output == *"; $(((tenth - 1) * 3000000)) bytes were there of one that was cut off" ]]
+        stored 123456
+    done
+}
+
+@test "killed within a file, it goes on from the last step that is on the server's disk" {
+    truncate -s 130M "$BACKUP/disk.0.0"
+    dd if="$BATS_FILE_TMPDIR/bytes" of="$BACKUP/disk.0.0" bs=1M seek=50 conv=notrunc status=none
+    killed_at 100000000
+    run -0 --separate-stderr store 123456
+    [[ $output == *"; 67108864 bytes were there of one that was cut off" ]]
+    stored 123456
+}
+
+@test "another backup takes nothing over" {
+    ten_files
+    killed_at 15000000
+    touch "$BACKUP/disk.9.0"
+    run -0 --separate-stderr store 123456
+    [[ $output != *'were there'* ]]
+    stored 123456
+}
+
+@test "what a note says is not believed" {
+    ten_files
+    # Files of this machine have another begin; the server's file another end; it is shorter than said, and
+    # longer; the sum of another file; no note.
+    for lie in 'printf x | dd of="$BACKUP/disk.1.0" conv=notrunc status=none; touch -r "$BACKUP.time" "$BACKUP/disk.1.0"' \
+        'printf xyz | dd of="$BASE/7/abcdef.partial/disk.1.0" bs=1 seek=2999997 conv=notrunc status=none' \
+        'truncate -s 2999999 "$BASE/7/abcdef.partial/disk.1.0"' \
+        'notes ".files.\"disk.1.0\".size = 2999999"' 'notes ".files.\"disk.1.0\".size = 3000001"' \
+        'notes ".files.\"disk.1.0\".sum = .files.\"disk.0.0\".sum"' 'notes "del(.files.\"disk.1.0\")"'; do
+        rm -rf "$BASE"
+        touch -r "$BACKUP/disk.1.0" "$BACKUP.time"
+        killed_at 12000000
+        eval "$lie"
+        run -0 --separate-stderr store 123456
+        [[ $output == *"; 6000000 bytes were there of one that was cut off" ]] || { echo "$lie: $output"; false; }
+        stored 123456
+    done
+}
+
+@test "a torn note leaves the one before, and two torn ones leave nothing" {
+    ten_files
+    killed_at 15000000
+    cp -r "$BASE" "$BASE.kept"
+    newest=$(jq -r '[.serial, input_filename] | @tsv' "$BASE/7/abcdef.partial"/.upload.* | sort -n | tail -n 1 | cut -f2)
+    truncate -s 100 "$newest"
+    run -0 --separate-stderr store 123456
+    [[ $output == *"; 9000000 bytes were there of one that was cut off" ]]
+    stored 123456
+    rm -rf "$BASE"
+    mv "$BASE.kept" "$BASE"
+    truncate -s 100 "$BASE/7/abcdef.partial"/.upload.*
+    run -0 --separate-stderr store 123456
+    [[ $output != *'were there'* ]]
+    stored 123456
+}
