@@ -6,6 +6,7 @@ to wait for its fsync, which rsync does not do.  BENCH_MIB: the size of the disk
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
@@ -95,10 +96,10 @@ class Bench:
             sys.exit(f'bench: {argv[0]} ended with status {process.returncode}: {said}')
         return Used(wall, used.ru_utime + used.ru_stime)
 
-    def ours(self, name, transport='auto', args='-aS'):
+    def ours(self, name, transport='auto', channels=4):
         files = [{'name': file.name, 'size': file.stat().st_size} for file in sorted(self.files.iterdir())]
         request = {'directory': str(self.files), 'files': files, 'host': 'server', 'base': str(self.work / 'base'),
-                   'vm': 12, 'name': name, 'args': args, 'transport': transport,
+                   'vm': 12, 'name': name, 'args': '-aS', 'transport': transport, 'channels': channels,
                    'server': {'argv': [str(BUILD / 'datastore/rsync/server')]}}
         return self.measured([BUILD / 'datastore/rsync/send'],
                              base64.b64encode(json.dumps(request).encode()) + b'\n')
@@ -124,9 +125,9 @@ class Bench:
         self.route(self.port)
         return relay.bytes / MIB
 
-    def noise(self, size):
+    def noise(self, size, name='disk.0.0'):
         key = random.randbytes(16).hex()
-        with open(self.files / 'disk.0.0', 'wb') as out:
+        with open(self.files / name, 'wb') as out:
             with subprocess.Popen(['openssl', 'enc', '-aes-128-ctr', '-K', key, '-iv', '0' * 32, '-in', '/dev/zero'],
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
                 for _ in range(size // MIB):
@@ -220,13 +221,21 @@ class Bench:
         self.wall(f'second full, {what}', mine, place, 'rsync --inplace', None)
         self.cpu(f'second full, {what}', mine, base, 'rsync --copy-dest')
 
+    @contextlib.contextmanager
+    def delay(self):
+        """The server is 20 ms away."""
+        with subprocess.Popen([FIXTURES / 'proxy', str(self.port), '--delay', '20'], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as proxy:
+            self.route(int(proxy.stdout.readline()))
+            yield
+            proxy.stdin.close()
+        self.route(self.port)
+
     def far_away(self):
         size = SIZE // 16
         self.noise(size)
         used = {'libssh2': [], 'ssh': [], 'rsync': []}
-        with subprocess.Popen([FIXTURES / 'proxy', str(self.port), '--delay', '20'], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as proxy:
-            self.route(int(proxy.stdout.readline()))
+        with self.delay():
             for _ in range(RUNS):
                 for transport in ['libssh2', 'ssh']:
                     self.forget('base', 'var')
@@ -234,11 +243,26 @@ class Bench:
                 self.forget('base', 'plain')
                 used['rsync'].append(self.theirs(self.work / 'plain', *WHOLE))
                 self.forget('plain')
-            proxy.stdin.close()
-        self.route(self.port)
         for transport in ['libssh2', 'ssh']:
             self.throughput(f'{size // MIB} MiB with 20 ms of delay each way over {transport}', size, used[transport],
                             used['rsync'], ('>=', 0.8))
+
+    def side_by_side(self):
+        """Two disks over one connection, where a channel carries its window in a round trip."""
+        disks = ['disk.0.0', 'disk.1.0']
+        size = SIZE // 32
+        for disk in disks:
+            self.noise(size, disk)
+        used = {4: [], 1: []}
+        with self.delay():
+            for _ in range(RUNS):
+                for channels, runs in used.items():
+                    self.forget('base', 'var')
+                    runs.append(self.ours('aaaaaa', 'libssh2', channels))
+                    self.require_same(self.stored('aaaaaa'))
+        self.wall(f'two disks of {size // MIB} MiB with 20 ms of delay each way, side by side', used[4], used[1],
+                  'RSYNC_CHANNELS=1', None)
+        (self.files / disks[1]).unlink()
 
 
 def place():
@@ -256,3 +280,4 @@ def measure(stack):
     bench.first_full()
     bench.second_full()
     bench.far_away()
+    bench.side_by_side()
