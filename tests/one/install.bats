@@ -128,6 +128,49 @@ in" ]
     [ "$(state)" = "$whole" ]
 }
 
+@test "killed at any file: a second run goes on, and --uninstall undoes it all" {
+    local before n
+    before=$(state)
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    # The n-th of these is not done any more.
+    for n in mv ln; do
+        cat >"$BATS_TEST_TMPDIR/bin/$n" <<SH
+#!/bin/bash
+echo >>'$BATS_TEST_TMPDIR/moves'
+[ \$(wc -l <'$BATS_TEST_TMPDIR/moves') -lt \$LAST_MOVE ] || { kill -KILL \$PPID; exit 1; }
+exec '$(command -v $n)' "\$@"
+SH
+        chmod +x "$BATS_TEST_TMPDIR/bin/$n"
+    done
+    install_sh
+    whole=$(state)
+    install_sh --uninstall
+    rmdir "$ONE/var/vmvault"
+    for n in 1 2 7 12 14 15 16 17 18; do
+        rm -f "$BATS_TEST_TMPDIR/moves"
+        LAST_MOVE=$n PATH=$BATS_TEST_TMPDIR/bin:$PATH run install_sh
+        [ "$status" -eq 137 ]
+        if ((n > 14)); then
+            install_sh
+            diff <(echo "$whole") <(state)
+        fi
+        install_sh --uninstall
+        rmdir "$ONE/var/vmvault"
+        diff <(echo "$before") <(state)
+    done
+}
+
+@test "--check --uninstall changes nothing either, and names what would come back" {
+    install_sh
+    before=$(state)
+    run -0 install_sh --uninstall --check
+    [[ $output == *"restore  $REMOTES/tm/ssh/prebackup"*"remove   $REMOTES/tm/host/backup_host"* ]]
+    [[ $output != *uninstalled* ]]
+    [ "$(state)" = "$before" ]
+    run -0 install_sh --check --uninstall
+    [ "$(state)" = "$before" ]
+}
+
 @test "an upgrade of OpenNebula is replaced again, and it is what comes back" {
     install_sh
     printf '#!/bin/sh\necho newer stock\n' >"$REMOTES/tm/qcow2/prebackup"
@@ -158,6 +201,35 @@ in" ]
     DESTDIR=$BATS_TEST_TMPDIR/root ONE_LOCATION='' "$ROOT/install.sh" --from "$STAGE" -u nobody -g nogroup
     [ "$(stat -c %U:%G "$BATS_TEST_TMPDIR/root/var/lib/one/remotes/tm/host/backup_host")" = nobody:nogroup ]
     [ -x "$BATS_TEST_TMPDIR/root/usr/local/bin/vmvault" ]
+    # Where the drivers write, who run as that user.
+    [ "$(stat -c %U:%G:%a "$BATS_TEST_TMPDIR/root/var/lib/one/vmvault")" = nobody:nogroup:700 ]
+    [ "$(stat -c %U:%G "$BATS_TEST_TMPDIR/root/var/lib/one/vmvault/installed")" = nobody:nogroup ]
+}
+
+# as_nobody ARGS...: install.sh by an ordinary user
+as_nobody() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups env ONE_LOCATION="$front" "$ROOT/install.sh" --from "$front/stage" "$@"
+}
+
+@test "an ordinary user: in a front-end of his own, not in another's, and not where he may not write" {
+    [ "$(id -u)" -eq 0 ] || skip 'only root can be somebody else'
+    front=$(mktemp -d)   # not below bats's own directory, which is for us alone
+    cp -r "$ONE/." "$front/"
+    cp -r "$STAGE" "$front/stage"
+    chmod 755 "$front"
+    run -1 as_nobody
+    [ "$output" = "install.sh: only root can install for 'root', and you are 'nobody': try sudo" ]
+    chown -R 65534:65534 "$front/var"
+    run -1 as_nobody
+    [ "$output" = "install.sh: you may not write to '$front/lib/mads': try sudo" ]
+    [ ! -e "$front/var/vmvault" ]
+    run -0 as_nobody --check
+    [[ $output == *"add      $front/var/remotes/tm/host/backup_host"* ]]
+    chown -R 65534:65534 "$front"
+    run -0 as_nobody
+    [ -x "$front/var/remotes/tm/host/backup_host" ]
+    run -0 as_nobody --uninstall
+    rm -rf "$front"
 }
 
 @test "what make install makes: in the front-end, and from there on a host" {
@@ -183,5 +255,23 @@ in" ]
     [[ $output == *"no OpenNebula front-end here: '$BATS_TEST_TMPDIR/none/var/remotes' is missing"* ]]
     run -1 install_sh -u no-such-user
     [[ $output == *"no user 'no-such-user'"* ]]
+    run -1 install_sh -g no-such-group
+    [[ $output == *"no group 'no-such-group'"* ]]
     run -2 install_sh --sideways
+    [[ $output == "install.sh: what is '--sideways'?"* ]]
+    run -1 install_sh --uninstall
+    [[ $output == *'nothing of vmvault is installed there'* ]]
+    mkdir "$REMOTES/tm/host"
+    mkdir "$REMOTES/tm/host/backup_host"
+    run -1 install_sh
+    [[ $output == *"'$REMOTES/tm/host/backup_host' is in the way: it is no file" ]]
+}
+
+@test "two at a time" {
+    exec {busy}<"$REMOTES"
+    flock "$busy"
+    run -1 install_sh
+    [ "$output" = "install.sh: another install.sh is at work in '$REMOTES'" ]
+    exec {busy}<&-
+    install_sh
 }
