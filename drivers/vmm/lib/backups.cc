@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "drivers/lib/mad.h"
 #include "drivers/vmm/lib/keeper.h"
+#include "drivers/vmm/lib/vm_log.h"
 #include "drivers/vmm/lib/waits.h"
 
 namespace fs = std::filesystem;
@@ -88,7 +89,12 @@ bool Backups::cancel(const mad::Message& message) {
     out_.line(mad::answer("BACKUPCANCEL", good, id, last ? report->info(*last) : error));
     return std::nullopt;
   };
-  cancels_.add({.id = id, .next = next, .said = [report](auto line) { report->take(line); }});
+  cancels_.add({.id = id, .next = next, .said = [=, this](auto line) {
+                  if (const auto told = vm_log(line, "backup_cancel", id))
+                    out_.line(*told);
+                  else
+                    report->take(line);
+                }});
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "common/number.h"
 #include "drivers/lib/mad_environment.h"
 #include "drivers/lib/mad_message.h"
+#include "drivers/vmm/lib/vm_log.h"
 
 namespace fs = std::filesystem;
 
@@ -87,16 +88,10 @@ class Listener {
         vm_id_{record.vm_id()} {}
 
   void take(std::string_view line) {
-    const auto said = mad::parse_said(line);
-    if (!said.severity) {
-      plain_ += said.text;
-      return;
-    }
-    // "backup: Successfully execute ...": other tools look for the words without the program.
-    constexpr std::string_view program = "backup: ";
-    std::string_view text = said.text;
-    if (text.starts_with(program)) text.remove_prefix(program.size());
-    write_all(log_.get(), mad::log_line(*said.severity, vm_id_, text), "write the log");
+    if (const auto told = vm_log(line, "backup", vm_id_))
+      write_all(log_.get(), *told, "write the log");
+    else
+      plain_ += mad::parse_said(line).text;
   }
   const std::string& plain() const { return plain_; }
 

@@ -168,6 +168,7 @@ X
     request BACKUPCANCEL 12 >&"$to_mad"
     says '^BACKUPCANCEL SUCCESS 12 -$'
     says '^BACKUP FAILURE 12 '
+    said '^LOG I 12 Successfully execute datastore driver operation: backup_cancel.$'
     grep -q '^upload stopped' "$CALLS"
     grep -q '^datastore/restic/backup_cancel kvm1:/var/lib/one//datastores/0/12 one-12$' "$CALLS"
     grep -q '^tm/qcow2/postbackup_live' "$CALLS"
