@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,10 @@ class Store {
 
   std::optional<ImageRecord> image(int id) const;
   std::vector<ImageRecord> images() const;  // by id
+  std::vector<ImageRecord> images_of(int vm) const;
+
+  // When the newest backup of each machine began.
+  std::map<int, std::int64_t> newest_backups() const;
 
   // A backup begins: returns the id of the attempt.
   std::int64_t begin(const Attempt& attempt);
@@ -84,7 +89,7 @@ class Store {
  private:
   std::vector<Attempt> attempts(const std::string& where, std::optional<int> vm) const;
   void set_work(int image, const std::string& values, const std::string& value);
-  std::vector<ImageRecord> read_images(std::optional<int> id) const;
+  std::vector<ImageRecord> read_images(std::optional<int> id, std::optional<int> vm) const;
 
   std::filesystem::path file_;
   mutable SQLite::Database db_;

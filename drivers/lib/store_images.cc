@@ -48,7 +48,7 @@ void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) 
   put.exec();
 }
 
-std::vector<ImageRecord> Store::read_images(std::optional<int> id) const {
+std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional<int> vm) const {
   // One snapshot of the file: no image without its increments.
   std::optional<SQLite::Transaction> whole;
   if (sqlite3_get_autocommit(db_.getHandle()) != 0) whole.emplace(db_);
@@ -56,12 +56,13 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id) const {
   SQLite::Statement get{
       db_,
       "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected FROM images "
-      "WHERE ?1 IS NULL OR id = ?1 ORDER BY id"};
+      "WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR vm = ?2) ORDER BY id"};
   SQLite::Statement parts{
       db_,
       "SELECT id, source, size_mib, bytes, date, dir, result, proven, damage FROM increments "
       "WHERE image = ? ORDER BY id"};
   if (id) get.bind(1, *id);
+  if (vm) get.bind(2, *vm);
   while (get.executeStep()) {
     all.push_back({.id = get.getColumn(0),
                    .vm = get.getColumn(1),
@@ -83,13 +84,28 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id) const {
 
 std::optional<ImageRecord> Store::image(int id) const {
   return guarded(file_, [&]() -> std::optional<ImageRecord> {
-    auto found = read_images(id);
+    auto found = read_images(id, std::nullopt);
     return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
   });
 }
 
 std::vector<ImageRecord> Store::images() const {
-  return guarded(file_, [&] { return read_images(std::nullopt); });
+  return guarded(file_, [&] { return read_images(std::nullopt, std::nullopt); });
+}
+
+std::vector<ImageRecord> Store::images_of(int vm) const {
+  return guarded(file_, [&] { return read_images(std::nullopt, vm); });
+}
+
+std::map<int, std::int64_t> Store::newest_backups() const {
+  return guarded(file_, [&] {
+    std::map<int, std::int64_t> all;
+    SQLite::Statement get{db_,
+                          "SELECT vm, max(date) FROM increments JOIN images ON images.id = "
+                          "increments.image WHERE state = 'READY' GROUP BY vm"};
+    while (get.executeStep()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();
+    return all;
+  });
 }
 
 std::vector<SumsRecord> Store::sums(int image, int increment) const {

@@ -66,6 +66,12 @@ FileLock App::lock(const state::VmRecord& vm) const {
   return *std::move(lock);
 }
 
+guest::Subject found_subject(const App& app, const std::string& domain, bool force) {
+  auto subject = guest::find_subject(app.uri(), domain, force);
+  for (const auto& one : subject.notes) note(one);
+  return subject;
+}
+
 void insist(const Finished& finished, const std::string& doing) {
   if (finished.ok()) return;
   if (finished.status == static_cast<int>(Exit::cancelled) && cancel::requested())

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "drivers/lib/home.h"
 #include "drivers/lib/store.h"
+#include "drivers/lib/subject.h"
 
 namespace cli {
 
@@ -37,6 +38,9 @@ class App {
   bool first_use_;
   state::Store store_;
 };
+
+// As guest::find_subject(); its notes are told.
+guest::Subject found_subject(const App& app, const std::string& domain, bool force);
 
 // Success, or an Error: `doing`, and the cause in the action's own words.  Cancelled if it was.
 void insist(const Finished& finished, const std::string& doing);

@@ -8,19 +8,12 @@
 #include <vector>
 
 #include "drivers/cli/lib/app.h"
-#include "drivers/lib/messages.h"
+#include "drivers/lib/outcome.h"
 #include "drivers/lib/result.h"
 
 namespace cli {
 
-struct Stored {
-  int image = -1;
-  state::BackupRecord record;
-  std::optional<state::CaptureResult> result;
-};
-
-// Points <dir>/disk.<id> to each disk's file, and takes away the links to others.
-void link_disks(const std::filesystem::path& dir, const std::vector<messages::VmDisk>& disks);
+using state::Stored;
 
 struct CaptureRequest {
   std::string document;            // of a BACKUP message

@@ -5,41 +5,19 @@
 
 #include "common/base64.h"
 #include "common/error.h"
-#include "common/number.h"
 #include "common/one/running.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
+#include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/result.h"
 
 namespace cli {
 namespace {
 
-struct Reply {
-  std::int64_t size_mib = 0;
-  Chain chain;
-};
+using state::FlattenReply;
 
-// The answer is about this image, or it is an Error.
-Reply parse_reply(std::string text, const state::ImageRecord& image, int keep) {
-  text = one_line(text);
-  const auto blank = text.find(' ');
-  const auto size = parse_number(text.substr(0, blank));
-  const Error useless{"the datastore's answer about image " + std::to_string(image.id) +
-                      " is not readable: the same command again continues"};
-  if (!size || *size < 0 || blank == text.npos) throw useless;
-  Reply reply{.size_mib = *size, .chain = Chain::parse(text.substr(blank + 1))};
-  const auto before = image.chain().increments();
-  const auto& after = reply.chain.increments();
-  if (after.size() != static_cast<std::size_t>(keep)) throw useless;
-  for (std::size_t i = 0; i < after.size(); ++i) {
-    const auto& old = before[before.size() - after.size() + i];
-    if (old.id != after[i].id || (i > 0 && old != after[i])) throw useless;
-  }
-  return reply;
-}
-
-Reply ask(const App& app, const state::ImageRecord& image, int keep) {
+FlattenReply ask(const App& app, const state::ImageRecord& image, int keep) {
   auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
   request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(keep));
@@ -56,7 +34,7 @@ Reply ask(const App& app, const state::ImageRecord& image, int keep) {
         .run();
   }();
   insist(finished, "cannot flatten image " + std::to_string(image.id));
-  return parse_reply(finished.out, image, keep);
+  return state::parse_flatten_reply(finished.out, image, keep);
 }
 
 // What the datastore says of the merged increment; empty if it says nothing.

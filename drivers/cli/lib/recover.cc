@@ -5,7 +5,7 @@
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
-#include "drivers/cli/lib/subject.h"
+#include "drivers/lib/backup_plan.h"
 
 namespace cli {
 namespace {
@@ -32,7 +32,7 @@ std::optional<state::ImageRecord> active_image(const App& app, const state::VmRe
 }
 
 void recover_one(App& app, const RecoverOptions& options) {
-  const auto subject = find_subject(app, options.domain, true);
+  const auto subject = found_subject(app, options.domain, true);
   const auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
   const auto lock = app.lock(vm);
   for (const auto& worker : workers(vm.id))
@@ -40,9 +40,9 @@ void recover_one(App& app, const RecoverOptions& options) {
                 std::to_string(worker.pid) + "): 'vmvault status' shows it"};
   settle(app, vm);
   Mode mode;
-  const auto disks = take_disks(app, vm.id, subject.guest, mode);
+  const auto disks = guest::take_disks(app.store(), vm.id, subject.guest, mode);
   const auto dir = app.home().vm_link(vm.id);
-  link_disks(dir, disks);
+  state::link_disks(dir, disks);
   const auto image = active_image(app, vm);
   const messages::VmMessage message{
       .vm_id = vm.id,

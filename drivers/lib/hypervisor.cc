@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/cli/lib/hypervisor.h"
+#include "drivers/lib/hypervisor.h"
 
 #include <libvirt/virterror.h>
 
@@ -9,7 +9,7 @@
 #include "common/error.h"
 #include "common/one/location.h"
 
-namespace cli {
+namespace guest {
 namespace {
 
 void quiet(void*, virErrorPtr) {}
@@ -83,4 +83,4 @@ FoundDomain Hypervisor::find(const std::string& domain) const {
           .persistent = virDomainIsPersistent(found.get()) != 0};
 }
 
-}  // namespace cli
+}  // namespace guest

@@ -8,7 +8,7 @@
 
 #include "common/handle.h"
 
-namespace cli {
+namespace guest {
 
 struct FoundDomain {
   std::string xml;
@@ -32,4 +32,4 @@ class Hypervisor {
   Owned<virConnect, virConnectClose> connection_;
 };
 
-}  // namespace cli
+}  // namespace guest

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/backup_plan.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/error.h"
+#include "common/one/config.h"
+#include "drivers/lib/next_backup.h"
+
+namespace fs = std::filesystem;
+
+namespace state {
+
+BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
+                       const BackupWish& wish) {
+  const auto machine = store.vm(vm);
+  if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
+  Mode mode;
+  const auto disks = guest::take_disks(store, vm, subject.guest, mode);
+  Wish next_wish{.mode = mode, .disks = {}, .datastore = wish.datastore, .full = wish.full};
+  for (const auto& disk : disks) next_wish.disks.push_back(disk.id);
+  const auto active = machine->active_image ? store.image(*machine->active_image) : std::nullopt;
+  const auto next = next_backup(active, next_wish);
+
+  const auto dir = home.vm_link(vm);
+  link_disks(dir, disks);
+  const auto usual = subject.running && subject.guest.agent ? Freeze::agent : Freeze::none;
+  const messages::VmMessage message{.vm_id = vm,
+                                    .guest = subject.guest,
+                                    .disks = disks,
+                                    .running = subject.running,
+                                    .config = {.mode = mode,
+                                               .freeze = wish.freeze.value_or(usual),
+                                               .last_increment_id = next.last_increment,
+                                               .last_datastore_id = wish.datastore,
+                                               .last_bridge = {}}};
+  // Not within the braces: g++ 12 destroys twice what is there when one of these throws.
+  auto directory = backup_dir(dir, vm);
+  auto document = messages::backup_action(message, dir, home.datastore(wish.datastore)).dump();
+  return {.attempt = {.id = -1,
+                      .vm = vm,
+                      .image = next.image,
+                      .increment = next.increment(),
+                      .datastore = wish.datastore,
+                      .mode = mode,
+                      .disks = next_wish.disks,
+                      .dir = std::move(directory),
+                      .started = wish.now,
+                      .ended = {},
+                      .error = {}},
+          .document = std::move(document),
+          .why_anew = next.why};
+}
+
+void link_disks(const fs::path& dir, const std::vector<messages::VmDisk>& disks) {
+  for (const auto& entry : fs::directory_iterator{dir})
+    if (entry.is_symlink() && entry.path().filename().string().starts_with("disk."))
+      fs::remove(entry.path());
+  for (const auto& one : disks) {
+    const auto link = dir / ("disk." + std::to_string(one.id));
+    if (symlink(one.disk.source.c_str(), link.c_str()) != 0)
+      throw system_error("make the link '" + link.string() + "'", errno);
+  }
+}
+
+}  // namespace state

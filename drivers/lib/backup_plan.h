@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What has to be decided and written down before a backup begins.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/one/vm.h"
+#include "drivers/lib/home.h"
+#include "drivers/lib/messages.h"
+#include "drivers/lib/store.h"
+#include "drivers/lib/subject.h"
+
+namespace state {
+
+struct BackupWish {
+  int datastore = -1;
+  bool full = false;               // a new chain
+  std::optional<Freeze> freeze{};  // none: by the agent, where one is connected
+  std::int64_t now = 0;
+};
+
+struct BackupPlan {
+  Attempt attempt;       // not in the store yet
+  std::string document;  // VMM_DRIVER_ACTION_DATA of the BACKUP, with the datastore's secrets
+  std::string why_anew;  // why the chain that there is does not go on; empty if it does
+};
+
+// The caller holds the machine's lock, and nothing of it is unfinished.
+BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
+                       const BackupWish& wish);
+
+// Points <vm dir>/disk.<id> to each disk's file, and takes away the links to others.
+void link_disks(const std::filesystem::path& vm_dir, const std::vector<messages::VmDisk>& disks);
+
+}  // namespace state

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/settle.h"
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/xml.h"
+#include "drivers/vmm/lib/record.h"
+#include "drivers/vmvaultd/lib/driver_line.h"
+
+namespace fs = std::filesystem;
+
+namespace state {
+namespace {
+
+std::vector<front::Record> records_of(const Home& home, int vm) {
+  auto all = front::Record::all(home.var() / "mad/kvm");
+  std::erase_if(all, [&](const auto& one) { return one.vm_id() != vm || one.unwanted(); });
+  return all;
+}
+
+// What the driver would say to the service.
+std::optional<Reply> service_reply(const Home& home, int vm) {
+  std::optional<Reply> reply;
+  for (const auto& record : records_of(home, vm)) {
+    if (!record.try_lock())
+      throw Error{"a backup that the service began still runs: try again when it has ended"};
+    auto line = record.result();
+    if (!line) line = record.sent();
+    const auto said = vmvaultd::parse_driver_line(line.value_or(""));
+    const auto* answer = said ? std::get_if<vmvaultd::Answer>(&*said) : nullptr;
+    if (answer && answer->good) reply = parse_reply(answer->info + "\n");
+  }
+  return reply;
+}
+
+}  // namespace
+
+std::vector<Settled> settle(Store& store, const Home& home, int vm) {
+  std::vector<Settled> all;
+  for (const auto& attempt : store.unfinished(vm)) {
+    const auto reply = attempt.service ? service_reply(home, vm) : read_reply(home, attempt);
+    const bool orphan = !attempt.image && attempt.increment > 0;
+    auto& settled = all.emplace_back(Settled{.attempt = attempt, .stored = {}});
+    if (!reply || orphan || store.recorded(vm, reply->source))
+      store.fail(attempt.id, "interrupted");
+    else
+      settled.stored = record(store, home, attempt, *reply);
+    if (!attempt.service) continue;
+    note_waiting(home, vm, false);
+    for (const auto& record : records_of(home, vm)) record.unwant();
+  }
+  return all;
+}
+
+void note_waiting(const Home& home, int vm, bool waits) {
+  if (waits)
+    for (const auto& record : records_of(home, vm)) record.unwant();
+  auto document = Xml::create("VM");
+  document.root().add("ID", std::to_string(vm));
+  // Contract 1.2: BACKUP, or RUNNING.
+  document.root().add("LCM_STATE", waits ? "69" : "3");
+  write_file(home.vm_link(vm).string() + ".xml", document.dump() + "\n", 0600);
+}
+
+bool driver_knows(const Home& home, int vm) { return !records_of(home, vm).empty(); }
+
+}  // namespace state

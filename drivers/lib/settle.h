@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of backups whose vmvault, or service, is gone.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "drivers/lib/outcome.h"
+
+namespace state {
+
+struct Settled {
+  Attempt attempt;
+  std::optional<Stored> stored;  // none: it was interrupted, and is noted as failed
+};
+
+// The machine's unfinished attempts, oldest first: those that ended well are in the store when this
+// returns, the others have failed.  The caller holds the machine's lock, and the service does not
+// run, or asks for it itself.  An Error when a backup of the service's driver still runs.
+std::vector<Settled> settle(Store& store, const Home& home, int vm);
+
+// For the drivers, which ask whether somebody waits for the result of this VM's backup (ADR 17).
+// Who begins to wait does not wait for what the driver has of an earlier one.
+void note_waiting(const Home& home, int vm, bool waits);
+
+// Has the VMM driver a request of this VM, or its result?
+bool driver_knows(const Home& home, int vm);
+
+}  // namespace state
