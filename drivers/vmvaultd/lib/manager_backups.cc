@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backup, from its preparation to its image.
+#include "common/error.h"
+#include "drivers/lib/settle.h"
+#include "drivers/vmvaultd/lib/manager.h"
+
+namespace vmvaultd {
+
+void Manager::prepared(int vm, std::int64_t attempt, const std::string& payload) {
+  const auto found = works_.find(vm);
+  if (found == works_.end() || found->second.phase != Work::Phase::preparing) return;
+  auto& work = found->second;
+  work.phase = Work::Phase::backing_up;
+  work.attempt = attempt;
+  work.payload = payload;
+  // Before the driver has it: one that is started again asks.
+  state::note_waiting(home_, vm, true);
+  if (ways_.ask_vmm("BACKUP", vm, work.payload)) work.payload.clear();
+}
+
+void Manager::not_prepared(int vm, const std::string& error, Time now) {
+  const auto found = works_.find(vm);
+  if (found == works_.end() || found->second.phase != Work::Phase::preparing) return;
+  for (const auto& attempt : store_.unfinished(vm))
+    if (attempt.service) found->second.attempt = attempt.id;  // it came that far
+  failed(vm, found->second.attempt, error, now);
+}
+
+void Manager::vmm_ready(Time now) {
+  std::vector<int> not_there;
+  for (auto& [vm, work] : works_) {
+    if (work.phase != Work::Phase::backing_up) continue;
+    if (!work.payload.empty()) {
+      if (ways_.ask_vmm("BACKUP", vm, work.payload)) work.payload.clear();
+    } else if (!state::driver_knows(home_, vm)) {
+      not_there.push_back(vm);
+    }
+  }
+  for (const int vm : not_there) not_begun(vm, now);
+}
+
+// The driver, or the machine, was gone before it had anything: nothing has been done.
+void Manager::not_begun(int vm, Time now) {
+  log('W', vm, "the driver has lost the backup before it began: it begins anew");
+  store_.together([&] {
+    store_.fail(works_.at(vm).attempt, "interrupted before it began");
+    core_.put_back(vm, now, "", now);
+    save();
+  });
+  release(vm, now);
+}
+
+void Manager::vmm_answer(const Answer& answer, Time now) {
+  if (answer.verb != "BACKUP") return;
+  const int vm = static_cast<int>(answer.id);
+  const auto found = works_.find(vm);
+  if (found == works_.end() || found->second.phase != Work::Phase::backing_up)
+    return log('W', vm, "an answer of the driver that nobody waits for: " + answer.info);
+  if (!answer.good) return failed(vm, found->second.attempt, answer.info, now);
+  for (const auto& attempt : store_.unfinished(vm))
+    if (attempt.id == found->second.attempt) return good(vm, attempt, answer.info, now);
+  failed(vm, -1, "its attempt is gone from the state file", now);
+}
+
+void Manager::good(int vm, const state::Attempt& attempt, const std::string& info, Time now) {
+  const auto reply = state::parse_reply(info + "\n");
+  if (!reply) return failed(vm, attempt.id, "no snapshot id in the answer of the driver", now);
+  const bool orphan = !attempt.image && attempt.increment > 0;
+  if (orphan || store_.recorded(vm, reply->source))
+    return failed(
+        vm, attempt.id,
+        orphan ? "its image was deleted meanwhile; snapshot " + reply->source + " is in no image"
+               : "snapshot " + reply->source + " is another backup's already",
+        now);
+  state::Stored stored;
+  store_.together([&] {
+    stored = state::record(store_, home_, attempt, *reply);
+    core_.finished(vm, Outcome::good, "", now);
+    save();
+  });
+  log('I', vm,
+      "is backed up: image " + std::to_string(stored.image) + ", increment " +
+          std::to_string(stored.record.id));
+  want_tidy(vm);
+  release(vm, now);
+}
+
+void Manager::failed(int vm, std::int64_t attempt, const std::string& error, Time now) {
+  const auto text = one_line(error);
+  store_.together([&] {
+    if (attempt >= 0) store_.fail(attempt, text);
+    core_.finished(vm, Outcome::failed, text, now);
+    save();
+  });
+  log('E', vm, "the backup failed: " + text);
+  release(vm, now);
+}
+
+}  // namespace vmvaultd

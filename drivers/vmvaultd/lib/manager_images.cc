@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rules of retention, and those who were interrupted, leave to be done with images.
+#include "common/base64.h"
+#include "common/error.h"
+#include "drivers/lib/flatten_reply.h"
+#include "drivers/lib/messages.h"
+#include "drivers/lib/settle.h"
+#include "drivers/vmvaultd/lib/manager.h"
+
+namespace vmvaultd {
+namespace {
+
+BackupImage image_of(const state::ImageRecord& record, const std::optional<int>& active) {
+  BackupImage image{.id = record.id,
+                    .is_protected = record.is_protected,
+                    .active = record.id == active,
+                    .busy = record.state != state::ImageState::ready};
+  for (const auto& one : record.increments)
+    image.points.push_back({.increment = one.id, .time = one.date, .damaged = !one.damage.empty()});
+  return image;
+}
+
+}  // namespace
+
+// First what was begun: an image is not half deleted, or half merged, for long.
+void Manager::want_tidy(int vm) {
+  const auto machine = store_.vm(vm);
+  if (!machine) return;
+  auto& tasks = tasks_[vm];
+  tasks.clear();
+  std::map<int, std::vector<BackupImage>> images;  // by datastore
+  for (const auto& record : store_.images_of(vm)) {
+    if (record.half_deleted()) tasks.push_back({.image = record.id});
+    if (record.state == state::ImageState::locked)
+      tasks.push_back({.image = record.id, .keep = record.keep.value_or(1)});
+    if (!record.half_deleted())
+      images[record.datastore].push_back(image_of(record, machine->active_image));
+  }
+  for (const auto& [datastore, those] : images) {
+    const auto plan = plan_retention(those, settings_.keep);
+    for (const int image : plan.deletes) tasks.push_back({.image = image});
+    for (const auto& flatten : plan.flattens)
+      tasks.push_back({.image = flatten.image, .keep = flatten.keep_last});
+  }
+  if (tasks.empty())
+    tasks_.erase(vm);
+  else
+    try_again_ = 0;
+}
+
+void Manager::begin_tasks(Time now) {
+  std::vector<int> vms;
+  for (const auto& [vm, tasks] : tasks_)
+    if (!works_.contains(vm)) vms.push_back(vm);
+  for (const int vm : vms) {
+    auto& tasks = tasks_.at(vm);
+    while (!tasks.empty() && !works_.contains(vm)) {
+      const auto task = tasks.front();
+      if (!begin_task(vm, task, now)) break;
+      tasks.pop_front();
+    }
+    if (tasks.empty()) tasks_.erase(vm);
+  }
+}
+
+// False: somebody else has the machine.
+bool Manager::begin_task(int vm, const Task& task, Time now) {
+  const auto image = store_.image(task.image);
+  if (!image) return true;
+  auto locked = lock(vm);
+  if (!locked) {
+    try_again_ = std::min(try_again_, now + lock_again);
+    return false;
+  }
+  const bool deletes = task.keep == 0;
+  store_.together([&] {
+    if (deletes)
+      store_.mark_deleting(task.image);
+    else
+      store_.mark_flattening(task.image, task.keep);
+    core_.hold(vm, now + day, deletes ? "is rid of an old backup" : "has backups merged");
+    save();
+  });
+  const auto what = std::string{deletes ? "is deleted" : "is merged"};
+  log('I', vm, "image " + std::to_string(task.image) + " " + what);
+  const auto [at, is_new] =
+      works_.emplace(vm, Work{.lock = *std::move(locked),
+                              .phase = deletes ? Work::Phase::deleting : Work::Phase::flattening,
+                              .task = task});
+  try {
+    auto request = messages::datastore_action(messages::image(*store_.image(task.image)),
+                                              home_.datastore(image->datastore));
+    if (!deletes) request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(task.keep));
+    at->second.payload = base64_encode(request.dump());
+  } catch (const Error& error) {
+    const Answer answer{.verb = {}, .good = false, .id = task.image, .info = error.what()};
+    if (deletes)
+      deleted(vm, answer, now);
+    else
+      flattened(vm, answer, now);
+    return true;
+  }
+  ask(at->second);
+  return true;
+}
+
+void Manager::ask(const Work& work) {
+  ways_.ask_datastore(work.phase == Work::Phase::deleting ? "RM" : "INCREMENT_FLATTEN",
+                      work.task.image, work.payload);
+}
+
+// What it was asked for before may be done already, or go on: both can be asked for again.
+void Manager::datastore_ready(Time) {
+  for (const auto& [vm, work] : works_)
+    if (is_held(vm)) ask(work);
+}
+
+void Manager::datastore_answer(const Answer& answer, Time now) {
+  for (const auto& [vm, work] : works_) {
+    if (work.task.image != answer.id) continue;
+    if (answer.verb == "RM" && work.phase == Work::Phase::deleting) return deleted(vm, answer, now);
+    if (answer.verb == "INCREMENT_FLATTEN" && work.phase == Work::Phase::flattening)
+      return flattened(vm, answer, now);
+  }
+}
+
+void Manager::deleted(int vm, const Answer& answer, Time now) {
+  const int image = works_.at(vm).task.image;
+  const auto name = "image " + std::to_string(image);
+  if (answer.good)
+    store_.remove_image(image);
+  else
+    store_.fail_delete(image, one_line(answer.info));
+  log(answer.good ? 'I' : 'E', vm,
+      name + (answer.good ? " is gone" : " could not be deleted: " + one_line(answer.info)));
+  release(vm, now);
+}
+
+void Manager::flattened(int vm, const Answer& answer, Time now) {
+  const auto task = works_.at(vm).task;
+  const auto name = "image " + std::to_string(task.image);
+  try {
+    if (!answer.good) throw Error{answer.info};
+    if (answer.info == "-") throw Error{"the datastore says that there is nothing to merge"};
+    const auto image = store_.image(task.image);
+    if (!image) throw Error{"it is not there any more"};
+    const auto reply = state::parse_flatten_reply(answer.info, *image, task.keep);
+    const auto& first = reply.chain.increments().front();
+    auto merged = *image->increment(first.id);
+    merged.source = first.source;
+    merged.size_mib = reply.size_mib;
+    // What the store says of it is read when somebody wants to know.
+    merged.result.clear();
+    merged.bytes = static_cast<std::uint64_t>(reply.size_mib) << 20;
+    store_.flatten(task.image, merged);
+    log('I', vm, name + " is merged up to increment " + std::to_string(merged.id));
+  } catch (const Error& error) {
+    store_.fail_flatten(task.image, one_line(error.what()));
+    log('E', vm, name + " could not be merged: " + one_line(error.what()));
+  }
+  release(vm, now);
+}
+
+bool Manager::is_held(int vm) const {
+  const auto found = works_.find(vm);
+  return found != works_.end() && (found->second.phase == Work::Phase::deleting ||
+                                   found->second.phase == Work::Phase::flattening);
+}
+
+void Manager::release(int vm, Time now) {
+  const bool held = is_held(vm);
+  const bool backup = works_.at(vm).phase == Work::Phase::backing_up;
+  works_.erase(vm);
+  if (backup) state::note_waiting(home_, vm, false);
+  if (held) core_.hold(vm, 0, "");
+  save();
+  if (tasks_.contains(vm)) try_again_ = std::min(try_again_, now);
+}
+
+}  // namespace vmvaultd
