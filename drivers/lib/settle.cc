@@ -4,8 +4,8 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/xml.h"
-#include "drivers/vmm/lib/record.h"
-#include "drivers/vmvaultd/lib/driver_line.h"
+#include "drivers/lib/driver_line.h"
+#include "drivers/lib/driver_record.h"
 
 namespace fs = std::filesystem;
 
@@ -26,8 +26,8 @@ std::optional<Reply> service_reply(const Home& home, int vm) {
       throw Error{"a backup that the service began still runs: try again when it has ended"};
     auto line = record.result();
     if (!line) line = record.sent();
-    const auto said = vmvaultd::parse_driver_line(line.value_or(""));
-    const auto* answer = said ? std::get_if<vmvaultd::Answer>(&*said) : nullptr;
+    const auto said = mad::parse_driver_line(line.value_or(""));
+    const auto* answer = said ? std::get_if<mad::Answer>(&*said) : nullptr;
     if (answer && answer->good) reply = parse_reply(answer->info + "\n");
   }
   return reply;

@@ -5,7 +5,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "drivers/vmm/lib/record.h"
+#include "drivers/lib/driver_record.h"
 
 namespace state {
 namespace {

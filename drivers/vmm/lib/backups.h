@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "common/handle.h"
+#include "drivers/lib/driver_record.h"
 #include "drivers/lib/mad_message.h"
 #include "drivers/lib/mad_pool.h"
 #include "drivers/vmm/lib/outbound.h"
-#include "drivers/vmm/lib/record.h"
 
 namespace front {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "drivers/vmm/lib/record.h"
+#include "drivers/lib/driver_record.h"
 
 namespace front {
 

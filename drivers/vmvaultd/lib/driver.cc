@@ -118,7 +118,7 @@ void Driver::drain() {
 }
 
 void Driver::take(const std::string& line) {
-  const auto said = parse_driver_line(line);
+  const auto said = mad::parse_driver_line(line);
   if (!said) return;
   if (const auto* log = std::get_if<LogLine>(&*said)) {
     if (events_.log) events_.log(*log);

@@ -20,10 +20,13 @@
 #include <vector>
 
 #include "common/child.h"
+#include "drivers/lib/driver_line.h"
 #include "drivers/lib/mad_message.h"
-#include "drivers/vmvaultd/lib/driver_line.h"
 
 namespace vmvaultd {
+
+using mad::Answer;
+using mad::LogLine;
 
 class Driver {
  public:

@@ -143,9 +143,9 @@ TEST_F(DriverTest, EndsWithItsCoreAndNotItsWork) {
 TEST(DriverLine, RefusesWhatIsNone) {
   for (const char* line : {"", " ", "RM", "RM SUCCESS", "RM SUCCESS x -", "RM MAYBE 1 -",
                            "LOG X 1 text", "LOG I x text", "LOG", "SUCCESS 1"})
-    EXPECT_FALSE(parse_driver_line(line)) << line;
-  EXPECT_EQ(std::get<Answer>(*parse_driver_line("RM SUCCESS 1")).info, "");
-  EXPECT_EQ(std::get<LogLine>(*parse_driver_line("LOG E -1  a b \r")).text, "a b");
+    EXPECT_FALSE(mad::parse_driver_line(line)) << line;
+  EXPECT_EQ(std::get<Answer>(*mad::parse_driver_line("RM SUCCESS 1")).info, "");
+  EXPECT_EQ(std::get<LogLine>(*mad::parse_driver_line("LOG E -1  a b \r")).text, "a b");
 }
 
 }  // namespace

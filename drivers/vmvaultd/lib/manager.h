@@ -17,14 +17,16 @@
 #include <vector>
 
 #include "common/file.h"
+#include "drivers/lib/driver_line.h"
 #include "drivers/lib/home.h"
 #include "drivers/lib/store.h"
-#include "drivers/vmvaultd/lib/driver_line.h"
 #include "drivers/vmvaultd/lib/pools.h"
 #include "drivers/vmvaultd/lib/retention.h"
 #include "drivers/vmvaultd/lib/scheduler.h"
 
 namespace vmvaultd {
+
+using mad::Answer;
 
 struct Ways {
   // Finds out what the backup needs and writes its attempt down; Manager::prepared() follows.

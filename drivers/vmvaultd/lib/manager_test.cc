@@ -5,8 +5,8 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "drivers/lib/driver_record.h"
 #include "drivers/lib/settle.h"
-#include "drivers/vmm/lib/record.h"
 #include "drivers/vmvaultd/lib/test_zone.h"
 
 namespace vmvaultd {

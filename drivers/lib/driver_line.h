@@ -8,7 +8,7 @@
 #include <string_view>
 #include <variant>
 
-namespace vmvaultd {
+namespace mad {
 
 struct Answer {
   std::string verb;
@@ -28,4 +28,4 @@ using DriverLine = std::variant<Answer, LogLine>;
 // nullopt for a line that is none of those.  "INIT SUCCESS" is an Answer without an id.
 std::optional<DriverLine> parse_driver_line(std::string_view line);
 
-}  // namespace vmvaultd
+}  // namespace mad

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/vmm/lib/record.h"
+#include "drivers/lib/driver_record.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

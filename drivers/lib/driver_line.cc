@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/vmvaultd/lib/driver_line.h"
+#include "drivers/lib/driver_line.h"
 
 #include <algorithm>
 
 #include "common/number.h"
 
-namespace vmvaultd {
+namespace mad {
 namespace {
 
 constexpr std::string_view blanks{" \t\r"};
@@ -43,4 +43,4 @@ std::optional<DriverLine> parse_driver_line(std::string_view line) {
   return answer;
 }
 
-}  // namespace vmvaultd
+}  // namespace mad
