@@ -102,7 +102,11 @@ mad::Task task(const Datastores& datastores, mad::Message message) {
     }
     return std::nullopt;
   };
-  return {.id = *message.id, .next = next, .said = [report](auto line) { (*report)->take(line); }};
+  // A RESTORE makes images, and the core asks for the size of each before it answers.
+  return {.id = *message.id,
+          .awaited = message.verb == "STAT",
+          .next = next,
+          .said = [report](auto line) { (*report)->take(line); }};
 }
 
 }  // namespace

@@ -52,11 +52,22 @@ void Pool::advance() {
     const auto outcome = at->work->advance();
     at = outcome && !go_on(*at, &*outcome) ? running_.erase(at) : std::next(at);
   }
-  while (running_.size() < most_ && !waiting_.empty()) {
-    running_.push_back({.task = std::move(waiting_.front())});
-    waiting_.pop_front();
+  const auto next = [this] {
+    return std::find_if(waiting_.begin(), waiting_.end(),
+                        [this](const Task& task) { return has_place(task); });
+  };
+  for (auto at = next(); at != waiting_.end(); at = next()) {
+    running_.push_back({.task = std::move(*at)});
+    waiting_.erase(at);
     if (!go_on(running_.back(), nullptr)) running_.pop_back();
   }
+}
+
+bool Pool::has_place(const Task& task) const {
+  const auto beside = std::count_if(running_.begin(), running_.end(), [&](const Running& running) {
+    return running.task.awaited == task.awaited;
+  });
+  return static_cast<std::size_t>(beside) < most_;
 }
 
 void Pool::let_go() noexcept {

@@ -16,6 +16,8 @@ namespace mad {
 
 struct Task {
   std::int64_t id = 0;
+  // Others wait for it while they run: it has places of its own, as many again.
+  bool awaited = false;
   // The program that comes next, or none if the task is over.  `last` is what became of the one
   // before; null at the beginning, and when the program could not be started: then `error` says
   // why.
@@ -49,6 +51,7 @@ class Pool {
   };
   // Starts the next program; false if there is none.
   bool go_on(Running& running, const Outcome* last);
+  bool has_place(const Task& task) const;
 
   std::size_t most_;
   std::optional<std::chrono::seconds> limit_;

@@ -135,17 +135,31 @@ teardown() { stop_mads; }
     [ "$(sort -n "$CALLS" | tail -n 1)" -gt 1 ]
 }
 
+@test "restores that hold every place do not wait for the sizes that they ask for" {
+    # Each is over when its STAT is.
+    mkfifo "$CALLS.1" "$CALLS.2"
+    executable datastore/restic/restore 'echo "restore waits $$" >>"$CALLS"; read -r <"$CALLS.$1"; echo "0 $1"'
+    executable datastore/restic/stat 'echo done >"$CALLS.$(($1 - 2))"; echo 1'
+    mad_start datastore/one_datastore '-t 2 -d restic'
+    local i
+    for i in 1 2 3 4; do
+        tell "$([ "$i" -gt 2 ] && echo STAT || echo RESTORE)  $i $(datastore restic)"
+    done
+    for i in 1 2; do says "^RESTORE SUCCESS $i 0 $i\$"; done
+    for i in 3 4; do says "^STAT SUCCESS $i 1\$"; done
+}
+
 @test "DRIVER_CANCEL stops the executable with what it has started, and there is no answer" {
     waits_until_told datastore/restic/cp
-    executable datastore/restic/stat 'echo 1'
+    executable datastore/restic/rm 'echo 1'
     mad_start datastore/one_datastore '-t 1 -d restic'
     tell "CP  7 $(datastore restic)"
-    tell "STAT  7 $(datastore restic)"   # waits behind it, and goes as well
-    tell "STAT  8 $(datastore restic)"
+    tell "RM  7 $(datastore restic)"   # waits behind it, and goes as well
+    tell "RM  8 $(datastore restic)"
     eventually waits datastore/restic/cp
     tell 'DRIVER_CANCEL  7 '
     says '^LOG I 7 Driver command for 7 cancelled$'
-    says '^STAT SUCCESS 8 1$'
+    says '^RM SUCCESS 8 1$'
     grep -q 'datastore/restic/cp stopped' "$CALLS"
     eventually is_gone "$(pid_of datastore/restic/cp child)"
     run -1 said 'SUCCESS 7\|FAILURE 7'
