@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/mount.h"
 #include "common/one/action.h"
+#include "common/one/config.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
 
@@ -21,6 +22,15 @@ constexpr Stop patient{SIGTERM, std::chrono::seconds{3}};
 
 std::string to_text(const json& document) {
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// The program over there may have to reach the store by ssh itself: with our agent, or, where
+// nobody there is to use our keys, with a key of its own.
+std::string forwarding() {
+  const auto wish = setting("FORWARD_AGENT").value_or("yes");
+  if (wish != "yes" && wish != "no")
+    throw BadRequest{"the setting FORWARD_AGENT is neither yes nor no: '" + one_line(wish) + "'"};
+  return "ForwardAgent=" + wish;
 }
 
 }  // namespace
@@ -126,9 +136,8 @@ std::vector<std::string> Machine::helper() const {
   const auto path = program("datastore/host/run");
   if (here()) return {path};
   auto argv = Command{path}.on(host_).argv();
-  // The agent, since the program over there may have to reach the store by ssh itself.
   const std::vector<std::string> options{
-      "-o", "ForwardAgent=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
+      "-o", forwarding(), "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"};
   argv.insert(argv.begin() + 1, options.begin(), options.end());
   return argv;
 }

@@ -42,6 +42,18 @@ trace_ssh() {
     grep -q -- '-s bk1 sftp' "$BATS_TEST_TMPDIR/calls"
 }
 
+@test "the agent of this machine is lent to the other host, unless it has a key of its own" {
+    trace_ssh
+    backup_ok node1
+    grep -q -- '-o ForwardAgent=yes .*-- node1' "$BATS_TEST_TMPDIR/calls"
+    rm "$BATS_TEST_TMPDIR/calls"
+    VMVAULT_FORWARD_AGENT=no backup_ok node1
+    grep -q -- '-o ForwardAgent=no .*-- node1' "$BATS_TEST_TMPDIR/calls"
+    run ! grep ForwardAgent=yes "$BATS_TEST_TMPDIR/calls"
+    VMVAULT_FORWARD_AGENT=maybe run -2 --separate-stderr backup node1
+    one_line 'FORWARD_AGENT'
+}
+
 @test "the bridge that the core chose does the work" {
     trace_ssh
     BRIDGE='<LAST_BRIDGE>bridge3</LAST_BRIDGE>'
