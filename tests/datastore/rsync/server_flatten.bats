@@ -116,6 +116,41 @@ is_flat() {
     is_flat
 }
 
+# stepped N: from now on the server is killed before its N-th step (0: never), and cannot exchange two
+# names
+stepped() {
+    export SERVER=$BATS_TEST_TMPDIR/server
+    printf '#!/bin/sh\nexec %q %d %q\n' "$BUILD/tests/datastore/rsync/stepped" "$1" \
+        "$BUILD/datastore/rsync/server" >"$SERVER"
+    chmod 755 "$SERVER"
+}
+
+@test "where two names cannot be exchanged, a rerun ends the same whichever step was the last" {
+    local n between=0
+    stepped 0
+    before
+    run flatten
+    [ "$status" -ne 77 ] || skip 'nobody may be traced here'
+    [ "$status" -eq 0 ]
+    is_flat
+    for ((n = 1; n < 100; n++)); do
+        before
+        stepped $n
+        run flatten
+        [ "$status" -ne 0 ] || break
+        [ "$status" -eq 137 ]
+        stepped 0
+        # Between the two renames nothing has the name; whoever reads has to wait.
+        if [ -e "$BASE/7/cccccc" ]; then holds "$chain" 3; else between=$((between + 1)); fi
+        run -0 flatten
+        [ "$(jq -r .chain <<<"$output")" = 2:cccccc,3:dddddd ]
+        [ "$(ls -A "$BASE/7")" = $'cccccc\ndddddd' ]
+        holds 2:cccccc,3:dddddd 3
+    done
+    [ "$n" -gt 8 ] && [ "$n" -lt 100 ]
+    [ "$between" -eq 1 ]
+}
+
 @test "killed at any moment it leaves a whole chain, and the next one ends it" {
     local i
     before
