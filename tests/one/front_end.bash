@@ -59,7 +59,10 @@ end_backups() {
     done
     eventually nothing_kept || true
 }
-nothing_kept() { ! fuser -s "$VMVAULT_VAR"/mad/kvm/*/lock 2>/dev/null; }
+nothing_kept() {
+    local lock
+    for lock in "$VMVAULT_VAR"/mad/kvm/*/lock; do [ ! -e "$lock" ] || flock -n "$lock" true || return 1; done
+}
 
 # stage DIR: what `install.sh --stage` makes, without make, which writes into the build tree: it is not ours
 # alone
