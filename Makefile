@@ -177,7 +177,7 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
-	@scripts/install --units $(REMOTES) $(DESTDIR)$(UNITDIR) $(SYSTEMD)
+	@scripts/install --units $(REMOTES) $(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))
 
 uninstall:  ## remove what install put there, but no changed configuration

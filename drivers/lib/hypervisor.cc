@@ -8,6 +8,8 @@
 
 #include "common/error.h"
 #include "common/one/location.h"
+#include "drivers/lib/document.h"
+#include "drivers/lib/guest.h"
 
 namespace guest {
 namespace {
@@ -37,6 +39,16 @@ std::string host_of(const std::string& uri) {
   if (begin == uri.npos) return "";
   const auto host = uri.substr(begin + 3, uri.find_first_of("/?", begin + 3) - begin - 3);
   return host.substr(0, host.find(':'));
+}
+
+std::string description_of(virDomain* domain, const std::string& name) {
+  struct Freed {
+    char* text;
+    ~Freed() { std::free(text); }
+  } const description{virDomainGetXMLDesc(domain, 0)};
+  if (!description.text)
+    throw Error{"cannot read the description of domain '" + name + "': " + libvirts_words()};
+  return description.text;
 }
 
 }  // namespace
@@ -72,15 +84,32 @@ Hypervisor::Domain Hypervisor::look_up(const std::string& domain) const {
 
 FoundDomain Hypervisor::find(const std::string& domain) const {
   const Domain found = look_up(domain);
-  struct Freed {
-    char* text;
-    ~Freed() { std::free(text); }
-  } const description{virDomainGetXMLDesc(found.get(), 0)};
-  if (!description.text)
-    throw Error{"cannot read the description of domain '" + domain + "': " + libvirts_words()};
-  return {.xml = description.text,
+  return {.xml = description_of(found.get(), domain),
           .active = virDomainIsActive(found.get()) == 1,
           .persistent = virDomainIsPersistent(found.get()) != 0};
+}
+
+std::vector<NamedDomain> Hypervisor::all() const {
+  virDomainPtr* list = nullptr;
+  const int count =
+      virConnectListAllDomains(connection_.get(), &list, VIR_CONNECT_LIST_DOMAINS_PERSISTENT);
+  if (count < 0) throw Error{"cannot list the domains at '" + uri_ + "': " + libvirts_words()};
+  std::vector<Domain> domains;
+  for (int i = 0; i < count; ++i) domains.emplace_back(list[i]);
+  std::free(list);
+  std::vector<NamedDomain> all;
+  for (const auto& domain : domains) {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    const char* name = virDomainGetName(domain.get());
+    if (!name || virDomainGetUUIDString(domain.get(), uuid) != 0) continue;
+    try {
+      const auto description = description_of(domain.get(), name);
+      if (!parse(read_document(description, name).root()).opennebulas)
+        all.push_back({.uuid = uuid, .name = name});
+    } catch (const Error&) {  // it is undefined at this moment
+    }
+  }
+  return all;
 }
 
 }  // namespace guest

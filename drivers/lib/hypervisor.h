@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The libvirt of this machine, as far as the command asks it itself.
+// The libvirt of this machine, as far as it is asked by us and not by an action.
 #pragma once
 
 #include <libvirt/libvirt.h>
 
 #include <string>
+#include <vector>
 
 #include "common/handle.h"
 
@@ -16,6 +17,10 @@ struct FoundDomain {
   bool persistent = true;
 };
 
+struct NamedDomain {
+  std::string uuid, name;
+};
+
 class Hypervisor {
  public:
   // BadRequest for a URI of another machine, Error with the remedy when libvirt cannot be reached.
@@ -23,6 +28,8 @@ class Hypervisor {
 
   // By name, UUID or id, in this order.
   FoundDomain find(const std::string& domain) const;
+  // All that are defined or run, but those of an OpenNebula and those that end with their qemu.
+  std::vector<NamedDomain> all() const;
 
  private:
   using Domain = Owned<virDomain, virDomainFree>;

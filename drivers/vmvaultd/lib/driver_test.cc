@@ -80,9 +80,9 @@ TEST_F(DriverTest, AsksAndHears) {
 TEST_F(DriverTest, SendsWhatIsLongerThanAPipeHolds) {
   make(std::string{init} + "read -r line; echo \"CP SUCCESS 1 ${#line}\"; read -r line");
   run_until([&] { return readies == 1; });
-  EXPECT_TRUE(driver->send("CP", 1, std::string(1 << 20, 'a')));
+  EXPECT_TRUE(driver->send("CP", 1, std::string(200'000, 'a')));
   run_until([&] { return !answers.empty(); });
-  EXPECT_EQ(answers[0].info, std::to_string((1 << 20) + 6));
+  EXPECT_EQ(answers[0].info, "200006");
 }
 
 TEST_F(DriverTest, IsStartedAgainWhenItIsKilled) {

@@ -103,6 +103,21 @@ void Manager::start(const Start& start, Time now) {
   ways_.prepare(start.vm, start.datastore, start.reset);
 }
 
+// New ones get one; what has not changed is not written again.
+std::vector<int> Manager::ids_of(const std::vector<Machine>& machines) {
+  std::map<std::string, state::VmRecord> known;
+  for (auto& vm : store_.vms()) known[vm.uuid] = std::move(vm);
+  std::vector<int> ids;
+  store_.together([&] {
+    for (const auto& [uuid, name] : machines) {
+      const auto at = known.find(uuid);
+      const bool is_known = at != known.end() && at->second.name == name;
+      ids.push_back(is_known ? at->second.id : store_.vm_for(uuid, name).id);
+    }
+  });
+  return ids;
+}
+
 void Manager::machines(int host, const std::optional<std::vector<Machine>>& found, Time now) {
   for (auto record : pools_.hosts())
     if (record.host.id == host && record.host.up != found.has_value()) {
@@ -114,12 +129,12 @@ void Manager::machines(int host, const std::optional<std::vector<Machine>>& foun
   if (!found) return save();
   const auto newest = store_.newest_backups();
   std::set<int> there;
-  for (const auto& machine : *found) {
-    const int id = store_.vm_for(machine.uuid, machine.name).id;
+  for (const int id : ids_of(*found)) {
     there.insert(id);
     auto& known = known_[id];
     Vm vm = known;
-    if (vm.id < 0) vm.rpo_since = now;
+    // The first backup is due at once, and late after a quarter of RPO.
+    if (vm.id < 0) vm.rpo_since = now - (settings_.rpo - settings_.rpo / 4);
     vm.id = id;
     vm.host = host;
     vm.rpo = settings_.rpo;

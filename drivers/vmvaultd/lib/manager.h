@@ -93,6 +93,8 @@ class Manager {
   void log(char severity, int vm, const std::string& text) const;
   std::optional<FileLock> lock(int vm) const;
 
+  std::vector<int> ids_of(const std::vector<Machine>& machines);
+
   // Backups.
   void adopt(Time now);
   void adopt_one(const state::Attempt& attempt, Time now);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmvaultd/lib/errands.h"
+
+#include <cstdio>
+#include <ctime>
+#include <sstream>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/lib/backup_plan.h"
+#include "drivers/lib/hypervisor.h"
+#include "drivers/lib/settle.h"
+#include "drivers/lib/store.h"
+
+namespace vmvaultd {
+namespace {
+
+constexpr const char* last_line = "END";  // an answer that was cut off is none
+
+void say(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
+    throw Error{"nobody hears the answer"};
+}
+
+}  // namespace
+
+void look(const std::string& uri) {
+  std::string text;
+  for (const auto& one : guest::Hypervisor{uri}.all())
+    text += one.uuid + " " + base64_encode(one.name) + "\n";
+  say(text + last_line + "\n");
+}
+
+std::optional<std::vector<Machine>> parse_look(const std::string& text) {
+  std::vector<Machine> all;
+  std::istringstream lines{text};
+  for (std::string line; std::getline(lines, line);) {
+    if (line == last_line) return all;
+    const auto blank = line.find(' ');
+    if (blank == line.npos) return std::nullopt;
+    auto name = base64_decode(line.substr(blank + 1));
+    all.push_back({.uuid = line.substr(0, blank), .name = std::move(name)});
+  }
+  return std::nullopt;
+}
+
+void prepare(const state::Home& home, const std::string& uri, int vm, int datastore, bool reset) {
+  state::Store store{home.database()};
+  const auto machine = store.vm(vm);
+  if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
+  const auto subject = guest::find_subject(uri, machine->uuid, false);
+  state::settle(store, home, vm);
+  auto plan = state::plan_backup(
+      store, home, vm, subject,
+      {.datastore = datastore, .full = reset, .freeze = {}, .now = std::time(nullptr)});
+  for (const auto& note : subject.notes) std::fprintf(stderr, "WARN: %s\n", one_line(note).c_str());
+  if (!plan.why_anew.empty() && !reset)
+    std::fprintf(stderr, "WARN: a new chain begins: %s\n", one_line(plan.why_anew).c_str());
+  state::remove_leftovers(home.vm_link(vm));
+  plan.attempt.service = true;
+  const auto attempt = store.begin(plan.attempt);
+  say(std::to_string(attempt) + " " + base64_encode(plan.document) + "\n");
+}
+
+std::optional<Preparation> parse_preparation(const std::string& text) {
+  const auto blank = text.find(' ');
+  const auto attempt = parse_number(text.substr(0, blank));
+  if (!attempt || blank == text.npos || !text.ends_with('\n')) return std::nullopt;
+  return Preparation{.attempt = *attempt,
+                     .payload = text.substr(blank + 1, text.size() - blank - 2)};
+}
+
+}  // namespace vmvaultd

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmvaultd/lib/service.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+#include "drivers/lib/mad_pool.h"
+#include "drivers/vmvaultd/lib/driver.h"
+#include "drivers/vmvaultd/lib/errands.h"
+
+namespace vmvaultd {
+namespace {
+
+constexpr std::size_t most_errands = 16;
+constexpr std::chrono::minutes longest_errand{10};
+
+Time now() { return std::time(nullptr); }
+
+// One line for the journal, or for a person; `of` is "VM" or "image", and its number.
+void log(char severity, const char* of, std::int64_t id, const std::string& text) {
+  std::string line = std::string{severity} + " ";
+  if (id >= 0) line += of + (" " + std::to_string(id)) + ": ";
+  line += one_line(text) + "\n";
+  std::fputs(line.c_str(), stderr);
+}
+void log(char severity, int vm, const std::string& text) { log(severity, "VM", vm, text); }
+
+void hear(const char* of, const LogLine& line) {
+  if (line.severity != 'D') log(line.severity, of, line.id, line.text);
+}
+
+FileLock only_one(const state::Home& home) {
+  auto lock = FileLock::try_lock(home.var() / "vmvaultd.lock");
+  if (!lock) throw Error{"another vmvaultd works with '" + home.var().string() + "'"};
+  return *std::move(lock);
+}
+
+class Service {
+ public:
+  Service(const Settings& settings, const state::Home& home, std::string self)
+      : settings_{settings},
+        uri_{settings.uri.empty() ? libvirt_uri() : settings.uri},
+        self_{std::move(self)},
+        lock_{only_one(home)},
+        store_{home.database()},
+        host_{begin()},
+        manager_{store_, home, settings_.manager, ways(), now()},
+        vmm_{driver("one_vmm_exec", "-t " + std::to_string(slots()) + " kvm -p"),
+             {.ready = [this] { manager_.vmm_ready(now()); },
+              .answer = [this](const Answer& answer) { manager_.vmm_answer(answer, now()); },
+              .log = [](const LogLine& line) { hear("VM", line); },
+              .lost = [](const std::string& why) { log('E', -1, why); }}},
+        datastore_{
+            driver("one_datastore", "-t 15"),
+            {.ready = [this] { manager_.datastore_ready(now()); },
+             .answer = [this](const Answer& answer) { manager_.datastore_answer(answer, now()); },
+             .log = [](const LogLine& line) { hear("image", line); },
+             .lost = [](const std::string& why) { log('E', -1, why); }}} {}
+
+  void run() {
+    vmm_.start();
+    datastore_.start();
+    log('I', -1, "vmvaultd has begun");
+    while (!cancel::requested()) {
+      vmm_.advance();
+      datastore_.advance();
+      if (is_time_to_look()) look();
+      errands_.advance();
+      manager_.advance(now());
+      errands_.advance();  // what that has begun
+      wait();
+    }
+    log('I', -1, "vmvaultd ends; what its drivers do goes on");
+  }
+
+ private:
+  // What there is before the manager looks.
+  int begin() {
+    if (!store_.datastore(state::default_datastore))
+      store_.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
+    if (!store_.datastore(settings_.manager.datastore))
+      throw BadRequest{"DATASTORE_ID: there is no datastore " +
+                       std::to_string(settings_.manager.datastore)};
+    Pools pools{store_};
+    for (const auto& one : store_.datastores())
+      pools.put(Datastore{.id = one.id, .window = settings_.window});
+    return pools.put({.host = {}, .name = "localhost", .uri = uri_, .emulator_cpus = {}});
+  }
+
+  Ways ways() {
+    return {.prepare = [this](int vm, int datastore, bool reset) { prepare(vm, datastore, reset); },
+            .ask_vmm = [this](auto& verb, auto id,
+                              auto& payload) { return vmm_.send(verb, id, payload); },
+            .ask_datastore = [this](auto& verb, auto id,
+                                    auto& payload) { return datastore_.send(verb, id, payload); },
+            .log = [](char severity, int vm, const std::string& text) { log(severity, vm, text); }};
+  }
+
+  Driver::Settings driver(const std::string& name, const std::string& arguments) const {
+    const auto mads = settings_.mads.empty() ? remotes_root() / "mads" : settings_.mads;
+    return {.name = name, .argv = {mads / name, arguments}};
+  }
+  int slots() const {
+    constexpr int many = 1000;
+    const int all = settings_.manager.policy.limits.all;
+    return all == 0 ? many : std::max(all, 15);
+  }
+
+  // `heard` gets what the errand has printed; nullopt: it has failed, and `error` says why.
+  void run_errand(int vm, std::vector<std::string> words,
+                  std::function<void(const std::string* out, const std::string& error)> heard) {
+    words.insert(words.begin(), self_);
+    const auto said = std::make_shared<std::string>();
+    const auto next = [=](const mad::Outcome* last,
+                          std::string_view error) -> std::optional<mad::Order> {
+      if (!last && error.empty()) return mad::Order{.argv = words};
+      const bool good = last && last->status == 0 && !last->late;
+      std::string why{error};
+      if (last && !good) why = last->late ? "it takes too long" : *said;
+      heard(good ? &last->out : nullptr, why);
+      return std::nullopt;
+    };
+    errands_.add({.id = vm, .next = next, .said = [vm, said](std::string_view line) {
+                    const auto parsed = mad::parse_said(line);
+                    if (parsed.severity)
+                      log(*parsed.severity, vm, parsed.text);
+                    else
+                      *said += parsed.text;
+                  }});
+  }
+
+  void prepare(int vm, int datastore, bool reset) {
+    run_errand(
+        vm, {"--prepare", uri_, std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
+        [this, vm](const std::string* out, const std::string& error) {
+          const auto found = out ? parse_preparation(*out) : std::nullopt;
+          if (found)
+            manager_.prepared(vm, found->attempt, found->payload);
+          else
+            manager_.not_prepared(vm, error.empty() ? "its preparation failed" : error, now());
+        });
+  }
+
+  // Also after the clock was set back.
+  bool is_time_to_look() const {
+    return !looks_ && (now() >= look_at_ || look_at_ > now() + settings_.look);
+  }
+
+  void look() {
+    looks_ = true;
+    run_errand(-1, {"--look", uri_}, [this](const std::string* out, const std::string& error) {
+      looks_ = false;
+      look_at_ = now() + settings_.look;
+      if (!error.empty()) log('W', -1, error);
+      manager_.machines(host_, out ? parse_look(*out) : std::nullopt, now());
+    });
+  }
+
+  void wait() {
+    std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}};
+    vmm_.watch(fds);
+    datastore_.watch(fds);
+    errands_.watch(fds);
+    poll(fds.data(), fds.size(), timeout());
+  }
+
+  // Milliseconds.
+  int timeout() const {
+    constexpr Time longest = 3600;
+    const Time look_at = looks_ ? last_time : look_at_;
+    const Time first = std::min(manager_.next().value_or(last_time), look_at) - now();
+    Time limit = std::clamp<Time>(first, 0, longest) * 1000;
+    if (const int errand = errands_.timeout(); errand >= 0) limit = std::min<Time>(limit, errand);
+    for (const auto* one : {&vmm_, &datastore_})
+      if (const auto alarm = one->alarm()) {
+        const auto left =
+            std::chrono::ceil<Driver::Duration>(*alarm - Driver::Clock::now()).count();
+        limit = std::min(limit, std::max<Time>(left, 0));
+      }
+    return static_cast<int>(limit);
+  }
+
+  Settings settings_;
+  std::string uri_, self_;
+  FileLock lock_;
+  state::Store store_;
+  int host_;
+  Manager manager_;
+  mad::Pool errands_{most_errands, longest_errand};
+  Driver vmm_, datastore_;
+  Time look_at_ = 0;
+  bool looks_ = false;
+};
+
+}  // namespace
+
+void serve(const Settings& settings, const state::Home& home, const std::string& self) {
+  Service{settings, home, self}.run();
+}
+
+}  // namespace vmvaultd

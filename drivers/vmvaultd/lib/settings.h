@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// vmvaultd.conf: what an operator says, in the form of OpenNebula's configuration files.
+//
+//   # a comment
+//   MAX_BACKUPS   = 5
+//   BACKUP_WINDOW = "mon-fri 22:00-06:00"
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "drivers/vmvaultd/lib/manager.h"
+
+namespace vmvaultd {
+
+struct Settings {
+  Manager::Settings manager{.rpo = day, .datastore = 100};
+  std::optional<Window> window{};  // of every datastore
+  Time look = minute;              // how often the machines of the host are looked for
+  std::string uri{};               // of its libvirt; empty: as the other programs find it
+  std::filesystem::path mads{};    // where the drivers are; empty: beside the actions
+};
+
+// BadRequest names the line that cannot be read, and the key that is unknown or has no such value.
+Settings parse_service_settings(std::string_view text);
+
+}  // namespace vmvaultd

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// vmvaultd: the image manager of a libvirt host.
+
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/cancel.h"
+#include "common/core_dump.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/number.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+#include "drivers/vmvaultd/lib/errands.h"
+#include "drivers/vmvaultd/lib/service.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* usage =
+    "usage: vmvaultd [--config FILE]\n"
+    "Backs up the machines of this libvirt host as FILE says (default: etc/vmvaultd.conf in the "
+    "tree\n"
+    "of actions), in the foreground, until SIGTERM.  See vmvaultd(8).\n";
+
+std::string self() { return fs::read_symlink("/proc/self/exe"); }
+
+// For our drivers, and for what they run.
+void settle_environment(const state::Home& home, const vmvaultd::Settings& settings) {
+  setenv("VMVAULT_VAR", home.var().c_str(), 1);
+  setenv("VMVAULT_CORE_DIR", home.var().c_str(), 1);
+  setenv("VMVAULT_REMOTES", remotes_root().c_str(), 1);
+  setenv("VMVAULT_STOCK_VMM_MAD", "none", 1);
+  setenv("VMVAULT_KEEP_SUMS", "YES", 1);
+  if (!settings.uri.empty()) setenv("LIBVIRT_URI", settings.uri.c_str(), 1);
+  // Nobody asked for a freeze: without it the backup goes on.
+  if (!setting("FS_FREEZE_FALLBACK")) setenv("VMVAULT_FS_FREEZE_FALLBACK", "YES", 1);
+}
+
+// What the service has done by this program as its child.
+bool errand(const std::vector<std::string>& words) {
+  if (words.empty() || (words[0] != "--look" && words[0] != "--prepare")) return false;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (words[0] == "--look" && words.size() == 2) {
+    vmvaultd::look(words[1]);
+    return true;
+  }
+  const auto vm = parse_int(words.size() == 5 ? words[2] : "", 0);
+  const auto datastore = parse_int(words.size() == 5 ? words[3] : "", 0);
+  if (!vm || !datastore) throw BadRequest{usage};
+  vmvaultd::prepare(state::Home{var_dir()}, words[1], *vm, *datastore, words[4] == "1");
+  return true;
+}
+
+void run(const std::vector<std::string>& words) {
+  if (errand(words)) return;
+  fs::path file = remotes_root() / "etc/vmvaultd.conf";
+  const bool named = words.size() == 2 && words[0] == "--config";
+  if (named) file = words[1];
+  if (words.size() == 1 && words[0] == "--help") {
+    std::fputs(usage, stdout);
+    return;
+  }
+  if (!words.empty() && !named) throw BadRequest{usage};
+  vmvaultd::Settings settings;
+  try {
+    const auto text = named ? read_file(file) : read_file_if_any(file).value_or("");
+    settings = vmvaultd::parse_service_settings(text);
+  } catch (const BadRequest& error) {
+    throw BadRequest{"'" + file.string() + "', " + error.what()};
+  }
+  const state::Home home{var_dir()};
+  if (home.prepare())
+    std::fprintf(stderr, "the backups' password was made in '%s': keep a copy of it elsewhere\n",
+                 home.password_file().c_str());
+  settle_environment(home, settings);
+  vmvaultd::serve(settings, home, self());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  cancel::install();
+  forbid_core_dumps();
+  run({argv + 1, argv + argc});
+  return 0;
+} catch (const Error& error) {
+  std::fprintf(stderr, "%s\n", one_line(error.what()).c_str());
+  return static_cast<int>(error.exit());
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "unexpected: %s\n", one_line(error.what()).c_str());
+  return static_cast<int>(Exit::failed);
+}

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# drivers/vmvaultd: the service with its drivers, over their deaths.
+
+load helper
+
+setup() { service_setup; }
+teardown() { service_stop; }
+
+# most_at_a_time: backups, by the notes of their beginnings and ends
+most_at_a_time() {
+    awk '$1 == "begins" { n += 1; if (n > most) most = n } $1 == "ends" { n -= 1 } END { print most + 0 }' "$CALLS"
+}
+
+@test "every machine gets its backup, and never more at a time than MAX_BACKUPS" {
+    machines 5
+    service_start 'MAX_BACKUPS = 2
+MAX_BACKUPS_HOST = 0'
+    eventually eval '[ "$(grep -c ^begins "$CALLS")" -eq 2 ]'
+    go
+    eventually has_images 5
+    [ "$(most_at_a_time)" -le 2 ]
+    [ "$(grep -c ^begins "$CALLS")" -eq 5 ]
+    service_end TERM
+    [ "$(vmvault status --json | jq -c .problems)" = '[]' ] || { vmvault status; false; }
+}
+
+@test "a service that is killed adopts what runs, and what ended meanwhile" {
+    machines 2
+    service_start 'MAX_BACKUPS_HOST = 2'
+    eventually called 'begins 1000000'
+    eventually called 'begins 1000001'
+    service_end KILL
+    go 1000000   # ends while nobody is there
+    eventually called 'ends 1000000'
+    service_start 'MAX_BACKUPS_HOST = 2'
+    eventually has_images 1
+    go
+    eventually has_images 2
+    [ "$(calls 'begins 1000000')" -eq 1 ]
+    [ "$(calls 'begins 1000001')" -eq 1 ]
+}
+
+@test "a driver that is killed is started again, and the backup is the same" {
+    machines 1
+    service_start
+    eventually called 'begins 1000000'
+    kill -KILL "$(pgrep -P "$service" -f one_vmm_exec)"
+    eventually grep -q 'one_vmm_exec is gone' "$BATS_TEST_TMPDIR/log"
+    go
+    eventually has_images 1
+    [ "$(calls 'begins 1000000')" -eq 1 ]
+}
+
+@test "when the service ends the backup goes on, and the command finds it" {
+    machines 1
+    service_start
+    eventually called 'begins 1000000'
+    service_end TERM
+    run -1 --separate-stderr vmvault backup vm0
+    [[ $stderr == *'still runs'* ]]
+    go
+    eventually called 'ends 1000000'
+    # The keeper has yet to write the answer down.
+    eventually eval 'vmvault recover 2>/dev/null; has_images 1'
+    [ "$(calls 'begins 1000000')" -eq 1 ]
+}
+
+@test "the command and the service do not meet on a machine" {
+    machines 1
+    mkdir -p "$VMVAULT_VAR/vms"
+    vmvault backup vm0 3>&- & command=$!
+    eventually called 'begins 1000000'
+    service_start
+    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    go
+    wait "$command"
+    has_images 1
+}
+
+@test "one service for a state; wrong settings are one line" {
+    machines 1
+    service_start
+    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    run -1 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/conf"
+    [[ $output == 'another vmvaultd works with '* ]]
+    echo 'MAX_BACKUP = 5' >"$BATS_TEST_TMPDIR/wrong"
+    run -2 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/wrong"
+    [[ $output == *"wrong', line 1: 'MAX_BACKUP' is unknown" ]]
+}
