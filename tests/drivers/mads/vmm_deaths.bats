@@ -101,8 +101,9 @@ anew() {
     front_start
     request BACKUP 12 >&"$to_mad"
     eventually waits upload
-    kill -KILL "$mad" "$(keeper)" "$(jq -r .pid "$VMVAULT_VAR/vmm/12.json")"
+    local others=("$(keeper)" "$(jq -r .pid "$VMVAULT_VAR/vmm/12.json")")
     front_dies
+    kill -KILL "${others[@]}"
     front_start
     says '^BACKUP FAILURE 12 the backup ended without a result$'
     eventually grep -q '^upload stopped' "$CALLS"
