@@ -93,6 +93,8 @@ void remove_snapshot(const Image& image, const std::string& snapshot, const Acce
   const auto unprotected =
       program(image, {"snap", "unprotect", "--snap=" + snapshot}, access).run();
   if (unprotected.status == ENOENT) return;
+  if (unprotected.status == ETIMEDOUT)
+    throw failure("remove the snapshot " + snapshot + of(image), unprotected);
   const auto removed =
       program(image, {"snap", "rm", "--no-progress", "--snap=" + snapshot}, access).run();
   if (removed.ok() || removed.status == ENOENT) return;

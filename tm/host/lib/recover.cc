@@ -80,7 +80,7 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
   // Last: it may have to wait for a cluster that is not there.
-  remove_snapshots(journal.snapshots, {.shielded = true});
+  remove_snapshots(journal.snapshots, ceph_access(Shielded::yes));
   Journal::remove(vm_dir);
 }
 
