@@ -60,7 +60,8 @@ class Disk:
 
     def bytes_read(self):
         """As the OSD counts them."""
-        return json.loads(run('ceph', 'tell', 'osd.0', 'perf', 'dump'))['osd']['op_r_out_bytes']
+        socket = self.work / 'ceph/run/osd.asok'
+        return json.loads(run('ceph', '--admin-daemon', socket, 'perf', 'dump'))['osd']['op_r_out_bytes']
 
     def changed(self, parent):
         said = run('rbd', 'diff', '--format', 'json', f'{IMAGE}@one_backup_{parent + 1}', '--from-snap',
