@@ -146,9 +146,11 @@ bool SftpFile::sync() {
   flush();
   const int rc = sftp_->lane_.drive([&] { return libssh2_sftp_fsync(handle_); });
   if (rc == 0) return true;
-  if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL &&
-      libssh2_sftp_last_error(sftp_->sftp_) == LIBSSH2_FX_OP_UNSUPPORTED)
-    return false;
+  if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL) {
+    const auto why = libssh2_sftp_last_error(sftp_->sftp_);
+    // Denied: the request itself, by sftp-server's -P.
+    if (why == LIBSSH2_FX_OP_UNSUPPORTED || why == LIBSSH2_FX_PERMISSION_DENIED) return false;
+  }
   sftp_->fail("make durable", path_);
 }
 

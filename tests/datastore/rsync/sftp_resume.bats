@@ -31,7 +31,7 @@ ten_files() {
 }
 # killed_at BYTES: an upload whose process is killed when about so much has been sent, and no more
 killed_at() {
-    local sshd=$BATS_FILE_TMPDIR/sshd port bin=$BATS_TEST_TMPDIR/bin said=$BATS_TEST_TMPDIR/proxy
+    local sshd=${SSHD:-$BATS_FILE_TMPDIR/sshd} port bin=$BATS_TEST_TMPDIR/bin said=$BATS_TEST_TMPDIR/proxy
     rm -rf "$said" "$bin"
     "$FIXTURES/proxy" "$(awk '$1 == "Port" { print $2 }' "$sshd/ssh_config")" --silent "$1" \
         </dev/null >"$said" 3>&- &
@@ -121,6 +121,18 @@ notes() {
     mv "$BASE.kept" "$BASE"
     truncate -s 100 "$BASE/7/abcdef.partial"/.upload.*
     run -0 --separate-stderr store 123456
+    [[ $output != *'were there'* ]]
+    stored 123456
+}
+
+@test "where the server cannot say what is on its disk, all is sent again" {
+    ten_files
+    SSHD=$BATS_TEST_TMPDIR/sshd
+    eval "$("$FIXTURES/sshd" start "$SSHD" ForceCommand 'internal-sftp -P fsync' --owner $$)"
+    DIRECT=$PATH
+    killed_at 15000000
+    run -0 --separate-stderr store 123456
+    "$FIXTURES/sshd" stop "$SSHD"
     [[ $output != *'were there'* ]]
     stored 123456
 }
