@@ -30,18 +30,22 @@ std::string refusal(const Command& command) {
 
 Command shell(std::string_view script) { return Command{"sh", "-c", script}; }
 
-// Dead, or about to be collected by somebody else.
-bool is_gone(pid_t pid) {
+// As /proc has it; 0 if there is no such process.
+char state_of(pid_t pid) {
   std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
   const std::string stat{std::istreambuf_iterator<char>{file}, {}};
   const auto name_end = stat.rfind(')');
-  return name_end == stat.npos || stat.compare(name_end, 3, ") Z") == 0;
+  return name_end == stat.npos ? '\0' : stat.at(name_end + 2);
 }
 
-// A signal needs a moment to arrive; a process that lives on never goes.
-bool goes(pid_t pid) {
+// Dead, or about to be collected by somebody else.
+bool is_gone(pid_t pid) { return state_of(pid) == '\0' || state_of(pid) == 'Z'; }
+bool stands_still(pid_t pid) { return state_of(pid) == 'T'; }
+
+// A signal needs a moment to arrive; what never comes is not waited for without end.
+bool comes_true(bool (*what)(pid_t), pid_t pid) {
   for (int i = 0; i < 3000; ++i) {
-    if (is_gone(pid)) return true;
+    if (what(pid)) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
   return false;
@@ -199,10 +203,13 @@ TEST(Command, SaysThatADeadlineHasPassed) {
 
 TEST(Command, KillsAChildThatIgnoresTheDeadline) {
   pid_t pid = -1;
-  Command child = shell("trap '' TERM; echo $$; while :; do sleep 600; done");
-  child.out_lines([&](std::string_view line) { pid = std::stoi(std::string{line}); });
-  child.deadline(seconds{1}).stop_with({.signal = SIGTERM, .grace = seconds{1}});
-  EXPECT_THROW(child.run(), Error);
+  for (int patience = 1; pid == -1 && patience < 100; patience *= 4) {  // until it ignores it
+    Command child = shell("trap '' TERM; echo $$; while :; do sleep 600; done");
+    child.out_lines([&](std::string_view line) { pid = std::stoi(std::string{line}); });
+    child.deadline(seconds{patience}).stop_with({.signal = SIGTERM, .grace = seconds{1}});
+    EXPECT_THROW(child.run(), Error);
+  }
+  ASSERT_NE(pid, -1);
   EXPECT_TRUE(is_gone(pid));
 }
 
@@ -217,7 +224,7 @@ TEST(Command, StopsTheWholeGroup) {
   });
   EXPECT_THROW(child.run(), Error);
   ASSERT_EQ(pids.size(), 2U);
-  for (const auto pid : pids) EXPECT_TRUE(goes(pid));
+  for (const auto pid : pids) EXPECT_TRUE(comes_true(is_gone, pid));
 }
 
 TEST(Command, StopsWithTheSignalThatIsAskedFor) {
@@ -247,8 +254,12 @@ TEST(Command, StopsTheChildAloneIfThatIsAskedFor) {
 TEST(Command, AStoppedChildObeysToo) {
   const TempDir dir;
   const auto note = dir.path() / "note";
-  Command child = shell("trap 'echo term >\"$0\"; exit' TERM; kill -STOP $$; sleep 600");
-  child.arg(note.string()).deadline(seconds{1}).stop_with({SIGTERM, seconds{60}});
+  Command child = shell("trap 'echo term >\"$0\"; exit' TERM; echo $$; kill -STOP $$; sleep 600");
+  child.arg(note.string()).stop_with({SIGTERM, seconds{60}});
+  child.out_lines([](std::string_view line) {
+    EXPECT_TRUE(comes_true(stands_still, std::stoi(std::string{line})));
+    throw Error{"it stands still"};
+  });
   EXPECT_THROW(child.run(), Error);
   EXPECT_EQ(read_file(note), "term\n");
 }
