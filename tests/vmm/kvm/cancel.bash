@@ -12,12 +12,20 @@ setup() {
 teardown() {
     local pid
     for pid in $backup $hanging $holder; do kill -KILL "$pid" 2>/dev/null || true; done
+    shim_end
 }
 
 # cancel_when WHAT CONDITION...: begins a backup, cancels it when the condition comes true
 cancel_when() {
     start_backup
     soon "${@:2}"
+    cancelled "$VMVAULT_EXPORT ${HOST-here}: $1"
+    as_before
+}
+
+# cancel_at WHAT POINT: when somebody stands still there
+cancel_at() {
+    start_until "$2"
     cancelled "$VMVAULT_EXPORT ${HOST-here}: $1"
     as_before
 }
@@ -31,12 +39,11 @@ hang() {
     eventually grep -q hang "$BATS_TEST_TMPDIR/hang"
 }
 
-# hangs WHAT CONDITION WHO [WORD]: at that moment they hang: the exporter, the maker of the backup, or
-# the processes of that name that have the word among their arguments
+# hangs WHAT CONDITION|POINT WHO [WORD]: at that moment they hang: the exporter, the maker of the backup,
+# or the processes of that name that have the word among their arguments
 hangs() {
     local pids
-    start_backup
-    soon "$2"
+    if [[ $2 == *:* ]]; then start_until "$2"; else start_backup && soon "$2"; fi
     case $3 in
         exporter) pids=$(journal exporter) ;;
         maker) pids=$(journal pid) ;;
@@ -46,6 +53,7 @@ hangs() {
     [ -z "${4-}" ] || pids=$(with_word "$4" $pids)
     # shellcheck disable=SC2086
     hang $pids
+    shim_end
     cancelled "$VMVAULT_EXPORT ${HOST-here}: $1"
     kill -KILL "$hanging" 2>/dev/null || true
     wait "$hanging" || true
@@ -60,7 +68,7 @@ moments() {
     dirty
     cancel_when 'begin' phase prebackup
     cancel_when 'lock' has_journal
-    cancel_when 'freeze' meets 'thaw_owed == "AGENT"'
+    cancel_at 'freeze' "$FROZEN"
     cancel_when 'job' meets 'job_begun'
     [ $VMVAULT_EXPORT = view ] || cancel_when 'copy' is_copying
     [ $VMVAULT_EXPORT = copy ] || cancel_when 'mount' has_view

@@ -13,6 +13,7 @@ teardown_file() { real_stop; }
 @test "the VM is locked by another: the wait for it is cancelled" {
     flock "$VM_DIR/backup.lock" sleep 600 3>&- &
     holder=$!
+    eventually is_locked
     start_backup
     soon host_works
     cancelled 'waiting for the lock'
@@ -21,6 +22,7 @@ teardown_file() { real_stop; }
     as_before
     next_works
 }
+is_locked() { ! flock -n "$VM_DIR/backup.lock" true; }
 host_works() { [ -n "$(ours backup_host)" ]; }
 
 @test "the repository is locked by another: the wait for it is cancelled" {
@@ -39,9 +41,9 @@ host_works() { [ -n "$(ours backup_host)" ]; }
 }
 
 @test "a cancellation during the post step does not undo what is stored" {
-    start_backup
-    soon phase postbackup
+    start_until postbackup_live:main:before
     cancel_backup
+    shim_go_on
     wait "$backup"
     [ "$(snapshots | wc -l)" -eq $(($(wc -l <"$BATS_TEST_TMPDIR/snapshots") + 1)) ]
     echo $(($(last) + 1)) >"$BATS_FILE_TMPDIR/last"
@@ -52,12 +54,13 @@ host_works() { [ -n "$(ours backup_host)" ]; }
 
 @test "an orchestrator is killed when its upload is stored: the next backup removes that, and is one" {
     # The copy is there, so nobody has the VM's lock; the post step then waits for us.
-    export VMVAULT_EXPORT=copy SLOW=8000
+    export VMVAULT_EXPORT=copy SLOW=3000
     dirty
     start_backup
     soon is_uploading
     flock "$VM_DIR/backup.lock" sleep 600 3>&- &
     holder=$!
+    eventually is_locked
     eventually phase postbackup
     kill -KILL "$backup"
     wait "$backup" || true
@@ -76,7 +79,7 @@ host_works() { [ -n "$(ours backup_host)" ]; }
     dirty
     hangs 'exporter' is_uploading exporter
     hangs 'restic' is_uploading restic
-    hangs 'backup_host in the freeze' frozen maker
+    hangs 'backup_host in the freeze' "$FROZEN" maker
     unset SLOW
     next_works
 }
@@ -109,7 +112,7 @@ host_works() { [ -n "$(ours backup_host)" ]; }
     hangs 'restic' is_uploading restic
     hangs 'ssh to the host' is_uploading ssh kvm1
     hangs 'ssh to the repository' is_uploading ssh bk1
-    hangs 'ssh in the capture' frozen ssh kvm1
+    hangs 'ssh in the capture' "$FROZEN" ssh kvm1
     unset SLOW
     next_works
 }

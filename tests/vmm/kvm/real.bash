@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/helper.bash
 source "${BASH_SOURCE[0]%/vmm/kvm/*}/helper.bash"
+# shellcheck source=tests/faults/shim.bash
+source "$ROOT/tests/faults/shim.bash"
 
 VM_ID=77
 VM_DIR=${BATS_FILE_TMPDIR:-}/vm
@@ -16,8 +18,9 @@ CONSOLE=${BATS_FILE_TMPDIR:-}/console
 real_start() {
     local line
     hypervisor_start
-    line=$("$FIXTURES/sshd" start "$BATS_FILE_TMPDIR/sshd" --owner $$)
+    line=$("$FIXTURES/sshd" start "$BATS_FILE_TMPDIR/sshd" AcceptEnv 'LD_PRELOAD FAULT_* ASAN_OPTIONS' --owner $$)
     eval "$line"
+    echo '    SendEnv LD_PRELOAD FAULT_* ASAN_OPTIONS' >>"$BATS_FILE_TMPDIR/sshd/ssh_config"
     export VMVAULT_REMOTE_DIR=$BUILD VMVAULT_CORE_DIR=$BATS_FILE_TMPDIR/core
     export XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache
     mkdir -p "$VM_DIR" "$BASE" "$VMVAULT_CORE_DIR/datastores"
@@ -60,11 +63,22 @@ place() { echo "${HOST-localhost}:$VM_DIR"; }
 
 # start_backup: in the background, as $backup; what it says is in $BATS_TEST_TMPDIR/{out,err}
 start_backup() {
-    message BACKUP "$(place) 0:1 lab - $VM_ID 0" | base64 -w 0 >"$BATS_TEST_TMPDIR/request"
-    "$BUILD/vmm/kvm/backup" $VM_ID <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" \
-        2>"$BATS_TEST_TMPDIR/err" 3>&- &
+    _write_request
+    _orchestrator 3>&- &
     backup=$!
 }
+_write_request() { message BACKUP "$(place) 0:1 lab - $VM_ID 0" | base64 -w 0 >"$BATS_TEST_TMPDIR/request"; }
+_orchestrator() {
+    exec "$BUILD/vmm/kvm/backup" $VM_ID <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+}
+# start_until POINT: the same, until somebody stands still there ($shim_pid); for what does not last
+start_until() {
+    _write_request
+    shim_run "$1" _orchestrator
+    # shellcheck disable=SC2154 # shim_run sets it
+    backup=$shim_command
+}
+FROZEN='backup_host begin:virDomainFSFreeze:after'
 
 # whole_backup: undisturbed; it is the next increment of the chain
 whole_backup() {
@@ -99,14 +113,13 @@ restic_does() { [ -n "$(with_word "$1" $(ours restic))" ]; }
 is_uploading() { [ "$(find "$BASE/$VM_ID/data" -type f | wc -l)" -gt "$packs" ] && restic_does backup; }
 packs_now() { packs=$(find "$BASE/$VM_ID/data" -type f | wc -l); }
 
-frozen() { meets 'thaw_owed == "AGENT"'; }
 # with_word WORD PID...: those that have it among their arguments
 with_word() {
     local pid
     for pid in "${@:2}"; do ! tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qx -- "$1" || echo "$pid"; done
 }
 
-# soon COMMAND...: as eventually, but without a pause: for what does not last
+# soon COMMAND...: as eventually, but without a pause, and only as long as the backup lives
 soon() {
     local until=$((SECONDS + 120))
     while ((SECONDS < until)); do "$@" && return; is_alive || break; done
