@@ -116,6 +116,7 @@ X
 }
 
 @test "rsync: full, increments, KEEP_LAST, an image is made of it" {
+    vm_off 2
     core 15-rsync-off-full
     as_before 2
     vm_on 2 c26596cc-b4ea-4f23-8612-e7bdadf18e6f
