@@ -71,6 +71,17 @@ from() { "$BUILD/datastore/$1/downloader" --stream "${3-$1+rbd://103//$(chain_to
     is "$BATS_TEST_TMPDIR/disk" $LAST
 }
 
+@test "it is no fault of a backup that it is of this format" {
+    local n depth ids=()
+    for ((n = 0; n <= LAST; n++)); do ids+=("$n:$(source_of $n)"); done
+    for depth in structure data; do
+        run -0 --separate-stderr action datastore/rsync/verify $depth -1 < <(
+            request "$(VM=77 FORMAT=rbd image "${ids[@]}")" "$(cat "$ONED/datastores/103.xml")")
+        [ "$(jq -c '[.increments[] | .problem, .disks[].problem] | unique' <<<"$output")" = '[""]' ]
+        [ "$(jq '[.increments[].disks[]] | length' <<<"$output")" -eq $((LAST + 1)) ]
+    done
+}
+
 @test "rsync: the oldest are merged, and the rest still goes on top of them" {
     cp -r "$BASE/77" "$BATS_TEST_TMPDIR/77"
     BASE=$BATS_TEST_TMPDIR
