@@ -197,6 +197,7 @@ class Scheduler {
   void want(Request request, int vm_at);
   void drop(int at);
   void drop_waiting(int vm_at, int job);
+  void drop_rpo(int vm_at);
   void join_job(int job_at, Time now);
   bool asks(const JobEntry& job, JobState state) const;
   bool left_job(const Entry& entry) const;

@@ -86,11 +86,7 @@ void Scheduler::succeed(int at) {
   drop(at);
   if (vms_[vm_at].gone || vms_[vm_at].vm.id < 0) return;
   vms_[vm_at].ask_at = 0;
-  for (int other = vms_[vm_at].requests; other >= 0;) {
-    const int following = entry(other).next;
-    if (entry(other).request.origin == Origin::rpo) drop(other);
-    other = following;
-  }
+  drop_rpo(vm_at);
   vms_[vm_at].vm.rpo_state = Vm::Rpo::kept;
   set_rpo_timer(vm_at);
   settle_vm(vm_at);

@@ -94,6 +94,16 @@ void Scheduler::drop_waiting(int vm_at, int job) {
   }
 }
 
+// What only RPO asked for, once there is a newer backup.
+void Scheduler::drop_rpo(int vm_at) {
+  for (int at = vms_[vm_at].requests; at >= 0;) {
+    const int following = entry(at).next;
+    const auto& request = entry(at).request;
+    if (request.started < 0 && request.origin == Origin::rpo) drop(at);
+    at = following;
+  }
+}
+
 void Scheduler::backup(int vm, int datastore, bool reset, int priority, Time now) {
   now_ = std::max(now_, now);
   const auto name = "VM " + std::to_string(vm);

@@ -288,6 +288,24 @@ TEST_F(SchedulerTest, WhatBeganForAJobThatTheMachineHasLeftIsNotTriedAgain) {
   }
 }
 
+TEST_F(SchedulerTest, ABackupThatSomebodyElseMadeCountsForRpo) {
+  auto state = cloud();
+  state.hosts[0].up = false;
+  state.vms[0].rpo = day;
+  state.vms[0].datastore = 100;
+  Scheduler core{state, now};
+  core.advance(now + day);
+  ASSERT_EQ(core.waits(1).size(), 1U);
+  core.backup(1, 101, false, 50, now + day);
+  auto vm = core.state().vms[0];
+  vm.last_backup = now + day;
+  core.put(vm);
+  ASSERT_EQ(core.waits(1).size(), 1U);
+  EXPECT_EQ(core.waits(1)[0].request.datastore, 101) << "that was asked for by a person";
+  core.advance(now + day + hour);
+  EXPECT_EQ(core.state().vms[0].rpo_state, Vm::Rpo::kept);
+}
+
 TEST_F(SchedulerTest, OneThatCouldNotBeginYetHasNotFailed) {
   Scheduler core{cloud({.all = 1, .host = 0, .datastore = 0}), now};
   want(core, {1, 2});
