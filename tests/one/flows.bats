@@ -190,7 +190,8 @@ $(next_in_job 3 -e 's/\(<LAST_INCREMENT_ID><!.CDATA.\)0/\11/' -e 's#<RESTIC_PASS
 vmm< LOG I 3 Successfully execute transfer manager driver operation: prebackup_live.
 until [ "\$(jq -r .phase "$VMVAULT_VAR/vmm/3.json" 2>/dev/null)" = backup ] && [ -n "\$(ls "$STORES/102/job_0/locks")" ]
 $(next_in_job 3 -e 's/BACKUP  3/BACKUPCANCEL  3/' -e 's#\(<TM_COMMAND><!.CDATA.\)BACKUP \(qcow2 [^ ]*\) 0 \([^ ]*\) [^]]*#\1BACKUPCANCEL \2 \3\\n#')
-vmm< LOG I 3 Successfully execute datastore driver operation: backup_cancel.
+vmm? LOG I 3 Successfully execute datastore driver operation: backup_cancel.
+vmm? LOG [EW] 3 (?!Failed).*
 vmm< BACKUPCANCEL SUCCESS 3 -
 vmm< LOG E 3 Failed to execute datastore driver operation: backup.
 vmm< LOG I 3 Successfully execute transfer manager driver operation: postbackup_live.

@@ -24,6 +24,7 @@ front_end_start() {
     line=$("$FIXTURES/oned" start "$ONED" --owner $$)
     eval "$line"
     export VMVAULT_REMOTE_DIR=$REMOTES XDG_CACHE_HOME=$BATS_FILE_TMPDIR/cache VMVAULT_RESTIC_LOCK_WAIT=60
+    export VMVAULT_RESTIC_CANCEL_LIMIT=60   # a slow machine has time to tidy up
     stock
     stage "$BATS_FILE_TMPDIR/stage"
     "$ROOT/install.sh" --from "$BATS_FILE_TMPDIR/stage" --mads >"$BATS_FILE_TMPDIR/install.log"
