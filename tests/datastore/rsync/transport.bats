@@ -189,9 +189,9 @@ NC
     through_proxy --silent 5000000
     local transport
     for transport in libssh2 ssh; do
-        ARGS=--timeout=1 TRANSPORT=$transport run -1 link backup1 exec sh -c 'cat >/dev/null' \
+        ARGS=--timeout=4 TRANSPORT=$transport run -1 link backup1 exec sh -c 'cat >/dev/null' \
             <"$BATS_FILE_TMPDIR/bytes"
-        [ "$output" = "nothing has come from 'backup1' and it has taken nothing for 1 s" ]
+        [ "$output" = "nothing has come from 'backup1' and it has taken nothing for 4 s" ]
     done
 }
 
