@@ -55,9 +55,12 @@ void Receive::run() {
   }
 }
 
-// Nobody can go on from here, and others need the room.
-void Receive::give_room() noexcept try { partial_.discard(); } catch (const Error&) {
-  // A guest still wrote into it; the next one removes it.
+// Nobody can go on from here, and others need the room.  With guests in it, the sender removes it
+// when all have heard: they would complain of what has gone.
+void Receive::give_room() noexcept try {
+  partial_.close();
+  partial_.discard();
+} catch (const Error&) {
 }
 
 void Receive::converse() {
