@@ -23,6 +23,7 @@ setup() {
 teardown() {
     local pid
     for pid in ${PIDS-}; do kill "$pid" 2>/dev/null || true; done
+    for pid in $(cat "$BATS_TEST_TMPDIR"/*.stopped 2>/dev/null); do kill -KILL "$pid" || true; done
 }
 
 link() { "$BUILD/tests/datastore/rsync/link" "$@"; }
@@ -193,6 +194,55 @@ NC
             <"$BATS_FILE_TMPDIR/bytes"
         [ "$output" = "nothing has come from 'backup1' and it has taken nothing for 4 s" ]
     done
+}
+
+# asked EVERY COUNT: a silent server is asked whether it lives
+asked() {
+    client ServerAliveInterval "$1" ServerAliveCountMax "$2"
+    PROGRAM="ssh -o ServerAliveInterval=$1 -o ServerAliveCountMax=$2"
+}
+# link_by TRANSPORT [ARG...]
+link_by() {
+    case $1 in
+        ssh) ARGS="-e '$PROGRAM'" TRANSPORT=ssh link backup1 "${@:2}" ;;
+        *) TRANSPORT=$1 link backup1 "${@:2}" ;;
+    esac
+}
+
+@test "a server that has nothing to say, but lives, is waited for" {
+    asked 1 4   # it would be given up after 5 s
+    local transport
+    for transport in libssh2 ssh; do
+        link_by $transport exec sh -c 'sleep 7; echo there' </dev/null \
+            >"$BATS_TEST_TMPDIR/$transport" 2>&1 3>&- &
+        PIDS+=" $!"
+    done
+    wait
+    PIDS=
+    [ "$(cat "$BATS_TEST_TMPDIR/libssh2")" = there ]
+    [ "$(cat "$BATS_TEST_TMPDIR/ssh")" = there ]
+}
+
+@test "a server that lives no more is given up, though its connection stays open" {
+    asked 1 2
+    local transport
+    for transport in libssh2 ssh; do
+        link_by $transport exec sh -c 'echo $$ $PPID >"$0"; kill -STOP $PPID; exec sleep 300' \
+            "$BATS_TEST_TMPDIR/$transport.stopped" </dev/null >"$BATS_TEST_TMPDIR/$transport" 2>&1 3>&- &
+        PIDS+=" $!"
+    done
+    wait
+    PIDS=
+    [ "$(cat "$BATS_TEST_TMPDIR/libssh2")" = "the connection to 'backup1' is dead: no sign of life for 2 s" ]
+    [ "$(cat "$BATS_TEST_TMPDIR/ssh")" = \
+        "the connection to 'backup1' failed: Timeout, server 127.0.0.1 not responding." ]
+}
+
+@test "a server that takes nothing any more is given up" {
+    through_proxy --silent 5000000
+    sed -i '1i ServerAliveInterval 1\nServerAliveCountMax 2' "$BATS_TEST_TMPDIR/ssh_config"
+    run -1 link backup1 exec sh -c 'cat >/dev/null' <"$BATS_FILE_TMPDIR/bytes"
+    [ "$output" = "the connection to 'backup1' is dead: no sign of life for 2 s" ]
 }
 
 @test "garbage instead of ssh is one line" {
