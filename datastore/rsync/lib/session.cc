@@ -84,7 +84,7 @@ Session::Session(const Target& target, Terms terms)
   static const int once = libssh2_init(0);
   if (once != 0) throw Error{"libssh2 does not start"};
   socket_ = connect_to(config_.host, config_.port, whom_, terms);
-  session_.reset(libssh2_session_init_ex(nullptr, nullptr, nullptr, this));
+  session_.reset(libssh2_session_init_ex(allocate, release, reallocate, this));
   if (!session_) throw Error{"no memory for an ssh session"};
   libssh2_session_set_blocking(get(), 0);
   libssh2_session_callback_set(get(), LIBSSH2_CALLBACK_SEND, reinterpret_cast<void*>(count_sent));

@@ -58,11 +58,16 @@ class Session {
 
   static LIBSSH2_SEND_FUNC(count_sent);
   static LIBSSH2_RECV_FUNC(count_received);
+  static LIBSSH2_ALLOC_FUNC(allocate);
+  static LIBSSH2_REALLOC_FUNC(reallocate);
+  static LIBSSH2_FREE_FUNC(release);
 
   const std::string whom_;
   const Terms terms_;
   const SshConfig config_;
   Fd socket_;
+  std::size_t memory_ = 0;  // of libssh2
+  bool flooded_ = false;    // it wanted more than it may have
   Owned<LIBSSH2_SESSION, libssh2_session_free> session_;
 
   FairMutex turn_;      // libssh2 is at work, or has sent half a packet

@@ -42,12 +42,18 @@ std::unique_lock<FairMutex> Lane::begin() {
 }
 
 // While the turn is ours: what libssh2 says is about the last call of anybody.
-void Lane::end(bool failed) {
+void Lane::end(int result) {
   session_.share();
-  if (!failed) return;
+  if (result == 0) return;
   char* text = nullptr;
   failure_ = libssh2_session_last_error(session_.get(), &text, nullptr, 0);
   reason_ = text != nullptr ? one_line(text) : "";
+  if (session_.flooded_) reason_ = "the server sends what nobody has asked for";
+  // Not every function of it leaves a text.
+  if (failure_ == 0 || failure_ == LIBSSH2_ERROR_EAGAIN) {
+    failure_ = result;
+    reason_ = "libssh2 says " + std::to_string(result);
+  }
 }
 
 void Lane::wake() const {
@@ -113,8 +119,9 @@ void Lane::abandon(const std::string& why) {
   session_.abandon(why);
 }
 
-void Lane::fail(const std::string& doing) {
-  abandon("cannot " + doing + ": " + (reason_.empty() ? "the connection is gone" : reason_));
+void Lane::fail(const std::string& doing, std::string why) {
+  if (why.empty()) why = reason_.empty() ? "the connection is gone" : reason_;
+  abandon("cannot " + doing + ": " + why);
   throw Error{session_.why_};
 }
 

@@ -33,7 +33,7 @@ class Lane {
     for (;;) {
       const auto result = call();
       if (result != LIBSSH2_ERROR_EAGAIN) {
-        end(result < 0);
+        end(static_cast<int>(result < 0 ? result : 0));
         return result;
       }
       wait(turn);
@@ -75,9 +75,9 @@ class Lane {
   // Of the last call, when it failed.
   int failure() const { return failure_; }
   const std::string& reason() const { return reason_; }
-  // Throws an Error with libssh2's reason, or with that for which the session broke before.  After
-  // either of these it is of no use to anybody.
-  [[noreturn]] void fail(const std::string& doing);
+  // Throws an Error with libssh2's reason or this one, or with that for which the session broke
+  // before.  After that, or abandon(), it is of no use to anybody.
+  [[noreturn]] void fail(const std::string& doing, std::string why = "");
   void abandon(const std::string& why);
 
   void wake() const;
@@ -90,7 +90,7 @@ class Lane {
     Patience usual;
   };
   std::unique_lock<FairMutex> begin();
-  void end(bool failed);
+  void end(int result);
   void wait(std::unique_lock<FairMutex>& turn);
   bool rest(std::unique_lock<FairMutex>& turn);
 

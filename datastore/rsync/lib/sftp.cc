@@ -3,15 +3,16 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace rsync {
 namespace {
 
 constexpr int deepest = 16;  // of directories that are removed: ours have one level
-constexpr std::size_t longest_name = 1024, most_names = 1'000'000;
+constexpr std::size_t longest_name = 1024, most_names = 100'000;
 
-const char* reason(unsigned long code) {
+std::string reason(unsigned long code, const std::string& libssh2) {
   switch (code) {
     case LIBSSH2_FX_NO_SUCH_FILE:
     case LIBSSH2_FX_NO_SUCH_PATH:
@@ -24,8 +25,10 @@ const char* reason(unsigned long code) {
       return "no space is left";
     case LIBSSH2_FX_OP_UNSUPPORTED:
       return "the server cannot do that";
+    case LIBSSH2_FX_FAILURE:
+      return "the server failed to";  // a full disk is no more than that to version 3 of SFTP
     default:
-      return "the server failed to";  // a full disk is no more than that to SFTP 3
+      return "its answer makes no sense (" + libssh2 + ")";
   }
 }
 
@@ -63,13 +66,27 @@ bool Sftp::gone() const {
 
 void Sftp::fail(const std::string& doing, const std::string& path) {
   const auto what = doing + " '" + one_line(path) + "' on " + session_->whom();
+  if (lane_.failure() == LIBSSH2_ERROR_CHANNEL_CLOSED)
+    lane_.fail(what, "the SFTP server there has ended");
   if (lane_.failure() != LIBSSH2_ERROR_SFTP_PROTOCOL) lane_.fail(what);
-  throw SftpRefused{"cannot " + what + ": " + reason(libssh2_sftp_last_error(sftp_))};
+  throw SftpRefused{"cannot " + what + ": " +
+                    reason(libssh2_sftp_last_error(sftp_), lane_.reason())};
+}
+
+LIBSSH2_SFTP_HANDLE* Sftp::open_handle(const std::string& path, unsigned long flags, unsigned mode,
+                                       int type) {
+  LIBSSH2_SFTP_HANDLE* made = nullptr;
+  ask([&] {
+    made = libssh2_sftp_open_ex(sftp_, path.c_str(), length(path), flags, static_cast<long>(mode),
+                                type);
+    return made == nullptr ? libssh2_session_last_errno(session_->get()) : 0;
+  });
+  return made;
 }
 
 std::optional<Sftp::Info> Sftp::look(const std::string& path) {
   LIBSSH2_SFTP_ATTRIBUTES attributes{};
-  const int rc = lane_.drive([&] {
+  const int rc = ask([&] {
     return libssh2_sftp_stat_ex(sftp_, path.c_str(), length(path), LIBSSH2_SFTP_LSTAT, &attributes);
   });
   if (rc == 0) return info_of(attributes);
@@ -78,27 +95,24 @@ std::optional<Sftp::Info> Sftp::look(const std::string& path) {
 }
 
 std::map<std::string, Sftp::Info> Sftp::list(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
-    return libssh2_sftp_open_ex(sftp_, path.c_str(), length(path), 0, 0, LIBSSH2_SFTP_OPENDIR);
-  });
+  auto* handle = open_handle(path, 0, 0, LIBSSH2_SFTP_OPENDIR);
   if (handle == nullptr && gone()) return {};
   if (handle == nullptr) fail("list", path);
   const SftpFile closes{*this, handle, path};
   std::map<std::string, Info> found;
-  for (;;) {
+  for (std::size_t names = 0;;) {
     char name[longest_name];
     LIBSSH2_SFTP_ATTRIBUTES attributes{};
-    const int n = lane_.drive([&] {
+    const int n = ask([&] {
       return libssh2_sftp_readdir_ex(handle, name, sizeof name, nullptr, 0, &attributes);
     });
     if (n == 0) return found;
-    if (n < 0) fail("list", path);
-    const std::string entry{name, static_cast<std::size_t>(n)};
-    if (entry == "." || entry == "..") continue;
+    if (n < 0 && n != LIBSSH2_ERROR_BUFFER_TOO_SMALL) fail("list", path);
+    const std::string entry{name, static_cast<std::size_t>(std::max(n, 0))};
     if (entry.empty() || entry.find('/') != entry.npos || entry.find('\0') != entry.npos ||
-        found.size() >= most_names)
-      throw Error{session_->whom() + " lists what no directory holds in '" + path + "'"};
-    found.emplace(entry, info_of(attributes));
+        ++names > most_names)
+      throw Error{session_->whom() + " lists what no directory holds in '" + one_line(path) + "'"};
+    if (entry != "." && entry != "..") found.emplace(entry, info_of(attributes));
   }
 }
 
@@ -106,12 +120,12 @@ void Sftp::make_directories(const std::string& path) {
   if (path.empty() || look(path)) return;
   make_directories(path.substr(0, path.rfind('/')));
   const int rc =
-      lane_.drive([&] { return libssh2_sftp_mkdir_ex(sftp_, path.c_str(), length(path), 0755); });
+      ask([&] { return libssh2_sftp_mkdir_ex(sftp_, path.c_str(), length(path), 0755); });
   if (rc != 0) fail("make the directory", path);
 }
 
 void Sftp::rename(const std::string& from, const std::string& to) {
-  const int rc = lane_.drive([&] {
+  const int rc = ask([&] {
     return libssh2_sftp_rename_ex(sftp_, from.c_str(), length(from), to.c_str(), length(to), 0);
   });
   if (rc != 0) fail("give its name to", from);
@@ -125,7 +139,7 @@ void Sftp::remove(const std::string& path, const Info& info, int depth) {
   if (depth > deepest) throw Error{"'" + path + "' on " + session_->whom() + " is too deep"};
   if (info.directory)
     for (const auto& [name, inside] : list(path)) remove(path + "/" + name, inside, depth + 1);
-  const int rc = lane_.drive([&] {
+  const int rc = ask([&] {
     return info.directory ? libssh2_sftp_rmdir_ex(sftp_, path.c_str(), length(path))
                           : libssh2_sftp_unlink_ex(sftp_, path.c_str(), length(path));
   });
@@ -135,12 +149,13 @@ void Sftp::remove(const std::string& path, const Info& info, int depth) {
 Space Sftp::space(const std::string& path) {
   LIBSSH2_SFTP_STATVFS found{};
   const int rc =
-      lane_.drive([&] { return libssh2_sftp_statvfs(sftp_, path.c_str(), path.size(), &found); });
+      ask([&] { return libssh2_sftp_statvfs(sftp_, path.c_str(), path.size(), &found); });
   if (rc != 0) fail("ask for the space of", path);
   const auto mb = [&](std::uint64_t blocks) {
     return static_cast<std::uint64_t>(static_cast<__uint128_t>(blocks) * found.f_frsize >> 20);
   };
-  if (found.f_bfree > found.f_blocks) throw Error{session_->whom() + " has more space than space"};
+  if (found.f_bfree > found.f_blocks || found.f_bavail > found.f_blocks)
+    throw Error{session_->whom() + " has more space than space"};
   return {.used_mb = mb(found.f_blocks - found.f_bfree),
           .total_mb = mb(found.f_blocks),
           .free_mb = mb(found.f_bavail)};
@@ -148,10 +163,7 @@ Space Sftp::space(const std::string& path) {
 
 // OpenSSH opens a directory as it does a file.  Who does not has done what he could.
 void Sftp::sync_directory(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
-    return libssh2_sftp_open_ex(sftp_, path.c_str(), length(path), LIBSSH2_FXF_READ, 0,
-                                LIBSSH2_SFTP_OPENFILE);
-  });
+  auto* handle = open_handle(path, LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
   if (handle == nullptr) return;
   SftpFile directory{*this, handle, path};
   directory.sync();

@@ -62,6 +62,18 @@ class Sftp {
 
  private:
   friend class SftpFile;
+  // libssh2 itself would wait for ever for what has ended.
+  template <class Call>
+  auto ask(Call call) {
+    return lane_.drive([&] {
+      const auto result = call();
+      const bool ended = result == LIBSSH2_ERROR_EAGAIN && !lane_.sending() &&
+                         libssh2_channel_eof(libssh2_sftp_get_channel(sftp_)) != 0;
+      return ended ? decltype(call()){LIBSSH2_ERROR_CHANNEL_CLOSED} : result;
+    });
+  }
+  LIBSSH2_SFTP_HANDLE* open_handle(const std::string& path, unsigned long flags, unsigned mode,
+                                   int type);
   void remove(const std::string& path, const Info& info, int depth);
   bool gone() const;  // the last failure: there is no such file
   [[noreturn]] void fail(const std::string& doing, const std::string& path);

@@ -40,6 +40,17 @@ std::optional<std::map<std::string, std::uint64_t>> files_of(Sftp& sftp,
   return files;
 }
 
+qcow2::Source whole_file(std::shared_ptr<Sftp> sftp, const std::string& path, std::uint64_t size) {
+  const auto file = std::make_shared<SftpFile>(sftp->open(path));
+  return [sftp = std::move(sftp), file, path, left = size](std::span<std::byte> out) mutable {
+    const auto n = file->read(out);
+    if (n > left || (n == 0 && !out.empty() && left != 0))
+      throw Error{"'" + path + "' on " + sftp->session().whom() + " has not the size that it had"};
+    left -= n;
+    return n;
+  };
+}
+
 std::optional<Chain> flat_chain(Sftp& sftp, const std::string& directory) try {
   const auto path = directory + "/" + sftp_flat_document;
   if (!sftp.look(path)) return std::nullopt;

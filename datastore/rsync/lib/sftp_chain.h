@@ -45,6 +45,8 @@ class SftpChain {
 // The regular files of a backup, with their sizes; nullopt: there is no such directory.
 std::optional<std::map<std::string, std::uint64_t>> files_of(Sftp& sftp,
                                                              const std::string& directory);
+// The bytes of a file, which must be as many.
+qcow2::Source whole_file(std::shared_ptr<Sftp> sftp, const std::string& path, std::uint64_t size);
 // What the marker of a merged increment says; nullopt: it is none.
 std::optional<Chain> flat_chain(Sftp& sftp, const std::string& directory);
 std::string flat_text(const Chain& chain);

@@ -14,10 +14,7 @@ constexpr std::size_t on_the_way = std::size_t{4} << 20;
 }  // namespace
 
 SftpFile Sftp::open(const std::string& path) {
-  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
-    return libssh2_sftp_open_ex(sftp_, path.c_str(), static_cast<unsigned>(path.size()),
-                                LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
-  });
+  auto* handle = open_handle(path, LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
   if (handle == nullptr) fail("open", path);
   return {*this, handle, path};
 }
@@ -25,18 +22,14 @@ SftpFile Sftp::open(const std::string& path) {
 SftpFile Sftp::create(const std::string& path, std::uint64_t offset, unsigned mode) {
   const unsigned long flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT |
                               (offset == 0 ? static_cast<unsigned long>(LIBSSH2_FXF_TRUNC) : 0);
-  LIBSSH2_SFTP_HANDLE* handle = lane_.make([&] {
-    return libssh2_sftp_open_ex(sftp_, path.c_str(), static_cast<unsigned>(path.size()), flags,
-                                static_cast<long>(mode), LIBSSH2_SFTP_OPENFILE);
-  });
+  auto* handle = open_handle(path, flags, mode, LIBSSH2_SFTP_OPENFILE);
   if (handle == nullptr) fail("write", path);
   SftpFile file{*this, handle, path};
   if (offset == 0) return file;
   LIBSSH2_SFTP_ATTRIBUTES attributes{};
   attributes.flags = LIBSSH2_SFTP_ATTR_SIZE;
   attributes.filesize = offset;
-  if (lane_.drive([&] { return libssh2_sftp_fstat_ex(handle, &attributes, 1); }) != 0)
-    fail("cut", path);
+  if (ask([&] { return libssh2_sftp_fstat_ex(handle, &attributes, 1); }) != 0) fail("cut", path);
   libssh2_sftp_seek64(handle, offset);
   return file;
 }
@@ -77,7 +70,7 @@ std::size_t SftpFile::read(std::span<std::byte> out) {
   if (begin_ == buffer_.size()) {
     begin_ = 0;
     buffer_.resize(ahead);
-    const auto n = sftp_->lane_.drive([&] {
+    const auto n = sftp_->ask([&] {
       return libssh2_sftp_read(handle_, reinterpret_cast<char*>(buffer_.data()), buffer_.size());
     });
     buffer_.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
@@ -122,7 +115,7 @@ void SftpFile::flush() { drain(0); }
 // again until it is: so there must always be enough of it.
 void SftpFile::drain(std::size_t down_to) {
   while (buffer_.size() - begin_ > down_to) {
-    const auto n = sftp_->lane_.drive([&] {
+    const auto n = sftp_->ask([&] {
       return libssh2_sftp_write(handle_, reinterpret_cast<const char*>(buffer_.data() + begin_),
                                 buffer_.size() - begin_);
     });
@@ -144,7 +137,7 @@ void SftpFile::drain(std::size_t down_to) {
 
 bool SftpFile::sync() {
   flush();
-  const int rc = sftp_->lane_.drive([&] { return libssh2_sftp_fsync(handle_); });
+  const int rc = sftp_->ask([&] { return libssh2_sftp_fsync(handle_); });
   if (rc == 0) return true;
   if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL) {
     const auto why = libssh2_sftp_last_error(sftp_->sftp_);
@@ -160,7 +153,7 @@ void SftpFile::set_attributes(unsigned mode, std::int64_t mtime) {
   attributes.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS | LIBSSH2_SFTP_ATTR_ACMODTIME;
   attributes.permissions = mode;
   attributes.atime = attributes.mtime = static_cast<unsigned long>(mtime);
-  if (sftp_->lane_.drive([&] { return libssh2_sftp_fstat_ex(handle_, &attributes, 1); }) != 0)
+  if (sftp_->ask([&] { return libssh2_sftp_fstat_ex(handle_, &attributes, 1); }) != 0)
     sftp_->fail("set the mode of", path_);
 }
 

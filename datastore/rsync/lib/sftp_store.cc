@@ -59,8 +59,11 @@ Store::Listing SftpStore::list(int vm, const std::vector<std::string>& names, Ca
 qcow2::Source SftpStore::open(int vm, const std::string& name, const std::string& file) {
   if (!is_backup_name(name) || !is_file_name(file)) throw BadRequest{"not a file of a backup"};
   const auto server = connect();
-  const auto there = std::make_shared<SftpFile>(server->open(path(vm) + "/" + name + "/" + file));
-  return [server, there](std::span<std::byte> out) { return there->read(out); };
+  const auto where = path(vm) + "/" + name + "/" + file;
+  const auto info = server->look(where);
+  if (!info || !info->regular)
+    throw Error{"there is no file '" + where + "' on " + server->session().whom()};
+  return whole_file(server, where, info->size);
 }
 
 void SftpStore::remove(int vm, const std::vector<std::string>& names, Care care) {

@@ -42,12 +42,21 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
+rsync::Terms terms() {
+  const auto args = rsync::parse_args(environment("ARGS"));
+  return args.timeout.count() > 0 ? rsync::Terms{.silence = args.timeout} : rsync::Terms{};
+}
+
+std::shared_ptr<rsync::Session> session(const rsync::Target& target) {
+  return std::make_shared<rsync::Session>(target, terms());
+}
+
 // All that comes on our stdin goes there first, then all that comes back is read.
 int exec(const rsync::Target& target, const std::vector<std::string>& argv) {
   const auto args = rsync::parse_args(environment("ARGS"));
-  rsync::LinkOptions options{.transport = rsync::parse_transport(environment("TRANSPORT")),
-                             .bytes_per_second = args.bytes_per_second};
-  if (args.timeout.count() > 0) options.terms.silence = args.timeout;
+  const rsync::LinkOptions options{.transport = rsync::parse_transport(environment("TRANSPORT")),
+                                   .terms = terms(),
+                                   .bytes_per_second = args.bytes_per_second};
   const auto link = rsync::open_link(target, argv, options);
   std::vector<char> buffer(piece);
   rsync::Patience for_ever{"stdin", {.silence = {}}};
@@ -70,7 +79,7 @@ int ensure(const rsync::Target& target) {
 
 int sftp(const rsync::Target& target, const std::string& verb, const std::string& path,
          std::uint64_t offset) {
-  rsync::Sftp server{std::make_shared<rsync::Session>(target, rsync::Terms{})};
+  rsync::Sftp server{session(target)};
   std::vector<char> buffer(piece);
   if (verb == "get") {
     auto file = server.open(path);
@@ -112,8 +121,7 @@ int store(const rsync::Target& target, const std::vector<std::string>& words) {
 }
 
 int merge(const rsync::Target& target, const std::vector<std::string>& words) {
-  const auto server =
-      std::make_shared<rsync::Sftp>(std::make_shared<rsync::Session>(target, rsync::Terms{}));
+  const auto server = std::make_shared<rsync::Sftp>(session(target));
   const rsync::SftpChain chain{server, words.at(0), Chain::parse(words.at(1))};
   const auto source = chain.open(std::stoi(words.at(2)));
   std::vector<char> buffer(piece);
@@ -123,8 +131,7 @@ int merge(const rsync::Target& target, const std::vector<std::string>& words) {
 }
 
 int flatten(const rsync::Target& target, const std::vector<std::string>& words) {
-  const auto server =
-      std::make_shared<rsync::Sftp>(std::make_shared<rsync::Session>(target, rsync::Terms{}));
+  const auto server = std::make_shared<rsync::Sftp>(session(target));
   std::cout << rsync::sftp_flatten(server, words.at(0), Chain::parse(words.at(1)),
                                    std::stoi(words.at(2)))
             << "\n";
