@@ -210,10 +210,10 @@ link_by() {
 }
 
 @test "a server that has nothing to say, but lives, is waited for" {
-    asked 1 4   # it would be given up after 5 s
+    asked 1 8   # it would be given up after 9 s
     local transport
     for transport in libssh2 ssh; do
-        link_by $transport exec sh -c 'sleep 7; echo there' </dev/null \
+        link_by $transport exec sh -c 'sleep 11; echo there' </dev/null \
             >"$BATS_TEST_TMPDIR/$transport" 2>&1 3>&- &
         PIDS+=" $!"
     done
