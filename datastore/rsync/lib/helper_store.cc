@@ -86,7 +86,7 @@ HelperStore::Answer HelperStore::try_once(const Request& request, Terms terms) c
 }
 
 // The executable is looked for when something is wrong, not before each request.
-std::string HelperStore::ask(const Request& request, Terms terms) {
+std::string HelperStore::ask(const Request& request, Terms terms) try {
   auto answer = try_once(request, terms);
   if (answer.status != 0 && !runs_) {
     const auto ensured = ensure_server(settings().target);
@@ -97,6 +97,8 @@ std::string HelperStore::ask(const Request& request, Terms terms) {
   if (answer.status != 0) throw failure(answer.said, answer.status);
   runs_ = true;
   return std::move(answer.out);
+} catch (const NoPrograms& why) {
+  throw NoHelper{why.what()};
 }
 
 Space HelperStore::space() try {

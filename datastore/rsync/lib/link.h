@@ -7,7 +7,14 @@
 #include <span>
 #include <string>
 
+#include "common/error.h"
+
 namespace rsync {
+
+// The server lets us in, and starts no programs.
+struct NoPrograms : Error {
+  using Error::Error;
+};
 
 // For one thread at a time; several links may be used at the same time.  The destructor ends the
 // conversation: the program sees the end of its stdin.  Every call throws Error when the connection

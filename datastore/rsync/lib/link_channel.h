@@ -13,11 +13,6 @@
 
 namespace rsync {
 
-// The server starts none; the session is as good as before.
-struct NoPrograms : Error {
-  using Error::Error;
-};
-
 class ChannelLink : public Link {
  public:
   // Error, NoChannel, NoPrograms.

@@ -79,6 +79,8 @@ void ProcessLink::await_exit() {
 void ProcessLink::lost() {
   const auto why = one_line(last_line(end_.said));
   const bool connection = by_ == By::ssh && end_.status == ssh_failed;
+  if (connection && end_.said.find("exec request failed on channel") != std::string::npos)
+    throw NoPrograms{whom_ + " starts no programs"};
   throw Error{(connection ? "the connection to " + whom_ + " failed"
                           : "the program on " + whom_ + " has ended") +
               (why.empty() ? "" : ": " + why)};
