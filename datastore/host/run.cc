@@ -22,16 +22,23 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/mount.h"
+#include "common/number.h"
 #include "common/one/action.h"
+#include "common/one/config.h"
 #include "common/request_line.h"
 #include "datastore/lib/machine.h"
 
 namespace {
 
 constexpr std::size_t longest_request = std::size_t{1} << 20;
-// A slow store can keep restic from obeying for long, and somebody waits for the end.  Its ssh must
-// not hear of it, since by that restic removes its lock.
-constexpr Stop interrupt{SIGINT, std::chrono::milliseconds{1500}, Stop::Whom::child};
+// A slow store can keep restic from obeying for long, and somebody waits for the end: it gets a
+// third of the time that a cancellation has.  Its ssh must not hear of it, since by that restic
+// removes its lock.
+Stop interrupt() {
+  const auto limit = parse_int(setting("RESTIC_CANCEL_LIMIT").value_or(""), 1);
+  const std::chrono::milliseconds third{limit ? *limit * std::int64_t{1000} / 3 : 1500};
+  return {SIGINT, third, Stop::Whom::child};
+}
 
 // Under the limits of the request, as far as this machine has them.
 std::vector<std::string> confined(const RunRequest& request) {
@@ -111,7 +118,7 @@ int serve() {
   else
     command.write_to(STDOUT_FILENO);
   const int status = command.err_lines([](std::string_view line) { std::cerr << line << '\n'; })
-                         .stop_with(interrupt)
+                         .stop_with(interrupt())
                          .run()
                          .status;
   // Of setpriv or the like; whoever asked knows this number as our own absence over there.
