@@ -14,6 +14,9 @@ namespace {
 
 constexpr int most_connections = 4;
 
+// From its begin on.  A cancellation has five seconds for all there is.
+constexpr std::chrono::seconds to_take_its_lock{15}, when_cancelled{2};
+
 }  // namespace
 
 Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path path,
@@ -26,11 +29,23 @@ Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path pat
   start();
 }
 
+// restic forgets the lock that it is taking when it is interrupted (0.14: for the fifth of a second
+// in which it looks for others, at least); with its first byte it has it, and removes it.
+Dump::~Dump() {
+  if (!held_ || begun_) return;
+  const auto end = started_ + (cancel::requested() ? when_cancelled : to_take_its_lock);
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  pollfd first{held_->out(), POLLIN, 0};
+  if (left.count() > 0) poll(&first, 1, static_cast<int>(left.count()));
+}
+
 void Dump::start() {
   auto request = restic_.request({"--quiet", "dump", snapshot_, path_.string()}, Moves::out);
   // One of many side by side: more threads of its own would only cost memory.
   request.env["GOMAXPROCS"] = "1";
   held_.reset();
+  started_ = std::chrono::steady_clock::now();
   held_.emplace(restic_.machine().helper(), request.encode(), "restic");
 }
 

@@ -2,6 +2,7 @@
 // A file of a snapshot as a stream of bytes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <optional>
@@ -21,6 +22,8 @@ class Dump {
        std::optional<std::chrono::seconds> patience = std::nullopt);
   Dump(const Dump&) = delete;
   Dump& operator=(const Dump&) = delete;
+  // Ends it; one that has given nothing yet may need a few seconds until it can be ended.
+  ~Dump();
   // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
   // be read, Cancelled.
   std::size_t read(std::span<std::byte> out);
@@ -36,6 +39,7 @@ class Dump {
   int connections_ = 1;
   std::optional<Held> held_;
   std::optional<std::chrono::seconds> patience_;
+  std::chrono::steady_clock::time_point started_;
   bool begun_ = false;
 };
 

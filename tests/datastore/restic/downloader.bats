@@ -282,6 +282,28 @@ random_chain() {
     [ -z "$(ls -A "$BATS_TEST_TMPDIR/tmp")" ]
 }
 
+@test "a dump that is not needed is not interrupted before it has its lock" {
+    random_chain
+    local real
+    real=$(command -v restic)
+    mkdir "$BATS_TEST_TMPDIR/slow"
+    # That the first file is of random layout is known long before the second dump has begun.
+    cat >"$BATS_TEST_TMPDIR/slow/restic" <<SH
+#!/bin/bash
+case " \$* " in *' dump '*disk.0.1*)
+    trap "echo interrupted >>'$BATS_TEST_TMPDIR/notes'; exit 130" INT
+    sleep 3 &
+    wait
+    trap - INT ;;
+esac
+exec '$real' "\$@"
+SH
+    chmod +x "$BATS_TEST_TMPDIR/slow/restic"
+    PATH=$BATS_TEST_TMPDIR/slow:$PATH download
+    expect . b . . . .
+    [ ! -e "$BATS_TEST_TMPDIR/notes" ]
+}
+
 @test "a scratch directory without the space is refused before anything is copied" {
     random_chain
     [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
