@@ -50,6 +50,15 @@ Store::Store(const std::filesystem::path& file)
         return open(file);
       }()} {}
 
+Store Store::nothing() {
+  const char* memory = ":memory:";
+  return guarded(memory, [&] {
+    SQLite::Database db{memory, SQLite::OPEN_READWRITE};
+    migrate(db);
+    return Store{memory, std::move(db)};
+  });
+}
+
 void Store::together(const std::function<void()>& work) {
   guarded(file_, [&] {
     Whole whole{db_};

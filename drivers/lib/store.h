@@ -23,6 +23,8 @@ class Store {
  public:
   // Opens the file, or makes it (mode 0600), and brings it to the present schema.
   explicit Store(const std::filesystem::path& file);
+  // An empty one, in memory: what there is where there is no file, for those who only ask.
+  static Store nothing();
 
   // All that `work` changes is one change, also by the functions of this store; an exception undoes
   // all of it.  Not for long: others wait meanwhile.
@@ -87,6 +89,8 @@ class Store {
   void remove_image(int image);
 
  private:
+  Store(std::filesystem::path file, SQLite::Database&& db)
+      : file_{std::move(file)}, db_{std::move(db)} {}
   std::vector<Attempt> attempts(const std::string& where, std::optional<int> vm) const;
   void set_work(int image, const std::string& values, const std::string& value);
   std::vector<ImageRecord> read_images(std::optional<int> id, std::optional<int> vm) const;

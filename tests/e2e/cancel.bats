@@ -6,7 +6,7 @@ load helper.bash
 setup_file() {
     hypervisor_start
     cd "$BATS_FILE_TMPDIR"
-    vmvault list 2>/dev/null
+    vmvault init 2>/dev/null
     "$FIXTURES/restic_repository" "$VMVAULT_VAR/repo/1000000" "$(cat "$VMVAULT_VAR/restic.password")"
     "$FIXTURES/restic_repository" "$VMVAULT_VAR/repo/1000001" "$(cat "$VMVAULT_VAR/restic.password")"
     head -c 60M /dev/urandom >random

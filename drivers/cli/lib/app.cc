@@ -21,16 +21,34 @@ std::string plain_lines(std::string_view text) {
   return one_line(out);
 }
 
+state::Store opened(const state::Home& home) {
+  home.prepare();
+  return state::Store{home.database()};
+}
+
+void name_default(state::Store& store) {
+  if (!store.datastore(state::default_datastore))
+    store.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
+}
+
 }  // namespace
 
 App::App(std::string libvirt_uri)
     : uri_{std::move(libvirt_uri)},
-      home_{var_dir()},
-      first_use_{home_.prepare()},
-      store_{home_.database()} {
-  if (!store_.datastore(state::default_datastore))
-    store_.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
-  if (first_use_)
+      home_{var_path()},
+      there_{std::filesystem::exists(home_.database())},
+      store_{there_ ? opened(home_) : state::Store::nothing()} {
+  name_default(store_);
+}
+
+void App::make_state() {
+  if (there_) return;
+  var_dir();
+  const bool first_use = home_.prepare();
+  store_ = state::Store{home_.database()};
+  name_default(store_);
+  there_ = true;
+  if (first_use)
     note("the backups' password was made in '" + home_.password_file().string() +
          "': keep a copy of it elsewhere, nothing can be restored without it");
 }

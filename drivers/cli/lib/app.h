@@ -14,8 +14,12 @@ namespace cli {
 
 class App {
  public:
-  // Opens the state; the first time, makes it, and tells the user where the password is.
+  // Opens the state.  Where there is none, nothing is made: it is empty.
   explicit App(std::string libvirt_uri);
+  // To be called before anything is kept.  The first time, makes the state, and tells the user
+  // where the password is.
+  void make_state();
+  bool has_state() const { return there_; }
 
   const std::string& uri() const { return uri_; }
   const state::Home& home() const { return home_; }
@@ -35,7 +39,7 @@ class App {
  private:
   std::string uri_;
   state::Home home_;
-  bool first_use_;
+  bool there_;
   state::Store store_;
 };
 

@@ -41,6 +41,7 @@ void backup(App& app, const BackupOptions& options) {
   const auto begun = std::time(nullptr);
   const int datastore = chosen_datastore(app, options.datastore);
   const auto subject = found_subject(app, options.domain, options.force);
+  app.make_state();
   auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
   const auto lock = app.lock(vm);
   refuse_if_busy(vm);

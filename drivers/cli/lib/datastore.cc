@@ -69,6 +69,7 @@ void add_datastore(App& app, const NewDatastore& asked) {
              .input(base64_encode(messages::datastore_action(document).dump()) + "\n")
              .run(),
          "the datastore cannot be used");
+  app.make_state();
   app.home().write_datastore(id, document);
   app.store().put_datastore({.id = id, .name = wanted.name, .ds_mad = wanted.kind});
   std::printf("datastore %d '%s' added, described in %s\n", id, printable(wanted.name).c_str(),

@@ -15,6 +15,10 @@ void prune(const App& app, const PruneOptions& options) {
     note(name + " gives back the space of what is deleted at once: there is nothing to prune");
     return;
   }
+  if (!app.has_state()) {
+    note("there is no backup yet: there is nothing to prune");
+    return;
+  }
   auto command =
       app.datastore_action(options.datastore, "prune").arg(std::to_string(options.datastore));
   const auto vms = app.store().vms();

@@ -33,6 +33,7 @@ std::optional<state::ImageRecord> active_image(const App& app, const state::VmRe
 
 void recover_one(App& app, const RecoverOptions& options) {
   const auto subject = found_subject(app, options.domain, true);
+  app.make_state();
   const auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
   const auto lock = app.lock(vm);
   for (const auto& worker : workers(vm.id))

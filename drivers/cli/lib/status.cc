@@ -50,6 +50,7 @@ Space parse_space(state::DatastoreRecord datastore, const std::string& reply) {
 
 // A datastore that does not answer is a line of the status, not its end.
 void ask_datastores(const App& app, Status& status) {
+  if (!app.has_state()) return;
   for (const auto& datastore : app.store().datastores()) {
     std::string reply;
     try {

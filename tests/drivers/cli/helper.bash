@@ -22,7 +22,7 @@ setup_vmvault() {
 }
 
 # The first use tells of the password: not of interest later.
-password_known() { vmvault list 2>/dev/null; }
+password_known() { vmvault init 2>/dev/null; }
 
 # disk TARGET FILE [FORMAT]
 disk() {

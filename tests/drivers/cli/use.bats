@@ -33,13 +33,32 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
 
 @test "the first use makes a private password, and tells once where it is" {
     rm -r "$VMVAULT_VAR"
-    run -0 --separate-stderr vmvault list
+    run -0 --separate-stderr vmvault backup web
     [[ $stderr == *"$VMVAULT_VAR/restic.password"*elsewhere* ]]
     [ "$(stat -c %a "$VMVAULT_VAR/restic.password")" = 600 ]
     [ "$(stat -c %a "$VMVAULT_VAR/datastores/100.xml")" = 600 ]
     [ "$(stat -c %a "$VMVAULT_VAR/state.db")" = 600 ]
-    run -0 --separate-stderr vmvault list
+    run -0 --separate-stderr vmvault backup web
     [[ $stderr != *password* ]]
+}
+
+@test "who only asks, or asks for what is not there, makes nothing" {
+    rm -r "$VMVAULT_VAR"
+    for command in list 'list --json' status 'datastore list' 'datastore prune'; do
+        # shellcheck disable=SC2086
+        run -0 vmvault $command
+    done
+    for command in 'show 1' "restore 99 --to $BATS_TEST_TMPDIR/to" 'delete 1' 'verify 1' 'flatten 1 --keep 1' \
+        'download 1 --to d' "mount 1 $BATS_TEST_TMPDIR/m" 'backup nobody' 'backup web --datastore 7'; do
+        # shellcheck disable=SC2086
+        run --separate-stderr vmvault $command
+        [ "$status" -ne 0 ]
+        [ "${#stderr_lines[@]}" -eq 1 ]
+    done
+    [ ! -e "$VMVAULT_VAR" ]
+    run -0 --separate-stderr vmvault init
+    [[ $stderr == *"$VMVAULT_VAR/restic.password"* ]]
+    [ -e "$VMVAULT_VAR/restic.password" ]
 }
 
 @test "a lost password is not replaced while there is a repository" {
