@@ -11,53 +11,20 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "common/cancel.h"
 #include "common/child.h"
 #include "common/error.h"
-#include "common/file.h"
+#include "common/one/rpc_session.h"
+#include "common/one/rpc_socket.h"
 #include "common/one/server_token.h"
 
 namespace fs = std::filesystem;
 
 namespace {
-
-std::optional<std::string> environment(const char* name) {
-  const char* value = getenv(name);
-  return value && *value ? std::optional<std::string>{value} : std::nullopt;
-}
-
-fs::path in_home(const char* name) {
-  const auto home = environment("HOME");
-  return home ? fs::path{*home} / ".one" / name : fs::path{};
-}
-
-std::string first_line(const std::string& text) {
-  std::string line = text.substr(0, text.find('\n'));
-  line.erase(line.find_last_not_of(" \t\r") + 1);
-  return line;
-}
-
-std::string find_session() {
-  const auto named = environment("ONE_AUTH");
-  std::vector<fs::path> files{in_home("one_auth"), "/var/lib/one/.one/one_auth"};
-  if (named) files = {*named};
-  for (const auto& file : files) {
-    const auto text = file.empty() ? std::nullopt : read_file_if_any(file);
-    if (text && !first_line(*text).empty()) return first_line(*text);
-  }
-  throw Error{"no credentials for the core in '" + files.back().string() + "': set ONE_AUTH"};
-}
-
-std::string find_endpoint() {
-  if (auto url = environment("ONE_XMLRPC")) return *std::move(url);
-  const auto file = in_home("one_endpoint");
-  const auto text = file.empty() ? std::nullopt : read_file_if_any(file);
-  if (text && !first_line(*text).empty()) return first_line(*text);
-  return "http://localhost:2633/RPC2";
-}
 
 void blot_out(std::string& text, const std::string& secret) {
   if (secret.empty()) return;
@@ -76,19 +43,28 @@ struct Env : xmlrpc_env {
   }
 };
 
+struct FreeText {
+  void operator()(const char* text) const { std::free(const_cast<char*>(text)); }
+};
+
+constexpr std::string_view unix_scheme = "unix:";
+
 using Value = Owned<xmlrpc_value, xmlrpc_DECREF>;
 using Client = Owned<xmlrpc_client, xmlrpc_client_destroy>;
 
 void set_up_library() {
-  Env env;
-  xmlrpc_client_setup_global_const(&env);
-  env.check();
-  xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 64 << 20);
+  static const bool once = [] {
+    Env env;
+    xmlrpc_client_setup_global_const(&env);
+    env.check();
+    xmlrpc_limit_set(XMLRPC_XML_SIZE_LIMIT_ID, 64 << 20);
+    return true;
+  }();
+  (void)once;
 }
 
 Client make_client(std::chrono::seconds limit) {
-  static const bool once = (set_up_library(), true);
-  (void)once;
+  set_up_library();
   xmlrpc_curl_xportparms curl{};
   curl.timeout = static_cast<unsigned>(std::chrono::milliseconds{limit}.count());
   xmlrpc_clientparms parms{};
@@ -140,9 +116,7 @@ std::string text_of(xmlrpc_value* value) {
   const char* text = nullptr;
   xmlrpc_read_string(&env, value, &text);
   env.check();
-  const std::unique_ptr<const char,
-                        decltype([](const char* c) { std::free(const_cast<char*>(c)); })>
-      owned{text};
+  const std::unique_ptr<const char, FreeText> owned{text};
   return text;
 }
 
@@ -168,22 +142,81 @@ std::string without_secrets(const Core& core, std::string text) {
 
 enum class Stops { when_cancelled, never };
 
-// method(session, arguments), which are as `format` says.
-template <Stops stops = Stops::when_cancelled, class... Arguments>
-Value call(const Core& core, const std::string& method, std::chrono::seconds limit,
-           const char* format, Arguments... arguments) try {
+Value array_of(const std::string& session, const RpcArguments& arguments) {
+  Env env;
+  Value array{xmlrpc_array_new(&env)};
+  const auto append = [&](xmlrpc_value* made) {
+    const Value value{made};
+    env.check();
+    xmlrpc_array_append_item(&env, array.get(), value.get());
+    env.check();
+  };
+  const auto text = [&](const std::string& of) {
+    append(xmlrpc_string_new_lp(&env, of.size(), of.data()));
+  };
+  text(session);
+  for (const auto& one : arguments) {
+    if (const auto* flag = std::get_if<bool>(&one)) append(xmlrpc_bool_new(&env, *flag ? 1 : 0));
+    if (const auto* number = std::get_if<int>(&one)) append(xmlrpc_int_new(&env, *number));
+    if (const auto* words = std::get_if<std::string>(&one)) text(*words);
+  }
+  return array;
+}
+
+Value ask_socket(const fs::path& socket, const std::string& method, xmlrpc_value* parameters,
+                 std::chrono::seconds limit, Stops stops) {
+  set_up_library();
+  Env env;
+  const Owned<xmlrpc_mem_block, xmlrpc_mem_block_free> body{xmlrpc_mem_block_new(&env, 0)};
+  env.check();
+  xmlrpc_serialize_call(&env, body.get(), method.c_str(), parameters);
+  env.check();
+  const auto answer =
+      post_to_socket(socket,
+                     {static_cast<const char*>(xmlrpc_mem_block_contents(body.get())),
+                      xmlrpc_mem_block_size(body.get())},
+                     limit, stops == Stops::when_cancelled);
+  xmlrpc_value* result = nullptr;
+  int fault = 0;
+  const char* why = nullptr;
+  xmlrpc_parse_response2(&env, answer.data(), answer.size(), &result, &fault, &why);
+  env.check();
+  if (why) {
+    const std::unique_ptr<const char, FreeText> owned{why};
+    throw Error{why};
+  }
+  return Value{result};
+}
+
+Value ask_url(const Core& core, const std::string& method, xmlrpc_value* parameters,
+              std::chrono::seconds limit, Stops stops) {
   const Client client = make_client(limit);
   std::optional<Interrupt> interrupt;
   if (stops == Stops::when_cancelled) interrupt.emplace(client.get());
   Env env;
+  const Owned<xmlrpc_server_info, xmlrpc_server_info_free> server{
+      xmlrpc_server_info_new(&env, core.endpoint.c_str())};
+  env.check();
   xmlrpc_value* answer = nullptr;
-  xmlrpc_client_call2f(&env, client.get(), core.endpoint.c_str(), method.c_str(), &answer, format,
-                       core.session.c_str(), arguments...);
+  xmlrpc_client_call2(&env, client.get(), server.get(), method.c_str(), parameters, &answer);
   // An answer that has come counts: the core has done it.
   if (env.fault_occurred && stops == Stops::when_cancelled) cancel::check();
   env.check();
-  return unpack(Value{answer}.get());
+  return Value{answer};
+}
+
+// method(session, arguments).
+Value call(const Core& core, const std::string& method, std::chrono::seconds limit,
+           const RpcArguments& arguments, Stops stops = Stops::when_cancelled) try {
+  const auto parameters = array_of(core.session, arguments);
+  const auto answer = core.endpoint.starts_with(unix_scheme)
+                          ? ask_socket(core.endpoint.substr(unix_scheme.size()), method,
+                                       parameters.get(), limit, stops)
+                          : ask_url(core, method, parameters.get(), limit, stops);
+  return unpack(answer.get());
 } catch (const Cancelled&) {
+  throw;
+} catch (const NobodyThere&) {
   throw;
 } catch (const Refused& e) {
   throw Refused{without_secrets(core, e.what())};
@@ -201,9 +234,9 @@ int number_of(const Value& value) {
 
 }  // namespace
 
-Core Core::from_environment() { return {find_endpoint(), find_session()}; }
+Core Core::from_environment() { return {rpc::endpoint(), rpc::session()}; }
 
-Core Core::as_user(const std::string& user) { return {find_endpoint(), server_session(user)}; }
+Core Core::as_user(const std::string& user) { return {rpc::endpoint(), server_session(user)}; }
 
 std::string Core::name() const {
   const auto scheme = endpoint.find("://");
@@ -213,36 +246,44 @@ std::string Core::name() const {
                                           : endpoint.substr(0, host) + endpoint.substr(at + 1);
 }
 
+std::string Core::text(const std::string& method, const RpcArguments& arguments,
+                       std::chrono::seconds limit) const {
+  return text_of(call(*this, method, limit, arguments).get());
+}
+
+int Core::number(const std::string& method, const RpcArguments& arguments,
+                 std::chrono::seconds limit) const {
+  return number_of(call(*this, method, limit, arguments));
+}
+
 std::string Core::info(const std::string& method, int id, std::chrono::seconds limit) const {
-  return text_of(call(*this, method, limit, "(sib)", id, 1).get());
+  return text(method, {id, true}, limit);
 }
 
 std::string Core::closed_info(const std::string& method, int id, std::chrono::seconds limit) const {
-  return text_of(call(*this, method, limit, "(si)", id).get());
+  return text(method, {id}, limit);
 }
 
 std::string Core::images(int offset, int count, std::chrono::seconds limit) const {
   constexpr int of_all_users = -2;
-  return text_of(
-      call(*this, "one.imagepool.info", limit, "(siii)", of_all_users, offset, -count).get());
+  return text("one.imagepool.info", {of_all_users, offset, -count}, limit);
 }
 
-int Core::allocate_image(const std::string& text, int datastore_id,
+int Core::allocate_image(const std::string& words, int datastore_id,
                          std::chrono::seconds limit) const {
-  constexpr int check_capacity = 0;  // "skip the check": no
-  return number_of(call(*this, "one.image.allocate", limit, "(ssib)", text.c_str(), datastore_id,
-                        check_capacity));
+  constexpr bool skip_capacity_check = false;
+  return number("one.image.allocate", {words, datastore_id, skip_capacity_check}, limit);
 }
 
-int Core::allocate_template(const std::string& text, std::chrono::seconds limit) const {
-  return number_of(call(*this, "one.template.allocate", limit, "(ss)", text.c_str()));
+int Core::allocate_template(const std::string& words, std::chrono::seconds limit) const {
+  return number("one.template.allocate", {words}, limit);
 }
 
 void Core::delete_image(int id, std::chrono::seconds limit) const {
-  call<Stops::never>(*this, "one.image.delete", limit, "(sib)", id, 0);
+  call(*this, "one.image.delete", limit, {id, false}, Stops::never);
 }
 
 void Core::delete_template(int id, std::chrono::seconds limit) const {
-  constexpr int images_too = 0;
-  call<Stops::never>(*this, "one.template.delete", limit, "(sib)", id, images_too);
+  constexpr bool images_too = false;
+  call(*this, "one.template.delete", limit, {id, images_too}, Stops::never);
 }
