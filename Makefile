@@ -162,6 +162,8 @@ $(PAGES):
 TEMPLATES   := $(wildcard share/etc/*.conf)
 COMPLETIONS := $(notdir $(wildcard share/completions/*))
 SYSTEMD     := $(wildcard share/systemd/*)
+DASHBOARDS  := $(notdir $(wildcard share/grafana/*))
+DASHBOARDED := $(DESTDIR)$(PREFIX)/share/vmvault/grafana
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # make install HOOKS=/etc/libvirt/hooks: the hook of libvirt, too.  A copy: AppArmor lets libvirtd run
@@ -177,6 +179,7 @@ install: all man  ## install below $(DESTDIR)$(PREFIX)
 	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
+	@scripts/install --data share/grafana $(DASHBOARDED) $(DASHBOARDS)
 	@scripts/install --units $(REMOTES) $(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))
 
@@ -184,6 +187,7 @@ uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	@scripts/install --remove $(DESTDIR)$(dir $(MADS)) $(addprefix $(notdir $(MADS))/,$(notdir $(DRIVERS)))
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
+	@scripts/install --remove $(dir $(DASHBOARDED)) $(addprefix grafana/,$(DASHBOARDS))
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))

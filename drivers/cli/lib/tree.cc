@@ -3,7 +3,7 @@
 
 #include "common/error.h"
 #include "common/one/config.h"
-#include "drivers/cli/lib/version.h"
+#include "common/version.h"
 
 namespace cli {
 namespace {

@@ -146,6 +146,7 @@ void Driver::lose(const std::string& why) {
   in_.reset();
   to_send_.clear();
   if (child_) child_->ask(SIGKILL);
+  ++losses_;
   if (events_.lost) events_.lost("the driver " + settings_.name + " is gone: " + why);
 }
 

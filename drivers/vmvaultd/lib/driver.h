@@ -58,6 +58,7 @@ class Driver {
 
   void start();  // at the next advance()
   bool ready() const { return phase_ == Phase::ready; }
+  int losses() const { return losses_; }  // how often it has ended, or failed to begin
   // A request; `payload` is one word.  False, and nothing has happened, when it is not ready.
   bool send(const std::string& verb, std::int64_t id, const std::string& payload);
 
@@ -89,6 +90,7 @@ class Driver {
   std::optional<Clock::time_point> alarm_;
   Clock::time_point ready_since_{};
   Duration pause_;
+  int losses_ = 0;
 };
 
 }  // namespace vmvaultd

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/facts.h"
+
+#include <gtest/gtest.h>
+
+namespace state {
+namespace {
+
+struct Begun {
+  int increment = 0;
+  std::int64_t started = 0;
+  std::optional<int> image{};
+};
+
+int backup(Store& store, int vm, const Begun& begun, const std::string& source,
+           std::uint64_t bytes) {
+  const auto attempt = store.begin({.id = -1,
+                                    .vm = vm,
+                                    .image = begun.image,
+                                    .increment = begun.increment,
+                                    .datastore = 100,
+                                    .mode = Mode::increment,
+                                    .disks = {0},
+                                    .dir = "/d",
+                                    .started = begun.started,
+                                    .ended = {},
+                                    .error = {}});
+  return store.succeed(attempt, {.id = begun.increment,
+                                 .source = source,
+                                 .bytes = bytes,
+                                 .date = begun.started,
+                                 .dir = "/d"});
+}
+
+TEST(VmFacts, CountsWhatThereIsOfEachMachine) {
+  auto store = Store::nothing();
+  store.put_datastore({.id = 100, .name = "default", .ds_mad = "restic"});
+  const int web = store.vm_for("u-1", "web").id;
+  const int idle = store.vm_for("u-2", "idle").id;
+  const int image = backup(store, web, {.increment = 0, .started = 1000}, "a0", 500);
+  backup(store, web, {.increment = 1, .started = 2000, .image = image}, "a1", 7);
+  const auto bad = store.begin({.id = -1,
+                                .vm = web,
+                                .image = image,
+                                .increment = 2,
+                                .datastore = 100,
+                                .mode = Mode::increment,
+                                .disks = {0},
+                                .dir = "/d",
+                                .started = 3000,
+                                .ended = {},
+                                .error = {}});
+  store.fail(bad, "no space");
+
+  const auto all = vm_facts(store);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].vm.id, web);
+  EXPECT_EQ(all[0].images, 1);
+  EXPECT_EQ(all[0].increments, 2);
+  EXPECT_EQ(all[0].bytes, 507U);
+  EXPECT_EQ(all[0].newest, 2000);
+  EXPECT_EQ(all[0].newest_bytes, 7U);
+  EXPECT_EQ(all[0].last_error, "no space");
+  EXPECT_TRUE(all[0].duration.has_value());
+  EXPECT_EQ(all[1].vm.id, idle);
+  EXPECT_EQ(all[1].increments, 0);
+  EXPECT_FALSE(all[1].newest || all[1].duration || all[1].last_ended);
+
+  store.mark_deleting(image);
+  EXPECT_EQ(vm_facts(store)[0].increments, 0);
+  EXPECT_FALSE(vm_facts(store)[0].newest.has_value());
+}
+
+}  // namespace
+}  // namespace state
