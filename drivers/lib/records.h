@@ -17,6 +17,7 @@ struct VmRecord {
   int id = -1;
   std::string uuid, name;
   std::optional<int> active_image;  // the chain that the next increment goes to
+  int owner = 0;                    // a user (users.h)
 };
 
 struct DatastoreRecord {
@@ -59,6 +60,7 @@ struct ImageRecord {
   std::optional<int> keep{};               // of one that is locked: what its flatten leaves
   std::string error{};                     // of its last flatten or delete; empty if that went well
   bool is_protected = false;               // no rule deletes it
+  int owner = 0;                           // the machine's, when it was begun
   std::vector<BackupRecord> increments{};  // by id; never empty in a ready image
 
   bool half_deleted() const { return state == ImageState::deleting || state == ImageState::error; }

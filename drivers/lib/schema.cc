@@ -180,6 +180,28 @@ CREATE TABLE requests (
   UNIQUE (vm, datastore)
 ) STRICT;
 )",
+    // Who may ask the service, and what is whose.
+    R"(
+ALTER TABLE vms ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE images ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE users (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  password TEXT NOT NULL,
+  user_group INTEGER NOT NULL CHECK (user_group IN (0, 1)),
+  enabled INTEGER NOT NULL DEFAULT 1,
+  attributes TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO users (id, name, password, user_group) VALUES (0, 'oneadmin', '', 0);
+
+CREATE TABLE login_tokens (
+  user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (user, digest)
+) STRICT;
+)",
 };
 
 }  // namespace

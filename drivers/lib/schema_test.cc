@@ -22,7 +22,7 @@ int count(SQLite::Database& db, const std::string& table) {
 constexpr const char* of_version_1 = R"(
 INSERT INTO vms (uuid, name) VALUES ('u1', 'web');
 INSERT INTO disks VALUES (1000000, 0, 'vda', '/a');
-INSERT INTO datastores VALUES (100, 'default', 'restic');
+INSERT INTO datastores (id, name, ds_mad) VALUES (100, 'default', 'restic');
 INSERT INTO images (vm, datastore, mode, disks, created) VALUES (1000000, 100, 'INCREMENT', '0', 7);
 INSERT INTO images (vm, datastore, mode, disks, created, state)
   VALUES (1000000, 100, 'FULL', '0', 8, 'DELETE');

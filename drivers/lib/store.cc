@@ -20,7 +20,8 @@ VmRecord vm_of(const SQLite::Statement& row) {
   return {.id = row.getColumn(0),
           .uuid = row.getColumn(1),
           .name = row.getColumn(2),
-          .active_image = number_or_null(row.getColumn(3))};
+          .active_image = number_or_null(row.getColumn(3)),
+          .owner = row.getColumn(4)};
 }
 
 DatastoreRecord datastore_of(const SQLite::Statement& row) {
@@ -78,7 +79,8 @@ VmRecord Store::vm_for(const std::string& uuid, const std::string& name) {
       statement->bind(2, name);
     }
     if (update.exec() == 0) insert.exec();
-    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image FROM vms WHERE uuid = ?"};
+    SQLite::Statement get{db_,
+                          "SELECT id, uuid, name, active_image, owner FROM vms WHERE uuid = ?"};
     get.bind(1, uuid);
     get.executeStep();
     auto record = vm_of(get);
@@ -90,7 +92,7 @@ VmRecord Store::vm_for(const std::string& uuid, const std::string& name) {
 
 std::optional<VmRecord> Store::vm(int id) const {
   return guarded(file_, [&]() -> std::optional<VmRecord> {
-    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image FROM vms WHERE id = ?"};
+    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image, owner FROM vms WHERE id = ?"};
     get.bind(1, id);
     return get.executeStep() ? std::optional{vm_of(get)} : std::nullopt;
   });
@@ -99,7 +101,7 @@ std::optional<VmRecord> Store::vm(int id) const {
 std::vector<VmRecord> Store::vms() const {
   return guarded(file_, [&] {
     std::vector<VmRecord> all;
-    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image FROM vms ORDER BY id"};
+    SQLite::Statement get{db_, "SELECT id, uuid, name, active_image, owner FROM vms ORDER BY id"};
     while (get.executeStep()) all.push_back(vm_of(get));
     return all;
   });

@@ -39,9 +39,10 @@ Attempt attempt_of(const SQLite::Statement& row) {
 }
 
 int new_image(SQLite::Database& db, const Attempt& attempt, std::int64_t date) {
-  SQLite::Statement put{db,
-                        "INSERT INTO images (vm, datastore, mode, disks, created) VALUES (?, ?, ?, "
-                        "?, ?)"};
+  SQLite::Statement put{
+      db,
+      "INSERT INTO images (vm, datastore, mode, disks, created, owner) VALUES (?1, "
+      "?2, ?3, ?4, ?5, (SELECT owner FROM vms WHERE id = ?1))"};
   put.bind(1, attempt.vm);
   put.bind(2, attempt.datastore);
   put.bind(3, text(attempt.mode));

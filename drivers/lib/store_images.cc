@@ -55,7 +55,8 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional
   std::vector<ImageRecord> all;
   SQLite::Statement get{
       db_,
-      "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected FROM images "
+      "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected, owner "
+      "FROM images "
       "WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR vm = ?2) ORDER BY id"};
   SQLite::Statement parts{
       db_,
@@ -74,6 +75,7 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional
                    .keep = number_or_null(get.getColumn(7)),
                    .error = get.getColumn(8),
                    .is_protected = get.getColumn(9).getInt() != 0,
+                   .owner = get.getColumn(10),
                    .increments = {}});
     parts.reset();
     parts.bind(1, all.back().id);
