@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects as XML in the core's form (contract 5.1, 5.7, 5.8; share/xsd).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/one/template.h"
+#include "common/one/xml.h"
+#include "drivers/lib/users.h"
+#include "drivers/lib/views.h"
+
+namespace objects {
+
+// Names of users, by their ids.
+class Owners {
+ public:
+  explicit Owners(const std::vector<state::UserRecord>& users);
+  struct Owner {
+    std::string name = "?";
+    state::Group group = state::Group::users;
+  };
+  const Owner& of(int user) const;
+
+ private:
+  std::map<int, Owner> owners_;
+  Owner unknown_{};
+};
+
+// What a machine is configured to: BACKUP_CONFIG (contract 4.1).
+using Attributes = std::map<std::string, std::string, std::less<>>;
+
+std::string image(const state::ImageView& image, const Owners& owners);
+std::string vm(const state::VmView& vm, const Attributes& config,
+               const std::vector<state::ActionView>& actions, const Owners& owners);
+std::string host(const state::HostView& host);
+std::string job(const state::JobView& job, const std::vector<state::ActionView>& actions,
+                const Owners& owners);
+std::string user(const state::UserRecord& user, const std::vector<state::LoginToken>& tokens);
+// As the file of the datastore has it, with `images`; what is secret only for `secrets`.
+std::string datastore(const XmlNode& file, const std::vector<int>& images, const Owners& owners,
+                      bool secrets);
+std::string scheduled_action(const state::ActionView& action);
+
+// <IMAGE_POOL>...</IMAGE_POOL>
+std::string pool(std::string_view name, const std::vector<std::string>& objects);
+
+// Is an attribute of this name a password or a key?
+bool is_secret(std::string_view name);
+
+// TEMPLATE's content: the attributes of a template text as elements.
+std::string attributes(const one::Template& attributes);
+
+}  // namespace objects
