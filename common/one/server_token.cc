@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/one/server_token.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/handle.h"
+#include "common/number.h"
 #include "common/one/location.h"
 
 namespace fs = std::filesystem;
@@ -21,6 +24,7 @@ namespace {
 using Cipher = Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 constexpr std::chrono::minutes lifetime{10};
+constexpr std::size_t longest_token = 4096;
 
 const unsigned char* bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -35,6 +39,32 @@ std::string hex_digest(std::string_view text) {
   return out;
 }
 
+// Digits as they are written, not the bytes that they stand for.
+std::string key_of(std::string_view password) { return hex_digest(password).substr(0, 32); }
+
+// nullopt for what nobody has encrypted with this password.
+std::optional<std::string> decrypted(std::string_view token, std::string_view password) {
+  std::string sealed;
+  try {
+    sealed = base64_decode(token);
+  } catch (const BadRequest&) {
+    return std::nullopt;
+  }
+  const std::string key = key_of(password);
+  const Cipher cipher{EVP_CIPHER_CTX_new()};
+  std::string out(sealed.size() + EVP_MAX_BLOCK_LENGTH, '\0');
+  auto* at = reinterpret_cast<unsigned char*>(out.data());
+  int first = 0, last = 0;
+  if (!cipher || sealed.size() > longest_token ||
+      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_cbc(), nullptr, bytes(key), bytes(key)) != 1 ||
+      EVP_DecryptUpdate(cipher.get(), at, &first, bytes(sealed), static_cast<int>(sealed.size())) !=
+          1 ||
+      EVP_DecryptFinal_ex(cipher.get(), at + first, &last) != 1)
+    return std::nullopt;
+  out.resize(static_cast<std::size_t>(first + last));
+  return out;
+}
+
 fs::path credentials_file() {
   const char* named = getenv("ONE_CIPHER_AUTH");
   return named && *named ? fs::path{named} : core_var() / ".one/onegate_auth";
@@ -46,8 +76,7 @@ std::string server_token(std::string_view account, std::string_view password, st
                          std::int64_t expiry) {
   std::string plain{account};
   plain.append(":").append(user).append(":").append(std::to_string(expiry));
-  // Digits as they are written, not the bytes that they stand for.
-  const std::string key = hex_digest(password).substr(0, 32);
+  const std::string key = key_of(password);
   const Cipher cipher{EVP_CIPHER_CTX_new()};
   std::string out(plain.size() + EVP_MAX_BLOCK_LENGTH, '\0');
   auto* at = reinterpret_cast<unsigned char*>(out.data());
@@ -60,6 +89,19 @@ std::string server_token(std::string_view account, std::string_view password, st
     throw Error{"cannot encrypt a token for the core"};
   out.resize(static_cast<std::size_t>(first + last));
   return base64_encode(out);
+}
+
+bool is_server_token(std::string_view token, std::string_view account, std::string_view password,
+                     std::string_view user, std::int64_t now) {
+  const auto plain = decrypted(token, password);
+  const auto colon = plain ? plain->rfind(':') : std::string::npos;
+  if (colon == std::string::npos) return false;
+  const auto expiry = parse_number(std::string_view{*plain}.substr(colon + 1));
+  if (!expiry || *expiry <= now) return false;
+  // Made anew: what is not the same to the last bit was not made by who knows the password.
+  const auto genuine = server_token(account, password, user, *expiry);
+  return genuine.size() == token.size() &&
+         CRYPTO_memcmp(genuine.data(), token.data(), token.size()) == 0;
 }
 
 std::string server_session(const std::string& user) {

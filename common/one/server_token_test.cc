@@ -30,3 +30,24 @@ TEST(ServerSession, RefusesWhatCannotWork) {
   EXPECT_THROW(server_session(""), BadRequest);
   EXPECT_THROW(server_session("alice:9999999999"), BadRequest);
 }
+
+TEST(ServerToken, IsKnownAsLongAsItHoldsAndForItsUserOnly) {
+  const auto token = server_token("serveradmin", "secret", "alice", 1000);
+  EXPECT_TRUE(is_server_token(token, "serveradmin", "secret", "alice", 999));
+  EXPECT_FALSE(is_server_token(token, "serveradmin", "secret", "alice", 1000)) << "expired";
+  EXPECT_FALSE(is_server_token(token, "serveradmin", "secret", "bob", 999));
+  EXPECT_FALSE(is_server_token(token, "serveradmin", "Secret", "alice", 999));
+  EXPECT_FALSE(is_server_token(token, "otheradmin", "secret", "alice", 999));
+}
+
+TEST(ServerToken, IsRefusedWhenAnyOfItIsOtherwise) {
+  const auto token = server_token("serveradmin", "secret", "alice", 1000);
+  for (std::size_t at = 0; at < token.size(); ++at) {
+    auto changed = token;
+    changed[at] = changed[at] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(is_server_token(changed, "serveradmin", "secret", "alice", 0)) << at;
+    EXPECT_FALSE(is_server_token(token.substr(0, at), "serveradmin", "secret", "alice", 0)) << at;
+  }
+  EXPECT_FALSE(is_server_token(token + "A", "serveradmin", "secret", "alice", 0));
+  EXPECT_FALSE(is_server_token("%%%", "serveradmin", "secret", "alice", 0));
+}
