@@ -9,6 +9,7 @@ namespace {
 
 constexpr Time remembered = 4 * day;
 constexpr int most_begins = 30;
+constexpr std::size_t all_of = 2000, one_in = 50;
 
 }  // namespace
 
@@ -101,15 +102,24 @@ void Record::judge(int id, Subject& subject, Time now) {
   if (alone(id, subject) > due)
     ++report_.alone;
   else
-    late_.push_back({works_.back(), unforeseen(subject, due)});
+    remember_late({works_.back(), unforeseen(subject, due)});
+}
+
+void Record::remember_late(const Late& late) {
+  ++lates_;
+  if (lates_ > all_of && lates_ % one_in != 0) return;
+  late_.push_back(late);
+  if (lates_ > all_of) late_.back().stands_for = one_in;
 }
 
 void Record::judge_late(Time until) {
-  for (; !late_.empty() && late_.front().work.end <= until; late_.pop_front())
-    if (crowded(late_.front().work))
-      ++report_.crowded;
-    else if (late_.front().unforeseen)
-      ++report_.unforeseen;
+  for (; !late_.empty() && late_.front().work.end <= until; late_.pop_front()) {
+    const auto& [work, unforeseen, count] = late_.front();
+    if (crowded(work))
+      report_.crowded += count;
+    else if (unforeseen)
+      report_.unforeseen += count;
+  }
 }
 
 Time Record::when_possible(int host, const Job* of, Time time) const {

@@ -10,13 +10,16 @@
 //   cloud could not have been faster.
 // * crowded: there is a t0 <= r and something of limited places (its host, its datastore, its job
 // if
-//   that takes one at a time, all) such that the backups which were wanted from t0 on at the
-//   earliest and due at d at the latest, this one with them, and what was left of those that ran at
-//   t0 (a backup is not interrupted) took more time together than that many places have between t0
-//   and d, without the host's outages.  Whatever the order from t0 on, one of them is late.
+//   it takes one at a time, all) such that the backups which were wanted from t0 on at the earliest
+//   and due at d at the latest, this one with them, and what was left of those that ran at t0 (a
+//   backup is not interrupted) took more time together than that many places have between t0 and d,
+//   without the host's outages.  Whatever the order from t0 on, one of them is late.
 //
 // unforeseen is told apart: its host or the service went down between r and d, or an attempt of it
 // failed.  Who knows the future would have taken it earlier.
+//
+// Whether it was crowded takes long to find out: of a core that misses many, each of the first 2000
+// is looked at, and then one in 50, for all of them.
 #pragma once
 
 #include <deque>
@@ -58,6 +61,7 @@ class Record {
   struct Late {
     Work work;
     bool unforeseen = false;
+    std::size_t stands_for = 1;
   };
 
   const Vm& vm(int id) const { return cloud_.state().vms[static_cast<std::size_t>(id)]; }
@@ -69,6 +73,7 @@ class Record {
   bool crowded(const Work& late) const;
   template <class Same>
   bool full(const Work& late, int places, int host, Same same) const;
+  void remember_late(const Late& late);
   void judge_late(Time until);
   template <class Same>
   bool held(const Work& late, int places, Same same) const;
@@ -82,6 +87,7 @@ class Record {
   int all_ = 0;
   std::map<int, std::vector<Outage>> outages_;
   std::deque<Work> works_;  // by when their success ended
+  std::size_t lates_ = 0;   // so far
   std::deque<Late> late_;   // to be judged when all that was due as early has ended, too
 };
 
