@@ -24,7 +24,8 @@ Freeze how_to_stand_still(const HostRequest& request, const Storages& disks, Res
 std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Domain domain) {
   const HostRequest& request = capture.request;
   auto live = inspect(domain, request.vm, request.file_disks(), request.vm_dir);
-  const auto guest = std::make_shared<const RunningGuest>(std::move(domain), std::move(live));
+  const auto guest =
+      std::make_shared<const RunningGuest>(RunningGuest{std::move(domain), std::move(live)});
   capture.domain_xml = guest->live.domain_xml;
   auto out = std::make_unique<Storages>();
   out->add(running_files(capture, hypervisor, guest));
