@@ -60,9 +60,9 @@ all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
 SECTIONS := build $(if $(filter check check-all faults demo bench,$(MAKECMDGOALS)),run test) \
-            $(if $(filter lint,$(MAKECMDGOALS)),lint)
+            $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
 packages:
-	@scripts/deps $(if $(filter check check-all demo,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
+	@scripts/deps $(if $(filter check check-all demo fuzz,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
 
 $(BUILD)/%.o: %.cc | packages
 	@mkdir -p $(@D)
@@ -103,20 +103,33 @@ TOOLS := $(basename $(wildcard tests/datastore/*/*.cc))
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(call archives,datastore)
 	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $^ $(LIBS)
 
+# Parsers that get what others have chosen: `make check` repeats tests/fuzz/corpus, `make fuzz` adds to it.
+FUZZ    := $(filter-out tests/fuzz/libfuzzer.cc tests/fuzz/replay.cc,$(wildcard tests/fuzz/*.cc))
+REPLAY  := $(BUILD)/tests/fuzz/replay
+FUZZER  := $(BUILD)/tests/fuzz/libfuzzer
+$(REPLAY) $(FUZZER): %: %.o $(call object,$(FUZZ)) $(call archives,$(LAYERS))
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(if $(filter $(FUZZER),$@),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+
 # Preloaded by tests into the programs, and never installed: see there.
 SHIM := $(BUILD)/tests/faults/shim.so
 $(SHIM): tests/faults/shim.c | packages
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) -std=gnu11 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
 
-check: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
+check: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(REPLAY) $(BUILD)/unit-tests | packages  ## build everything, run the unit tests and the bats tests
 	@scripts/run-tests $(abspath $(BUILD))
 
-check-all: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(BUILD)/unit-tests | packages  ## the same with the slow tests
+check-all: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(REPLAY) $(BUILD)/unit-tests | packages  ## the same with the slow tests
 	@scripts/run-tests --all $(abspath $(BUILD))
 
 faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hours at most
 	@BUILD=$(abspath $(BUILD)) tests/faults/run
+
+# clang's, since g++ has no fuzzer; in a build tree of its own.
+FUZZ_MAKE = $(MAKE) CXX=clang++ SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz CXXFLAGS='-O1 -g'
+fuzz: | packages  ## ten minutes of chosen input for each parser (one: ONLY=url; shorter: SECONDS_EACH=60)
+	+@$(FUZZ_MAKE) build-fuzz/tests/fuzz/libfuzzer
+	@tests/fuzz/run build-fuzz/tests/fuzz/libfuzzer
 
 demo: all | packages  ## back up a running guest, destroy it, restore it, prove it
 	@BUILD=$(abspath $(BUILD)) tests/e2e/demo
@@ -192,8 +205,8 @@ uninstall:  ## remove what install put there, but no changed configuration
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))
 
-deps:  ## install the Debian packages that share/packages lists
-	@scripts/deps --install
+deps:  ## install the Debian packages that share/packages lists, but clang, for `make fuzz`
+	@scripts/deps --install build run test lint
 
 clean:  ## remove what was built
 	rm -rf build build-*
@@ -201,7 +214,8 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all faults demo bench simulate lint man install uninstall deps clean help
+.PHONY: all packages check check-all faults fuzz demo bench simulate lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc)) $(SIMULATE).d
+-include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc) $(wildcard tests/fuzz/*.cc)) \
+    $(SIMULATE).d
