@@ -11,6 +11,7 @@
 
 #include "common/cancel.h"
 #include "common/error.h"
+#include "common/random.h"
 
 namespace fs = std::filesystem;
 
@@ -53,21 +54,49 @@ void write_all(int fd, std::string_view bytes, std::string_view doing) {
   }
 }
 
+namespace {
+
+void fill(const Fd& fd, std::string_view text, mode_t mode, const std::string& doing) {
+  write_all(fd.get(), text, doing);
+  if (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) throw system_error(doing, errno);
+}
+
+// A name beside the path for a file that has none; empty where that cannot be had (no /proc).
+std::string name_beside(const fs::path& path, const Fd& fd) {
+  const auto self = "/proc/self/fd/" + std::to_string(fd.get());
+  for (;;) {
+    auto name = path.string() + '.' + random_hex(6);
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return name;
+    if (errno != EEXIST) return "";
+  }
+}
+
+}  // namespace
+
+// Until it is whole the file has no name, so that it goes with a process that is killed; where the
+// file system can do that.
 void write_file(const fs::path& path, std::string_view text, mode_t mode) {
   const std::string doing = "write '" + path.string() + "'";
-  std::string name = path.string() + ".XXXXXX";
-  const Fd fd{mkostemp(name.data(), O_CLOEXEC)};
-  if (!fd) throw system_error(doing, errno);
+  const fs::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  std::string name;
+  if (const Fd fd{open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)}) {
+    fill(fd, text, mode, doing);
+    name = name_beside(path, fd);
+  }
   try {
-    write_all(fd.get(), text, doing);
-    if (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0 ||
-        rename(name.c_str(), path.c_str()) != 0)
-      throw system_error(doing, errno);
+    if (name.empty()) {
+      std::string made = path.string() + ".XXXXXX";
+      const Fd fd{mkostemp(made.data(), O_CLOEXEC)};
+      if (!fd) throw system_error(doing, errno);
+      name = std::move(made);
+      fill(fd, text, mode, doing);
+    }
+    if (rename(name.c_str(), path.c_str()) != 0) throw system_error(doing, errno);
   } catch (...) {
-    unlink(name.c_str());
+    if (!name.empty()) unlink(name.c_str());
     throw;
   }
-  sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+  sync_directory(directory);
 }
 
 void sync_directory(const fs::path& directory) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -85,6 +86,25 @@ TEST(WriteFile, LeavesNothingWhenItFails) {
   EXPECT_THROW(write_file(dir.path() / "a", "x"), Error);  // a directory is not replaced
   EXPECT_EQ(entries(dir.path()), 1U);
   EXPECT_THROW(write_file(dir.path() / "none/a", "x"), Error);
+}
+
+TEST(WriteFile, LeavesNothingWhenItsProcessIsKilled) {
+  const TempDir dir;
+  if (!Fd{open(dir.path().c_str(), O_TMPFILE | O_WRONLY, 0600)})
+    GTEST_SKIP() << "this file system has no files without a name";
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none{0, 0}, ten{10, 10};  // the kernel kills who writes more, as it wants to
+    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_FSIZE, &ten);
+    signal(SIGXFSZ, SIG_DFL);
+    write_file(dir.path() / "a", std::string(100, 'x'));
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) << status;
+  EXPECT_EQ(entries(dir.path()), 0U);
 }
 
 TEST(WriteAll, SaysWhatItWasDoing) {
