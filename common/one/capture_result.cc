@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "common/json.h"
 
 std::uint64_t CaptureResult::bytes() const {
   std::uint64_t sum = 0;
@@ -24,7 +25,7 @@ const DocumentResult* CaptureResult::document(std::string_view what) const {
 }
 
 CaptureResult parse_result(std::string_view json) try {
-  const auto document = nlohmann::json::parse(json);
+  const auto document = parse_json(json);
   CaptureResult result;
   document.at("vm").get_to(result.vm);
   document.at("increment").get_to(result.increment);

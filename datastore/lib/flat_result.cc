@@ -3,8 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json.h"
+
 std::string flat_result(std::string_view document, const std::map<int, std::uint64_t>& sizes) try {
-  auto result = nlohmann::json::parse(document);
+  auto result = parse_json(document);
   result.at("parent") = -1;
   for (auto& disk : result.at("disks")) {
     const auto size = sizes.find(disk.at("id").get<int>());

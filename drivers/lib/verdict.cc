@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "common/json.h"
 
 namespace state {
 namespace {
@@ -64,7 +65,7 @@ std::uint64_t Verdict::bytes() const {
 }
 
 Verdict parse_verdict(std::string_view text) try {
-  const auto document = json::parse(text);
+  const auto document = parse_json(text);
   Verdict out;
   document.at("repository").get_to(out.repository);
   for (const auto& one : document.at("increments")) {

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/one/action.h"
 
 namespace fs = std::filesystem;
@@ -39,7 +40,7 @@ std::optional<Leftover> read_leftover(int vm_id) {
   const auto text = read_file_if_any(state_path(vm_id));
   if (!text) return std::nullopt;
   try {
-    const auto json = nlohmann::json::parse(*text);
+    const auto json = parse_json(*text);
     Leftover left{.job = {.vm_id = vm_id,
                           .tm_mad = json.at("tm_mad"),
                           .ds_mad = json.at("ds_mad"),

@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/one/action.h"
 #include "common/random.h"
 #include "tm/host/lib/register.h"
@@ -81,7 +82,7 @@ std::string Exchange::to_text() const {
 
 Exchange Exchange::parse(const std::string& text) {
   try {
-    const json in = json::parse(text);
+    const json in = parse_json(text);
     if (in.at("version") != 1) throw Error{"the restore journal has an unknown version"};
     Exchange out{.vm_id = in.at("vm"), .phase = Phase::preparing, .places = {}};
     bool known = false;

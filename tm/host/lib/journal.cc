@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/register.h"
 
@@ -83,7 +84,7 @@ std::string Journal::to_text() const {
 
 Journal Journal::parse(const std::string& text) {
   try {
-    const json in = json::parse(text);
+    const json in = parse_json(text);
     if (in.at("version") != 1) throw Error{"the backup journal has an unknown version"};
     Journal out;
     out.run = in.at("run");

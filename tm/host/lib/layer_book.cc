@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/file.h"
+#include "common/json.h"
 #include "tm/host/lib/disk_layers.h"
 
 namespace fs = std::filesystem;
@@ -31,7 +32,7 @@ LayerBook::LayerBook(const fs::path& vm_dir) : file_{vm_dir / "backup.layers"} {
 void LayerBook::load() {
   const auto text = read_file_if_any(file_);
   if (!text) return;
-  const json in = json::parse(*text);
+  const json in = parse_json(*text);
   for (const auto& [id, one] : in.at("disks").items()) {
     Disk& disk = disks_[std::stoi(id)];
     for (const auto& layer : one.at("made")) disk.made.insert(layer_of(layer));

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -37,7 +38,7 @@ Marks::Marks(fs::path vm_dir) : file_{std::move(vm_dir) / "backup.marks"} {
   try {
     const auto text = read_file_if_any(file_);
     if (!text) return;
-    const json in = json::parse(*text);
+    const json in = parse_json(*text);
     for (const auto& [increment, disks] : in.at("increments").items())
       for (const auto& [disk, mark] : disks.items())
         increments_[number(increment).value()][number(disk).value()] = parse_mark(mark);
