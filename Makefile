@@ -173,7 +173,7 @@ $(PAGES):
 	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
 
 TEMPLATES   := $(wildcard share/etc/*.conf)
-COMPLETIONS := $(notdir $(wildcard share/completions/*))
+COMPLETIONS := vmvault
 SYSTEMD     := $(wildcard share/systemd/*)
 DASHBOARDS  := $(notdir $(wildcard share/grafana/*))
 DASHBOARDED := $(DESTDIR)$(PREFIX)/share/vmvault/grafana
@@ -184,14 +184,18 @@ COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 HOOKS ?=
 HOOK   = $(DESTDIR)$(HOOKS)/qemu.d/vmvault
 
-install: all man  ## install below $(DESTDIR)$(PREFIX)
+# Of the words that the program itself reads.
+$(COMPLETIONS:%=$(BUILD)/completions/%): $(BUILD)/drivers/cli/vmvault
+	@mkdir -p $(@D) && $< completion bash >$@
+
+install: all man $(COMPLETIONS:%=$(BUILD)/completions/%)  ## install below $(DESTDIR)$(PREFIX)
 	@scripts/install $(BUILD) $(DESTDIR)$(REMOTES) $(ACTIONS)
 	@scripts/install --aliases $(DESTDIR)$(REMOTES) $(ALIAS_ROWS)
 	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
 	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
-	@scripts/install --data share/completions $(COMPLETED) $(COMPLETIONS)
+	@scripts/install --data $(BUILD)/completions $(COMPLETED) $(COMPLETIONS)
 	@scripts/install --data share/grafana $(DASHBOARDED) $(DASHBOARDS)
 	@scripts/install --units $(REMOTES) $(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))

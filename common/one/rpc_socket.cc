@@ -128,6 +128,13 @@ std::string post_to_socket(const fs::path& socket, const std::string& body,
                       std::to_string(body.size()) + "\r\n\r\n" + body);
 }
 
+bool somebody_listens(const fs::path& socket) try {
+  const Connection connection{socket, std::chrono::seconds{1}, true};
+  return true;
+} catch (const Error&) {
+  return false;
+}
+
 std::string get_from_socket(const fs::path& socket, const std::string& path,
                             std::chrono::seconds limit) {
   return exchange({socket, limit, true}, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n");

@@ -18,6 +18,8 @@ struct NobodyThere : Error {
 // Cancelled, unless `stops` is false.
 std::string post_to_socket(const std::filesystem::path& socket, const std::string& body,
                            std::chrono::seconds limit, bool stops = true);
+// Does anybody listen there, to whom this user may speak?
+bool somebody_listens(const std::filesystem::path& socket);
 // GETs `path`.
 std::string get_from_socket(const std::filesystem::path& socket, const std::string& path,
                             std::chrono::seconds limit);

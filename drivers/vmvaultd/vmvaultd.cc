@@ -6,7 +6,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "common/one/config.h"
 #include "common/one/location.h"
 #include "drivers/vmvaultd/lib/errands.h"
+#include "drivers/vmvaultd/lib/reports.h"
 #include "drivers/vmvaultd/lib/service.h"
 
 namespace fs = std::filesystem;
@@ -25,10 +28,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* usage =
-    "usage: vmvaultd [--config FILE]\n"
+    "usage: vmvaultd [--config FILE] [--queue]\n"
     "Backs up the machines of this libvirt host as FILE says (default: etc/vmvaultd.conf in the "
     "tree\n"
-    "of actions), in the foreground, until SIGTERM.  See vmvaultd(8).\n";
+    "of actions), in the foreground, until SIGTERM.  --queue: says what waits, and ends.  See\n"
+    "vmvaultd(8).\n";
 
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
@@ -59,29 +63,48 @@ bool errand(const std::vector<std::string>& words) {
   return true;
 }
 
-void run(const std::vector<std::string>& words) {
-  if (errand(words)) return;
-  fs::path file = remotes_root() / "etc/vmvaultd.conf";
-  const bool named = words.size() == 2 && words[0] == "--config";
-  if (named) file = words[1];
-  if (words.size() == 1 && words[0] == "--help") {
-    std::fputs(usage, stdout);
-    return;
-  }
-  if (!words.empty() && !named) throw BadRequest{usage};
-  vmvaultd::Settings settings;
+vmvaultd::Settings read_settings(const std::optional<fs::path>& named) {
+  const auto file = named.value_or(remotes_root() / "etc/vmvaultd.conf");
   try {
     const auto text = named ? read_file(file) : read_file_if_any(file).value_or("");
-    settings = vmvaultd::parse_service_settings(text);
+    return vmvaultd::parse_service_settings(text);
   } catch (const BadRequest& error) {
     throw BadRequest{"'" + file.string() + "', " + error.what()};
   }
+}
+
+// Of the state that there is: nothing is made.
+void report(const vmvaultd::Settings& settings) {
+  const auto file = state::Home{var_path()}.database();
+  auto store = fs::exists(file) ? state::Store{file} : state::Store::nothing();
+  std::puts(vmvaultd::report_queue(store, settings, std::time(nullptr)).c_str());
+}
+
+void serve(const vmvaultd::Settings& settings) {
   const state::Home home{var_dir()};
   if (home.prepare())
     std::fprintf(stderr, "the backups' password was made in '%s': keep a copy of it elsewhere\n",
                  home.password_file().c_str());
   settle_environment(home, settings);
   vmvaultd::serve(settings, home, self());
+}
+
+void run(std::vector<std::string> words) {
+  if (errand(words)) return;
+  if (words.size() == 1 && words[0] == "--help") {
+    std::fputs(usage, stdout);
+    return;
+  }
+  std::optional<fs::path> file;
+  if (words.size() >= 2 && words[0] == "--config") {
+    file = words[1];
+    words.erase(words.begin(), words.begin() + 2);
+  }
+  const bool queue = words.size() == 1 && words[0] == "--queue";
+  if (!words.empty() && !queue) throw BadRequest{usage};
+  const auto settings = read_settings(file);
+  if (queue) return report(settings);
+  serve(settings);
 }
 
 }  // namespace

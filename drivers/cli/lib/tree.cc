@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/tree.h"
 
+#include <cstdio>
+
 #include "common/error.h"
-#include "common/one/config.h"
 #include "common/version.h"
+#include "drivers/cli/lib/completion.h"
+#include "drivers/cli/lib/object_commands.h"
 
 namespace cli {
 namespace {
@@ -28,12 +31,18 @@ constexpr const char* examples =
     "\n"
     "Exit: 0 done, 1 failed, 2 wrong use, 143 cancelled (^C or SIGTERM).  See vmvault(1).";
 
-}  // namespace
-
-App& Context::app() {
-  if (!app_) app_.emplace(uri.empty() ? libvirt_uri() : uri);
-  return *app_;
+void add_completion(Tree& tree) {
+  struct Shell {
+    std::string name;
+  };
+  auto shell = std::make_shared<Shell>();
+  auto* verb = tree.root.add_subcommand("completion", "A script that completes these words");
+  verb->add_option("SHELL", shell->name, "bash")->required()->check(CLI::IsMember({"bash"}));
+  tree.does(verb, shell,
+            [](Context& with, auto&) { std::fputs(bash_completion(*with.root).c_str(), stdout); });
 }
+
+}  // namespace
 
 Tree::Tree() {
   root.footer(examples);
@@ -41,9 +50,19 @@ Tree::Tree() {
   root.add_option("--connect", context.uri,
                   "libvirt's URI (default: $LIBVIRT_URI or qemu:///system)")
       ->type_name("URI");
+  root.add_option("--endpoint", context.endpoint,
+                  "Of a service, for vm, image, datastore, host, job, user and queue (default: "
+                  "$ONE_XMLRPC, or this machine's)")
+      ->type_name("URL");
   root.require_subcommand(1);
   context.root = &root;
   add_backup_commands(*this);
+  add_vm_commands(*this);
+  add_image_commands(*this);
+  add_place_commands(*this);
+  add_job_commands(*this);
+  add_user_commands(*this);
+  add_completion(*this);
 }
 
 int run(int argc, char** argv) {

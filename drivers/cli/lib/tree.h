@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "common/one/rpc.h"
 #include "drivers/cli/lib/app.h"
 
 namespace cli {
@@ -15,14 +16,26 @@ namespace cli {
 // What a command works with.
 class Context {
  public:
-  std::string uri;  // --connect; empty: as it is configured
+  std::string uri;       // --connect; empty: as it is configured
+  std::string endpoint;  // --endpoint; empty: ONE_XMLRPC, or the socket of this machine's service
   const CLI::App* root = nullptr;
 
   // The state on this machine, opened when it is first asked for.
   App& app();
 
+  // May what there is be read from the state file, and be the answer?
+  bool reads_state();
+  // The service that orders go to; nullptr: none runs here, and none is named.
+  const Core* running_service();
+  // The same, or an Error with the remedy.
+  const Core& service();
+
  private:
+  std::string named_endpoint() const;
+
   std::optional<App> app_;
+  bool looked_ = false;
+  std::optional<Core> service_;
 };
 
 struct Tree {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands about objects, with the verbs and options of OpenNebula's tools.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "drivers/cli/lib/kinds.h"
+#include "drivers/cli/lib/tree.h"
+
+namespace cli {
+
+// `vmvault image`, and its verbs list and show.
+CLI::App* add_object(Tree& tree, Kind kind, const char* about);
+// An argument: a number or a name.
+CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
+// The options of a list, as OpenNebula's tools have them.
+void add_list_options(CLI::App* verb, ListOptions& options);
+
+// A document as the options want it: XML, JSON, CSV, or a table of the elements below its root.
+void print_list(const std::string& document, const std::vector<Column>& columns,
+                const ListOptions& options);
+
+void add_vm_commands(Tree& tree);
+void add_image_commands(Tree& tree);
+void add_place_commands(Tree& tree);  // datastore, host, queue
+void add_job_commands(Tree& tree);
+void add_user_commands(Tree& tree);
+
+}  // namespace cli

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/object_commands.h"
+#include "drivers/cli/lib/objects.h"
+
+namespace cli {
+namespace {
+
+struct Queue : ListOptions {
+  bool all = false;
+};
+
+std::vector<Column> queue_columns() {
+  const auto leaf = [](const char* element) {
+    return [element](const Element& of) { return of.text(element); };
+  };
+  const auto time = [](const char* element) {
+    return [element](const Element& of) { return local_time(of.number(element)); };
+  };
+  const auto why = [](const Element& of) {
+    const auto started = of.number("STARTED");
+    return started < 0 ? of.text("WHY") : "is backed up since " + local_time(started);
+  };
+  return {{"VM", "its number", leaf("ID")},
+          {"NAME", "its name", leaf("NAME")},
+          {"DATASTORE", "where the backup goes", leaf("DATASTORE_ID")},
+          {"FOR", "MANUAL, SCHEDULED, JOB or RPO: who wants it", leaf("ORIGIN")},
+          {"SINCE", "when it was asked for", time("SINCE")},
+          {"WHY", "for what it waits", why},
+          {"JOB", "the job that it is for", leaf("JOB_ID"), false},
+          {"PRIO", "its priority", leaf("PRIORITY"), false},
+          {"FAILURES", "how often it has failed", leaf("FAILURES"), false}};
+}
+
+void show_queue(Context& with, const Queue& options) {
+  auto text = queue_text(with);
+  const Xml queue{text};
+  if (!options.all) {
+    for (auto one : queue.root().children())
+      if (Element{one.raw()}.number("STARTED") >= 0) one.remove();
+    text = queue.dump();
+  }
+  print_list(text, queue_columns(), options);
+}
+
+}  // namespace
+
+void add_place_commands(Tree& tree) {
+  add_object(tree, Kind::datastore, "Where the backups are");
+  add_object(tree, Kind::host, "Where the virtual machines run");
+  auto options = std::make_shared<Queue>();
+  auto* verb = tree.root.add_subcommand("queue", "The backups that wait, and for what");
+  verb->add_flag("-a,--all", options->all, "Those that run, too");
+  add_list_options(verb, *options);
+  tree.does(verb, options, show_queue);
+}
+
+}  // namespace cli

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <ctime>
+
+#include "common/error.h"
+#include "common/one/running.h"
+#include "common/one/template.h"
+#include "drivers/cli/lib/backup.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/object_commands.h"
+#include "drivers/cli/lib/objects.h"
+#include "drivers/cli/lib/template_file.h"
+#include "drivers/cli/lib/watch.h"
+#include "drivers/cli/lib/when.h"
+
+namespace cli {
+namespace {
+
+constexpr std::chrono::seconds patience{300};
+
+struct BackupWords {
+  std::string vm, datastore, schedule;
+  bool reset = false, wait = false;
+};
+
+void schedule_backup(const Core& service, int vm, int datastore, const BackupWords& words) {
+  if (words.wait) throw BadRequest{"--wait is for a backup that begins now"};
+  if (datastore < 0) throw BadRequest{"a backup at another time needs a datastore (-d)"};
+  const auto time = parse_when(words.schedule, std::time(nullptr));
+  const one::Template action{
+      {"SCHED_ACTION", one::Pairs{{"ACTION", "backup"},
+                                  {"ARGS", std::to_string(datastore) + (words.reset ? ",1" : ",0")},
+                                  {"TIME", std::to_string(time)}}}};
+  service.number("one.vm.schedadd", {vm, one::to_text(action)}, patience);
+  std::printf("VM %d will be backed up at %s\n", vm, local_time(time).c_str());
+}
+
+void backup_here(Context& with, int vm, const BackupWords& words) {
+  if (!words.schedule.empty()) with.service();  // the Error that says so
+  const auto machine = with.app().store().vm(vm);
+  if (!machine) throw Error{"there is no vm " + std::to_string(vm)};
+  BackupOptions options{
+      .domain = machine->uuid, .full = words.reset, .freeze = {}, .datastore = {}};
+  if (!words.datastore.empty())
+    options.datastore = object_id(with, Kind::datastore, words.datastore);
+  backup(with.app(), options);
+}
+
+void order_backup(Context& with, const BackupWords& words) {
+  const int vm = object_id(with, Kind::vm, words.vm);
+  const auto* service = with.running_service();
+  if (!service) return backup_here(with, vm, words);
+  const int datastore =
+      words.datastore.empty() ? -1 : object_id(with, Kind::datastore, words.datastore);
+  if (!words.schedule.empty()) return schedule_backup(*service, vm, datastore, words);
+  const auto before = words.wait ? backups_there(*service, vm) : BackupsThere{};
+  service->number("one.vm.backup", {vm, datastore, words.reset}, patience);
+  if (words.wait) return watch_backup(*service, vm, before);
+  std::printf("a backup of VM %d is ordered ('vmvault queue' shows what it waits for)\n", vm);
+}
+
+void cancel_backup(Context& with, const std::string& word) {
+  const int vm = object_id(with, Kind::vm, word);
+  if (const auto* service = with.running_service())
+    service->number("one.vm.backupcancel", {vm}, patience);
+  else if (stop_workers(vm, {"orchestrator"}) == 0)
+    throw Error{"no backup of VM " + std::to_string(vm) + " runs here"};
+  std::printf("the backup of VM %d is cancelled\n", vm);
+}
+
+struct RestoreWords {
+  std::string vm, image;
+  int increment = -1, disk = -1;
+};
+
+void restore_in_place(Context& with, const RestoreWords& words) {
+  const int vm = object_id(with, Kind::vm, words.vm);
+  const int image = object_id(with, Kind::image, words.image);
+  with.service().number("one.vm.restore", {vm, image, words.increment, words.disk}, patience);
+  std::printf("VM %d is restored from image %d\n", vm, image);
+}
+
+struct ConfigWords {
+  std::string vm, file;
+  bool append = false;
+};
+
+void update_config(Context& with, const ConfigWords& words) {
+  const int vm = object_id(with, Kind::vm, words.vm);
+  const auto text = template_text(words.file);
+  with.service().number("one.vm.updateconf", {vm, text, words.append ? 1 : 0}, patience);
+}
+
+void add_backup_verbs(Tree& tree, CLI::App* command) {
+  auto words = std::make_shared<BackupWords>();
+  auto* verb = command->add_subcommand("backup", "Back it up, as soon as the limits allow it");
+  add_id(verb, Kind::vm, words->vm);
+  verb->add_option("-d,--datastore", words->datastore, "Where to (default: as it is configured)")
+      ->type_name(info(Kind::datastore).element);
+  verb->add_option("--schedule", words->schedule, "When: HH:MM, 'YYYY-MM-DD HH:MM', +SECONDS")
+      ->type_name("TIME");
+  verb->add_flag("--reset", words->reset, "Begin a new chain");
+  verb->add_flag("--wait", words->wait, "Until it is done; ^C leaves it running");
+  tree.does(verb, words, order_backup);
+
+  verb = command->add_subcommand("backup-cancel", "End its backup, or do not begin it");
+  add_id(verb, Kind::vm, words->vm);
+  tree.does(verb, words, [](Context& with, auto& one) { cancel_backup(with, one.vm); });
+}
+
+}  // namespace
+
+void add_vm_commands(Tree& tree) {
+  auto* command = add_object(tree, Kind::vm, "The virtual machines");
+  add_backup_verbs(tree, command);
+  auto restore_words = std::make_shared<RestoreWords>();
+  auto* verb = command->add_subcommand("restore", "Put its disks back as they were; it is off");
+  add_id(verb, Kind::vm, restore_words->vm);
+  verb->add_option("IMAGE", restore_words->image, "The backup, by number or name")
+      ->type_name(info(Kind::image).element)
+      ->required();
+  verb->add_option("--increment", restore_words->increment, "As of this one (default: the last)")
+      ->type_name(type::number);
+  verb->add_option("--disk-id", restore_words->disk, "Only this disk")->type_name(type::number);
+  tree.does(verb, restore_words, restore_in_place);
+
+  auto config = std::make_shared<ConfigWords>();
+  verb = command->add_subcommand("updateconf", "How it is backed up: BACKUP_CONFIG = [ ... ]");
+  add_id(verb, Kind::vm, config->vm);
+  verb->add_option("FILE", config->file, "Of attributes (default: stdin)")->type_name(type::file);
+  verb->add_flag("-a,--append", config->append, "What is not named stays");
+  tree.does(verb, config, update_config);
+}
+
+}  // namespace cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/watch.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <optional>
+#include <string>
+
+#include "common/cancel.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/cli/lib/display.h"
+#include "drivers/cli/lib/elements.h"
+
+namespace cli {
+namespace {
+
+constexpr std::chrono::seconds patience{120};
+constexpr int pause_ms = 500;
+
+void rest() {
+  pollfd fds[] = {{cancel::fd(), POLLIN, 0}};
+  poll(fds, 1, pause_ms);
+  cancel::check();
+}
+
+// What the queue says of the machine: what to tell, or nothing when it is not in there.
+std::optional<std::string> now(const Core& service, int vm) {
+  const Xml queue{service.text("one.vmvault.queue", {}, patience)};
+  std::optional<std::string> waits;
+  for (const auto& one : Element{queue}.children("VM")) {
+    if (one.number("ID") != vm) continue;
+    const auto started = one.number("STARTED");
+    if (started >= 0) return "is backed up since " + local_time(started);
+    waits = one.text("WHY");
+  }
+  return waits;
+}
+
+void watch(const Core& service, int vm) {
+  std::string said;
+  while (const auto text = now(service, vm)) {
+    if (*text != said)
+      note(text->starts_with("VM ") ? *text : "VM " + std::to_string(vm) + " " + *text);
+    said = *text;
+    rest();
+  }
+}
+
+}  // namespace
+
+BackupsThere backups_there(const Core& service, int vm) {
+  const Xml document{service.text("one.vm.info", {vm, false}, patience)};
+  const auto backups = Element{document}.child("BACKUPS");
+  BackupsThere there;
+  for (const auto& id : backups.child("BACKUP_IDS").children("ID"))
+    there.newest_image = std::max(there.newest_image, parse_int(id.text(), 0).value_or(-1));
+  there.last_increment =
+      static_cast<int>(backups.child("BACKUP_CONFIG").number("LAST_INCREMENT_ID"));
+  return there;
+}
+
+void watch_backup(const Core& service, int vm, const BackupsThere& before) {
+  try {
+    watch(service, vm);
+  } catch (const Cancelled&) {
+    note("the backup of VM " + std::to_string(vm) + " goes on ('vmvault vm backup-cancel " +
+         std::to_string(vm) + "' ends it)");
+    throw;
+  }
+  const auto after = backups_there(service, vm);
+  if (after == before)
+    throw Error{"there is no new backup of VM " + std::to_string(vm) +
+                ": the service's log says why ('journalctl -u vmvaultd')"};
+  std::printf("VM %d is backed up: image %d\n", vm, after.newest_image);
+}
+
+}  // namespace cli

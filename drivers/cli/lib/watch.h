@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for what the service does.
+#pragma once
+
+#include "common/one/rpc.h"
+
+namespace cli {
+
+// What there is of a machine's backups, to tell afterwards whether there is another one.
+struct BackupsThere {
+  int newest_image = -1;
+  int last_increment = -1;
+  bool operator==(const BackupsThere&) const = default;
+};
+BackupsThere backups_there(const Core& service, int vm);
+
+// Until nothing of this machine waits or runs any more: says on stderr for what it waits, and that
+// it runs.  An Error when there is no backup that was not there `before`.  When it is cancelled the
+// backup goes on, which it says, and throws Cancelled.
+void watch_backup(const Core& service, int vm, const BackupsThere& before);
+
+}  // namespace cli

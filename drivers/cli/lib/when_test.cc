@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/cli/lib/when.h"
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+
+#include "common/error.h"
+#include "common/test_env.h"
+
+namespace cli {
+namespace {
+
+constexpr std::int64_t noon = 1'790'596'800;  // Monday, 2026-09-28 12:00 UTC
+
+class WhenTest : public testing::Test {
+ protected:
+  WhenTest() { tzset(); }
+  ~WhenTest() override { tzset(); }
+  ScopedEnv zone_{"TZ", "UTC"};
+};
+
+TEST_F(WhenTest, KnowsWhatPeopleWrite) {
+  EXPECT_EQ(parse_when("now", noon), noon);
+  EXPECT_EQ(parse_when("+90", noon), noon + 90);
+  EXPECT_EQ(parse_when("1790000000", noon), 1'790'000'000);
+  EXPECT_EQ(parse_when("12:30", noon), noon + 1800);
+  EXPECT_EQ(parse_when("12:00", noon), noon + 86400);
+  EXPECT_EQ(parse_when("2026-09-28 12:00", noon), noon);
+  EXPECT_EQ(parse_when("2026-09-28 12:00:05", noon), noon + 5);
+}
+
+TEST_F(WhenTest, RefusesWhatIsNoTime) {
+  for (const auto* text : {"", "soon", "+", "-5", "25:00", "12:61", "12:30 pm", "2026-02-30 12:00",
+                           "2026-09-28", "99999999999"})
+    EXPECT_THROW(parse_when(text, noon), BadRequest) << text;
+}
+
+}  // namespace
+}  // namespace cli
