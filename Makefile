@@ -59,7 +59,7 @@ archives = $(foreach a,$1 common/one common,$(call archive,$a))
 all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
-SECTIONS := build $(if $(filter check check-all faults demo bench,$(MAKECMDGOALS)),run test) \
+SECTIONS := build $(if $(filter check check-all faults calls model demo bench,$(MAKECMDGOALS)),run test) \
             $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
 packages:
 	@scripts/deps $(if $(filter check check-all demo fuzz,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
@@ -111,8 +111,8 @@ $(REPLAY) $(FUZZER): %: %.o $(call object,$(FUZZ)) $(call archives,$(LAYERS))
 	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(if $(filter $(FUZZER),$@),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 # Preloaded by tests into the programs, and never installed: see there.
-SHIM := $(BUILD)/tests/faults/shim.so
-$(SHIM): tests/faults/shim.c | packages
+SHIM := $(BUILD)/tests/faults/shim.so $(BUILD)/tests/faults/calls.so
+$(SHIM): $(BUILD)/%.so: %.c | packages
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) -std=gnu11 -Wall -Wextra -O2 -fPIC -shared -o $@ $<
 
@@ -124,6 +124,12 @@ check-all: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(REPLAY) $(BUILD)/unit-tests | pac
 
 faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hours at most
 	@BUILD=$(abspath $(BUILD)) tests/faults/run
+
+calls: all $(SHIM) | packages  ## every call of a program to the system fails once: hours (SAMPLES=20: some of each)
+	@BUILD=$(abspath $(BUILD)) tests/faults/calls
+
+model: all $(SHIM) | packages  ## random things are done to a chain and its store (SEED=.. STEPS=..)
+	@BUILD=$(abspath $(BUILD)) tests/model/run
 
 # clang's, since g++ has no fuzzer; in a build tree of its own.
 FUZZ_MAKE = $(MAKE) CXX=clang++ SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz CXXFLAGS='-O1 -g'
@@ -218,7 +224,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all faults fuzz demo bench simulate lint man install uninstall deps clean help
+.PHONY: all packages check check-all faults calls model fuzz demo bench simulate lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc) $(wildcard tests/fuzz/*.cc)) \

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Some of what `make calls` does: a call of a program fails, or it dies there, and all is well.
+
+load ../helper.bash
+
+# calls ONLY [SAMPLES]: they are made, and none of them is found wanting
+calls() {
+    TMPDIR=$BATS_TEST_TMPDIR ONLY=$1 SAMPLES=${2-1} run -0 "$ROOT/tests/faults/calls"
+    echo "$output"
+}
+
+@test "a call of a backup fails, or is the last one of its process" {
+    calls 'restic-backup:restic/backup:full,restic-backup:restic/backup:io,restic-backup:*:kill'
+}
+
+@test "a call of a flatten fails, or is the last one of its process" {
+    calls 'restic-flatten:restic/increment_flatten:full,restic-flatten:restic/increment_flatten:kill'
+}
+
+@test "a call of a removal fails, and of what only reads" {
+    calls 'restic-rm:restic/rm:io,restic-ls:*:io,restic-downloader:*:short'
+}
