@@ -151,7 +151,7 @@ ALWAYS=00:00-24:00 NEVER=00:00-00:00
 @test "vmvault datastore prune: what was deleted, or every repository" {
     export VMVAULT_VAR=$BATS_TEST_TMPDIR/home
     unset VMVAULT_CORE_DIR
-    run -0 vmvault list
+    run -0 vmvault init
     run -0 --separate-stderr vmvault datastore prune
     [ "$output" = 'datastore 100: nothing to prune' ]
     run -0 --separate-stderr vmvault datastore prune --all
