@@ -34,8 +34,12 @@ Xml vm(const VmMessage& message);
 // The element IMAGE, as the drivers of its datastore need it.
 Xml image(const state::ImageRecord& image);
 
-// VMM_DRIVER_ACTION_DATA of a BACKUP or BACKUPCANCEL; `dir` is the machine's directory.
+// VMM_DRIVER_ACTION_DATA of a BACKUP; `dir` is the machine's directory.
 Xml backup_action(const VmMessage& message, const std::filesystem::path& dir, const Xml& datastore);
+
+// The same of a BACKUPCANCEL.
+Xml cancel_action(int vm, const std::string& uuid, const std::filesystem::path& dir,
+                  const Xml& datastore);
 
 // DS_DRIVER_ACTION_DATA of MONITOR, and of RM with an image.
 Xml datastore_action(const Xml& datastore);

@@ -13,7 +13,7 @@ std::vector<int> sorted(std::vector<int> ids) {
 
 std::string why_not(const ImageRecord& active, const Wish& wish) {
   if (wish.full) return "a full backup was asked for";
-  if (wish.mode == Mode::full) return "none of the disks can track changes";
+  if (wish.mode == Mode::full) return "only full backups are made of it";
   if (active.half_deleted()) return "the chain so far is being deleted";
   if (active.datastore != wish.datastore) return "the datastore is another one";
   if (sorted(active.disks) != sorted(wish.disks)) return "the set of disks has changed";

@@ -23,6 +23,13 @@ struct VmRecord {
 struct DatastoreRecord {
   int id = -1;
   std::string name, ds_mad;
+  bool usable = true;  // the last time when its driver was asked
+};
+
+// Of a datastore, when its driver was asked last.
+struct Space {
+  std::int64_t used_mib = 0, total_mib = 0, free_mib = 0;
+  std::int64_t time = 0;  // 0: never
 };
 
 // One restore point of an image.
@@ -81,8 +88,9 @@ struct Attempt {
   std::filesystem::path dir;  // the backup dir
   std::int64_t started = 0;
   std::optional<std::int64_t> ended;
-  std::string error;     // of one that ended; empty if it went well
-  bool service = false;  // the service's: its driver has the answer (ADR 29)
+  std::string error;       // of one that ended; empty if it went well
+  bool service = false;    // the service's: its driver has the answer (ADR 29)
+  bool cancelled = false;  // somebody wants it no more
 };
 
 }  // namespace state

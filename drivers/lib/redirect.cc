@@ -40,6 +40,16 @@ void point_nvram_to(const XmlNode& domain, const std::filesystem::path& file) {
   nvram->set_text(file.string());
 }
 
+void pin_emulator(XmlNode domain, const std::string& host_cpus) {
+  std::string cpus;
+  for (const auto& pin : domain.find_all("cputune/vcpupin"))
+    if (const auto set = pin.attribute("cpuset")) cpus += (cpus.empty() ? "" : ",") + *set;
+  auto tune = domain.first("cputune");
+  if (!tune) tune = domain.add("cputune");
+  remove_all(*tune, "emulatorpin");
+  tune->add("emulatorpin").set_attribute("cpuset", cpus.empty() ? host_cpus : cpus);
+}
+
 bool removable(const XmlNode& disk) {
   const auto device = disk.attribute("device");
   return device == "cdrom" || device == "floppy";
@@ -59,7 +69,7 @@ void remove_live_parts(const XmlNode& domain) {
 
 Redirected redirect(std::string_view domain,
                     const std::map<std::string, std::filesystem::path>& files,
-                    const std::filesystem::path& nvram) {
+                    const std::filesystem::path& nvram, const std::string& emulator_cpus) {
   const auto document = read_document(domain, "the stored domain.xml");
   const auto root = document.root();
   if (root.name() != "domain") throw Error{"the stored domain.xml is no domain"};
@@ -79,6 +89,7 @@ Redirected redirect(std::string_view domain,
   if (!missing.empty())
     throw Error{"the stored domain.xml has no disk '" + missing.begin()->first + "'"};
   if (!nvram.empty()) point_nvram_to(root, nvram);
+  if (!emulator_cpus.empty()) pin_emulator(root, emulator_cpus);
   remove_live_parts(root);
   result.xml = document.dump() + "\n";
   return result;

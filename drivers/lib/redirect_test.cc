@@ -59,6 +59,18 @@ TEST(Redirect, PointsEveryDiskToItsFile) {
   EXPECT_TRUE(result.removed.empty());
 }
 
+TEST(Redirect, PinsTheEmulatorToTheHostsProcessorsForIt) {
+  const std::map<std::string, std::filesystem::path> files{{"vda", "/r/0"}, {"vdb", "/r/1"}};
+  EXPECT_FALSE(Xml{redirect(live, files).xml}.find("cputune"));
+  EXPECT_EQ(Xml{redirect(live, files, {}, "0-1").xml}.at("cputune/emulatorpin/@cpuset"), "0-1");
+  auto pinned = live;
+  pinned.insert(pinned.find("<os>"),
+                "<cputune><vcpupin vcpu='0' cpuset='4'/><emulatorpin cpuset='9'/></cputune>");
+  const Xml document{redirect(pinned, files, {}, "0-1").xml};
+  EXPECT_EQ(document.at("cputune/emulatorpin/@cpuset"), "4") << "where its processors are";
+  EXPECT_EQ(document.root().find_all("cputune/emulatorpin").size(), 1U);
+}
+
 TEST(Redirect, RemovesWhatOnlyARunningDomainHas) {
   const Xml document{redirect(live, {{"vda", "/r/disk.0.qcow2"}, {"vdb", "/r/disk.1.qcow2"}}).xml};
   for (const char* gone :

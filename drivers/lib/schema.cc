@@ -202,6 +202,71 @@ CREATE TABLE login_tokens (
   PRIMARY KEY (user, digest)
 ) STRICT;
 )",
+    // What people order: settings of theirs, cancels, and what is made of backups.
+    R"(
+CREATE TABLE settings (
+  subject TEXT NOT NULL CHECK (subject IN ('VM', 'DATASTORE')),
+  id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (subject, id, name)
+) STRICT;
+
+ALTER TABLE attempts ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX unfinished_attempts ON attempts (id) WHERE ended IS NULL;
+ALTER TABLE scheduled_vms ADD COLUMN priority INTEGER NOT NULL DEFAULT 50;
+
+ALTER TABLE datastores ADD COLUMN type TEXT NOT NULL DEFAULT 'BACKUP'
+  CHECK (type IN ('BACKUP', 'IMAGE'));
+ALTER TABLE datastores ADD COLUMN used_mib INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE datastores ADD COLUMN total_mib INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE datastores ADD COLUMN free_mib INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE datastores ADD COLUMN monitored INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE templates (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'READY' CHECK (state IN ('LOCKED', 'READY', 'ERROR')),
+  error TEXT NOT NULL DEFAULT '',
+  text TEXT NOT NULL DEFAULT '',
+  image INTEGER NOT NULL DEFAULT -1,
+  increment INTEGER NOT NULL DEFAULT -1,
+  datastore INTEGER NOT NULL DEFAULT -1,
+  no_ip INTEGER NOT NULL DEFAULT 0,
+  no_nic INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE disk_images (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  datastore INTEGER NOT NULL REFERENCES datastores (id),
+  type TEXT NOT NULL CHECK (type IN ('OS', 'DATABLOCK')),
+  state TEXT NOT NULL DEFAULT 'LOCKED' CHECK (state IN ('LOCKED', 'READY', 'ERROR', 'DELETE')),
+  created INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  size_mib INTEGER NOT NULL DEFAULT 0,
+  error TEXT NOT NULL DEFAULT '',
+  template INTEGER NOT NULL,
+  image INTEGER NOT NULL,
+  increment INTEGER NOT NULL,
+  disk INTEGER NOT NULL
+) STRICT;
+INSERT INTO sqlite_sequence (name, seq)
+  SELECT 'images', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'images');
+
+CREATE TABLE restores (
+  vm INTEGER PRIMARY KEY REFERENCES vms (id),
+  image INTEGER NOT NULL,
+  increment INTEGER NOT NULL,
+  disk INTEGER NOT NULL,
+  started INTEGER NOT NULL,
+  ended INTEGER,
+  error TEXT NOT NULL DEFAULT ''
+) STRICT;
+)",
 };
 
 }  // namespace

@@ -25,7 +25,10 @@ VmRecord vm_of(const SQLite::Statement& row) {
 }
 
 DatastoreRecord datastore_of(const SQLite::Statement& row) {
-  return {.id = row.getColumn(0), .name = row.getColumn(1), .ds_mad = row.getColumn(2)};
+  return {.id = row.getColumn(0),
+          .name = row.getColumn(1),
+          .ds_mad = row.getColumn(2),
+          .usable = row.getColumn(3).getInt() != 0};
 }
 
 // Made by us, so that neither it nor the files that SQLite puts beside it can be read by others.
@@ -152,7 +155,8 @@ std::optional<DatastoreRecord> Store::datastore(int id) const {
 std::vector<DatastoreRecord> Store::datastores() const {
   return guarded(file_, [&] {
     std::vector<DatastoreRecord> all;
-    SQLite::Statement get{db_, "SELECT id, name, ds_mad FROM datastores ORDER BY id"};
+    SQLite::Statement get{
+        db_, "SELECT id, name, ds_mad, usable FROM datastores WHERE type = 'BACKUP' ORDER BY id"};
     while (get.executeStep()) all.push_back(datastore_of(get));
     return all;
   });

@@ -46,6 +46,20 @@ class Store {
   std::optional<DatastoreRecord> datastore(int id) const;
   std::vector<DatastoreRecord> datastores() const;
 
+  void put_space(int datastore, const Space& space);  // of now
+  Space space(int datastore) const;
+
+  // What people have set, by name, of a machine (vm_config.h) or a datastore.  An empty value: it
+  // is not set any more.
+  enum class Subject { vm, datastore };
+  using Settings = std::map<std::string, std::string, std::less<>>;
+  Settings settings(Subject subject, int id) const;
+  std::map<int, Settings> all_settings(Subject subject) const;  // by id
+  // The job that the machine is in, and its template; nullopt and nothing for none.
+  std::optional<int> job_of(int vm) const;
+  std::string job_template_of(int vm) const;
+  void put_settings(Subject subject, int id, const Settings& settings);
+
   std::optional<ImageRecord> image(int id) const;
   std::vector<ImageRecord> images() const;  // by id
   std::vector<ImageRecord> images_of(int vm) const;
@@ -61,6 +75,8 @@ class Store {
   int succeed(std::int64_t attempt, const BackupRecord& backup,
               const std::vector<SumsRecord>& sums = {});
   void fail(std::int64_t attempt, const std::string& error);
+  // Somebody wants it no more; it goes on until it ends.
+  void cancel(std::int64_t attempt);
   // Is this the store's name for one of the machine's increments?
   bool recorded(int vm, const std::string& source) const;
   std::vector<Attempt> unfinished() const;            // oldest first
@@ -80,6 +96,10 @@ class Store {
   void fail_flatten(int image, const std::string& error);
   // The increments up to this one have become it: its other values are new.
   void flatten(int image, const BackupRecord& merged);
+
+  // The next backup of the machine begins a new chain.
+  void forget_active(int vm);
+  void protect(int image, bool is_protected);
 
   // First step of a delete: the image takes no more increments.
   void mark_deleting(int image);

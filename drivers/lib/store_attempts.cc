@@ -13,7 +13,7 @@ namespace {
 
 const std::string attempt_columns =
     "SELECT id, vm, image, increment, datastore, mode, disks, dir, started, ended, error, "
-    "service FROM attempts ";
+    "service, cancelled FROM attempts ";
 
 std::string joined(const std::vector<int>& ids) {
   std::string out;
@@ -33,7 +33,8 @@ Attempt attempt_of(const SQLite::Statement& row) {
               .started = row.getColumn(8).getInt64(),
               .ended = {},
               .error = row.getColumn(10),
-              .service = row.getColumn(11).getInt() != 0};
+              .service = row.getColumn(11).getInt() != 0,
+              .cancelled = row.getColumn(12).getInt() != 0};
   if (!row.getColumn(9).isNull()) one.ended = row.getColumn(9).getInt64();
   return one;
 }
@@ -158,6 +159,14 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
 
 void Store::fail(std::int64_t attempt, const std::string& error) {
   guarded(file_, [&] { end_attempt(db_, attempt, -1, error.empty() ? "failed" : error); });
+}
+
+void Store::cancel(std::int64_t attempt) {
+  guarded(file_, [&] {
+    SQLite::Statement put{db_, "UPDATE attempts SET cancelled = 1 WHERE id = ?"};
+    put.bind(1, attempt);
+    put.exec();
+  });
 }
 
 bool Store::recorded(int vm, const std::string& source) const {

@@ -171,6 +171,10 @@ void Store::flatten(int image, const BackupRecord& merged) {
   });
 }
 
+void Store::protect(int image, bool is_protected) {
+  set_work(image, "protected = ?2", is_protected ? "1" : "0");
+}
+
 void Store::mark_deleting(int image) {
   set_work(image, "state = 'DELETE', keep = NULL, error = ?2", "");
 }

@@ -22,6 +22,7 @@
 #include "drivers/cli/lib/restored_tpm.h"
 #include "drivers/lib/guest.h"
 #include "drivers/lib/redirect.h"
+#include "drivers/lib/restores.h"
 
 namespace fs = std::filesystem;
 
@@ -94,7 +95,7 @@ struct Machine {
   std::string nvram, tpm;  // empty: not in the backup
 };
 
-Machine read_machine(const App& app, const Plan& plan) {
+Machine read_machine(App& app, const Plan& plan) {
   std::map<std::string, fs::path> files;
   for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
   Machine out;
@@ -105,7 +106,8 @@ Machine read_machine(const App& app, const Plan& plan) {
   if (plan.has(machine_state::tpm))
     out.tpm = machine_state::unpack_tpm(plan.document(app, machine_state::tpm_document));
   out.domain = guest::redirect(plan.document(app, "domain.xml"), files,
-                               out.nvram.empty() ? fs::path{} : plan.nvram());
+                               out.nvram.empty() ? fs::path{} : plan.nvram(),
+                               state::emulator_cpus(app.store()));
   const Xml domain{out.domain.xml};
   out.uuid = domain.find("uuid").value_or("");
   out.name = domain.find("name").value_or("");
