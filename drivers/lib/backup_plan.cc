@@ -3,23 +3,46 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "common/error.h"
 #include "common/one/config.h"
 #include "drivers/lib/next_backup.h"
+#include "drivers/lib/provider.h"
+#include "drivers/lib/vm_config.h"
 
 namespace fs = std::filesystem;
 
 namespace state {
+namespace {
+
+void choose(std::vector<messages::VmDisk>& disks, const std::vector<int>& ids) {
+  for (const int id : ids)
+    if (std::none_of(disks.begin(), disks.end(), [&](const auto& one) { return one.id == id; }))
+      throw Error{"DISK_IDS names disk " + std::to_string(id) +
+                  ", which the machine does not have"};
+  if (!ids.empty())
+    std::erase_if(disks, [&](const auto& one) {
+      return std::find(ids.begin(), ids.end(), one.id) == ids.end();
+    });
+}
+
+}  // namespace
 
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
                        const BackupWish& wish) {
   const auto machine = store.vm(vm);
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
+  const auto config = parse_config(effective_config(store, vm));
   Mode mode;
-  const auto disks = guest::take_disks(store, vm, subject.guest, mode);
+  auto disks = guest::take_disks(store, vm, subject.guest, mode);
+  choose(disks, config.disks);
+  const auto datastore = store.datastore(wish.datastore);
+  const bool full =
+      config.mode == Mode::full || (datastore && !capabilities(home, *datastore).increments);
+  if (full) mode = Mode::full;
   Wish next_wish{.mode = mode, .disks = {}, .datastore = wish.datastore, .full = wish.full};
   for (const auto& disk : disks) next_wish.disks.push_back(disk.id);
   const auto active = machine->active_image ? store.image(*machine->active_image) : std::nullopt;
@@ -28,15 +51,16 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
   const auto dir = home.vm_link(vm);
   link_disks(dir, disks);
   const auto usual = subject.running && subject.guest.agent ? Freeze::agent : Freeze::none;
-  const messages::VmMessage message{.vm_id = vm,
-                                    .guest = subject.guest,
-                                    .disks = disks,
-                                    .running = subject.running,
-                                    .config = {.mode = mode,
-                                               .freeze = wish.freeze.value_or(usual),
-                                               .last_increment_id = next.last_increment,
-                                               .last_datastore_id = wish.datastore,
-                                               .last_bridge = {}}};
+  const messages::VmMessage message{
+      .vm_id = vm,
+      .guest = subject.guest,
+      .disks = disks,
+      .running = subject.running,
+      .config = {.mode = mode,
+                 .freeze = wish.freeze ? *wish.freeze : config.freeze.value_or(usual),
+                 .last_increment_id = next.last_increment,
+                 .last_datastore_id = wish.datastore,
+                 .last_bridge = {}}};
   // Not within the braces: g++ 12 destroys twice what is there when one of these throws.
   auto directory = backup_dir(dir, vm);
   auto document = messages::backup_action(message, dir, home.datastore(wish.datastore)).dump();

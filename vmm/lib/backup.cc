@@ -11,6 +11,7 @@
 #include "common/one/running.h"
 #include "common/random.h"
 #include "vmm/lib/discard.h"
+#include "vmm/lib/provider.h"
 #include "vmm/lib/state.h"
 #include "vmm/lib/step.h"
 #include "vmm/lib/takeover.h"
@@ -79,6 +80,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
   const Running running{job.vm_id, "orchestrator"};
   take_over(job, message, failure, post.deadline);
   cancel::check();
+  ProviderBackup provider{job, store.input};
   State state{job};
   Undo undo{state, post, failure};
 
@@ -97,6 +99,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
         "the backup is stored, but tidying up after it failed: " + std::string{e.what()});
   }
   state.answers();
+  provider.succeed();
   return reply;
 }
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The short commands, for one host and without a service.
+#include <filesystem>
+
+#include "common/error.h"
+#include "common/one/location.h"
 #include "drivers/cli/lib/backup.h"
 #include "drivers/cli/lib/datastore.h"
 #include "drivers/cli/lib/display.h"
@@ -169,7 +173,14 @@ void add_datastore(Tree& tree) {
   datastore->require_subcommand(1);
   auto wanted = std::make_shared<NewDatastore>();
   auto* verb = datastore->add_subcommand("add", "Backups can go to a server, too");
-  verb->add_option("KIND", wanted->kind, "rsync")->required()->check(CLI::IsMember({"rsync"}));
+  verb->add_option("KIND", wanted->kind, "rsync, or the name of another's driver")
+      ->required()
+      ->check([](const std::string& kind) {
+        const bool is_name = !kind.empty() && kind.find_first_of("./") == kind.npos;
+        const bool is_there = is_name && kind != "host" && kind != "restic" &&
+                              std::filesystem::is_directory(remotes_root() / "datastore" / kind);
+        return is_there ? "" : "there is no driver '" + one_line(kind) + "' for it";
+      });
   verb->add_option("PLACE", wanted->place, "[USER@]HOST:DIRECTORY")
       ->type_name(type::text)
       ->required();
