@@ -19,8 +19,10 @@
 #include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "drivers/lib/provider.h"
 #include "drivers/vmvaultd/lib/errands.h"
 #include "drivers/vmvaultd/lib/reports.h"
+#include "drivers/vmvaultd/lib/restore_errands.h"
 #include "drivers/vmvaultd/lib/service.h"
 
 namespace fs = std::filesystem;
@@ -48,18 +50,36 @@ void settle_environment(const state::Home& home, const vmvaultd::Settings& setti
   if (!setting("FS_FREEZE_FALLBACK")) setenv("VMVAULT_FS_FREEZE_FALLBACK", "YES", 1);
 }
 
+int number(const std::string& word) {
+  if (const auto found = parse_int(word, 0)) return *found;
+  throw BadRequest{usage};
+}
+
 // What the service has done by this program as its child.
 bool errand(const std::vector<std::string>& words) {
-  if (words.empty() || (words[0] != "--look" && words[0] != "--prepare")) return false;
+  const std::string what = words.empty() ? "" : words[0];
+  if (what == "--restore" && words.size() == 3) {  // it may outlive the service
+    vmvaultd::restore_in_place(state::Home{var_dir()}, words[1], number(words[2]));
+    return true;
+  }
+  if (what == "--end-job" && words.size() == 2) {
+    state::end_job(state::Home{var_dir()}, number(words[1]));
+    return true;
+  }
+  if (what != "--look" && what != "--prepare" && what != "--fetch") return false;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (what == "--fetch" && words.size() == 3) {
+    const auto fetch = words[1] == "disk" ? vmvaultd::fetch_disk : vmvaultd::fetch_template;
+    fetch(state::Home{var_dir()}, number(words[2]));
+    return true;
+  }
   if (words[0] == "--look" && words.size() == 2) {
     vmvaultd::look(words[1]);
     return true;
   }
-  const auto vm = parse_int(words.size() == 5 ? words[2] : "", 0);
-  const auto datastore = parse_int(words.size() == 5 ? words[3] : "", 0);
-  if (!vm || !datastore) throw BadRequest{usage};
-  vmvaultd::prepare(state::Home{var_dir()}, words[1], *vm, *datastore, words[4] == "1");
+  if (words.size() != 5) throw BadRequest{usage};
+  vmvaultd::prepare(state::Home{var_dir()}, words[1], number(words[2]), number(words[3]),
+                    words[4] == "1");
   return true;
 }
 

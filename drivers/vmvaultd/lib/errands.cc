@@ -10,6 +10,7 @@
 #include "common/number.h"
 #include "drivers/lib/backup_plan.h"
 #include "drivers/lib/hypervisor.h"
+#include "drivers/lib/provider.h"
 #include "drivers/lib/settle.h"
 #include "drivers/lib/store.h"
 
@@ -51,6 +52,7 @@ void prepare(const state::Home& home, const std::string& uri, int vm, int datast
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
   const auto subject = guest::find_subject(uri, machine->uuid, false);
   state::settle(store, home, vm);
+  state::begin_job_of(store, home, vm, datastore);
   auto plan = state::plan_backup(
       store, home, vm, subject,
       {.datastore = datastore, .full = reset, .freeze = {}, .now = std::time(nullptr)});

@@ -4,30 +4,41 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "common/error.h"
+#include "drivers/lib/provider.h"
 #include "drivers/lib/settle.h"
 
 namespace vmvaultd {
 Manager::Manager(state::Store& store, const state::Home& home, Settings settings, Ways ways,
                  Time now)
     : store_{store},
+      restores_{store},
       home_{home},
       settings_{std::move(settings)},
       ways_{std::move(ways)},
       pools_{store},
-      core_{pools_.load(settings_.policy), now} {
+      core_{pools_.load(settings_.policy), now},
+      rules_{store, usual()} {
   for (const auto& vm : core_.state().vms) {
     known_[vm.id] = vm;
     if (vm.held_until > 0) core_.hold(vm.id, 0, "");  // by one that is gone
     want_tidy(vm.id);
   }
+  put_datastores();
+  for (const int job : state::begun_jobs(home_)) jobs_.insert(job);
+  notice_others(now);
   adopt(now);
   save();
 }
 
 void Manager::log(char severity, int vm, const std::string& text) const {
   if (ways_.log) ways_.log(severity, vm, text);
+}
+
+void Manager::tell(const Event& event) const {
+  if (ways_.tell) ways_.tell(event);
 }
 
 std::optional<FileLock> Manager::lock(int vm) const {
@@ -38,22 +49,42 @@ std::optional<FileLock> Manager::lock(int vm) const {
 }
 
 void Manager::advance(Time now) {
+  notice_others(now);
   if (now >= try_again_) {
     try_again_ = last_time;
     if (!adopted_) adopt(now);
     begin_tasks(now);
   }
+  if (std::exchange(restores_wanted_, false)) begin_restores(now);
+  if (std::exchange(files_wanted_, false)) make_files();
+  monitor(now);
   const auto decisions = core_.advance(now);
   save();
-  for (const auto& notice : decisions.notices) log('W', notice.vm, notice.text);
+  for (const auto& notice : decisions.notices) {
+    log('W', notice.vm, notice.text);
+    if (notice.kind == Notice::Kind::rpo_missed)
+      tell({.what = "MISSED", .vm = notice.vm, .text = notice.text});
+  }
   for (const auto& one : decisions.starts) start(one, now);
   save();
+  end_jobs();
+}
+
+void Manager::end_jobs() {
+  std::erase_if(jobs_, [&](int job) {
+    const auto states = core_.job_states(job);
+    const bool goes_on = std::any_of(states.begin(), states.end(), [](auto state) {
+      return state == JobState::outdated || state == JobState::backing_up;
+    });
+    if (!goes_on) ways_.end_job(job);
+    return !goes_on;
+  });
 }
 
 std::optional<Time> Manager::next() const {
-  const auto first = core_.next();
-  if (try_again_ >= last_time) return first;
-  return std::min(first.value_or(try_again_), try_again_);
+  auto first = std::min({core_.next().value_or(last_time), try_again_, others_at_});
+  for (const auto& [id, time] : monitor_at_) first = std::min(first, time);
+  return first >= last_time ? std::nullopt : std::optional{first};
 }
 
 // A backup that the driver has, or had: it is ours again, or it is over.
@@ -76,9 +107,10 @@ void Manager::adopt_one(const state::Attempt& attempt, Time now) {
                    [&](const auto& one) { return one.id == attempt.id; }))
     return;  // it has settled it meanwhile
   log('I', attempt.vm, "the backup that was begun before is looked after again");
-  works_.emplace(
-      attempt.vm,
-      Work{.lock = *std::move(locked), .phase = Work::Phase::backing_up, .attempt = attempt.id});
+  works_.emplace(attempt.vm, Work{.lock = *std::move(locked),
+                                  .phase = Work::Phase::backing_up,
+                                  .attempt = attempt.id,
+                                  .cancelled = attempt.cancelled});
 }
 
 // Requests that run, but nothing does: somebody has settled them, or they have not begun.
@@ -89,6 +121,8 @@ void Manager::settle_requests(Time now) {
     const auto last = store_.last_attempt(request.vm);
     if (last && last->service && last->started >= request.started && last->error.empty())
       core_.finished(request.vm, Outcome::good, "", now);
+    else if (last && last->started >= request.started && last->cancelled)
+      core_.finished(request.vm, Outcome::cancelled, last->error, now);
     else
       core_.put_back(request.vm, now, "", now);
   }
@@ -98,7 +132,8 @@ void Manager::start(const Start& start, Time now) {
   auto locked = lock(start.vm);
   if (!locked)
     return core_.put_back(start.vm, now + lock_again, "is worked on by the command vmvault", now);
-  works_.emplace(start.vm, Work{.lock = *std::move(locked)});
+  works_.emplace(start.vm, Work{.lock = std::move(locked)});
+  if (start.job >= 0) jobs_.insert(start.job);
   log('I', start.vm, "a backup into datastore " + std::to_string(start.datastore) + " begins");
   ways_.prepare(start.vm, start.datastore, start.reset);
 }
@@ -118,6 +153,37 @@ std::vector<int> Manager::ids_of(const std::vector<Machine>& machines) {
   return ids;
 }
 
+Vm Manager::configured(Vm vm) const {
+  const auto set = rules_.of(vm.id);
+  vm.rpo = set.rpo;
+  vm.datastore = set.rpo > 0 ? set.datastore : -1;
+  vm.priority = set.priority;
+  return vm;
+}
+
+void Manager::put(const Vm& vm, Time now) {
+  auto changed = vm;
+  const bool held = is_held(vm.id);
+  changed.held_until = held ? now + day : 0;
+  changed.held = held ? "is worked on" : "";
+  core_.put(changed);
+  const auto work = works_.find(vm.id);
+  if (work == works_.end() || work->second.phase != Work::Phase::others) return;
+  for (const auto& attempt : store_.unfinished(vm.id))
+    core_.runs(vm.id, attempt.datastore, attempt.started, now);
+}
+
+void Manager::settings_changed(Time now) {
+  rules_ = RuleBook{store_, usual()};
+  put_datastores();
+  for (auto& [id, known] : known_) {
+    const auto vm = configured(known);
+    if (!(vm == known)) put(known = vm, now);
+    want_tidy(id);
+  }
+  save();
+}
+
 void Manager::machines(int host, const std::optional<std::vector<Machine>>& found, Time now) {
   for (auto record : pools_.hosts())
     if (record.host.id == host && record.host.up != found.has_value()) {
@@ -128,26 +194,25 @@ void Manager::machines(int host, const std::optional<std::vector<Machine>>& foun
     }
   if (!found) return save();
   const auto newest = store_.newest_backups();
+  rules_ = RuleBook{store_, usual()};
+  put_datastores();
   std::set<int> there;
   for (const int id : ids_of(*found)) {
     there.insert(id);
     auto& known = known_[id];
+    const bool is_new = known.id < 0;
     Vm vm = known;
-    // The first backup is due at once, and late after a quarter of RPO.
-    if (vm.id < 0) vm.rpo_since = now - (settings_.rpo - settings_.rpo / 4);
     vm.id = id;
     vm.host = host;
-    vm.rpo = settings_.rpo;
-    vm.datastore = settings_.rpo > 0 ? settings_.datastore : -1;
+    vm = configured(vm);
+    // The first backup is due at once, and late after a quarter of RPO.
+    if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
     if (const auto one = newest.find(id); one != newest.end())
       vm.last_backup = std::max(vm.last_backup, one->second);
     if (vm == known) continue;
-    if (known.id < 0) want_tidy(id);
+    if (is_new) want_tidy(id);
     known = vm;
-    const bool held = is_held(id);
-    vm.held_until = held ? now + day : 0;
-    vm.held = held ? "is worked on" : "";
-    core_.put(vm);
+    put(vm, now);
   }
   for (auto at = known_.begin(); at != known_.end();) {
     const bool gone = at->second.host == host && !there.contains(at->first);

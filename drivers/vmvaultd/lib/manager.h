@@ -13,20 +13,31 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "common/file.h"
 #include "drivers/lib/driver_line.h"
 #include "drivers/lib/home.h"
+#include "drivers/lib/restores.h"
 #include "drivers/lib/store.h"
 #include "drivers/vmvaultd/lib/pools.h"
 #include "drivers/vmvaultd/lib/retention.h"
+#include "drivers/vmvaultd/lib/rules.h"
 #include "drivers/vmvaultd/lib/scheduler.h"
 
 namespace vmvaultd {
 
 using mad::Answer;
+
+// Of interest to people, who may have a program called with it.
+struct Event {
+  std::string what;  // SUCCESS, FAILURE or CANCELLED of a backup, MISSED of an RPO
+  int vm = -1;
+  int image = -1, increment = -1;  // of a success
+  std::string text{};              // one sentence
+};
 
 struct Ways {
   // Finds out what the backup needs and writes its attempt down; Manager::prepared() follows.
@@ -36,6 +47,13 @@ struct Ways {
       ask_vmm{};
   std::function<bool(const std::string& verb, std::int64_t id, const std::string& payload)>
       ask_datastore{};
+  // Makes the files of a disk image ("disk") or of a template; Manager::fetched() follows.
+  std::function<void(const std::string& what, int id)> fetch{};
+  std::function<void(const Event&)> tell{};
+  // The last backup of this execution of the job is over.
+  std::function<void(int job)> end_job{};
+  // Restores a machine in place; Manager::restored() follows.
+  std::function<void(int vm)> restore{};
   std::function<void(char severity, int vm, const std::string& text)> log{};  // vm -1: of none
 };
 
@@ -48,8 +66,10 @@ class Manager {
   struct Settings {
     Policy policy{};
     Keep keep{};
-    Time rpo = 0;        // of every machine; 0: none is backed up by itself
-    int datastore = -1;  // where to
+    Time rpo = 0;                    // of every machine; 0: none is backed up by itself
+    int datastore = -1;              // where to
+    std::optional<Window> window{};  // of every datastore that has none of its own
+    Time monitoring = 300;           // how often datastores are asked for their space
   };
 
   Manager(state::Store& store, const state::Home& home, Settings settings, Ways ways, Time now);
@@ -58,6 +78,33 @@ class Manager {
   void advance(Time now);
   // When to call advance() at the latest, if nothing is told until then.
   std::optional<Time> next() const;
+
+  // --- what is ordered (orders.h); BadRequest as there ---
+  void backup(int vm, int datastore, bool reset, int priority, Time now);
+  // What waits and what runs of it; false: there was neither.
+  bool cancel(int vm, Time now);
+  void cancel_job(int job, Time now);
+  // Changes what the scheduler has, durably.
+  void change(const std::function<void(Scheduler&)>& how);
+  // The settings of machines, datastores or images have changed.
+  void settings_changed(Time now);
+  void images_changed(int vm) { want_tidy(vm); }
+  // Disk images and templates that are to be made, or to go; machines that are to be restored.
+  void want_files() { files_wanted_ = true; }
+  void begin_restores(Time now);
+  // `out`: what was printed; nullptr: it has failed.
+  void fetched(const std::string& what, int id, const std::string* out, const std::string& error);
+  void restored(int vm, bool good, const std::string& error, Time now);
+  // Is a backup of this machine made, by whomever?
+  bool backs_up(int vm) const;
+  // The machine's lock: nobody else works on it.  nullopt: somebody does; but not the manager, when
+  // is_free().
+  std::optional<FileLock> lock(int vm) const;
+  bool knows(int vm) const { return known_.contains(vm); }
+  bool is_free(int vm) const { return !works_.contains(vm); }
+  Rules usual() const {
+    return {.rpo = settings_.rpo, .datastore = settings_.datastore, .keep = settings_.keep};
+  }
 
   // All machines of this host as they are now; nullopt: it does not say.
   void machines(int host, const std::optional<std::vector<Machine>>& found, Time now);
@@ -75,27 +122,51 @@ class Manager {
   std::size_t busy() const { return works_.size(); }  // machines
 
  private:
-  static constexpr Time lock_again = minute;
+  static constexpr Time lock_again = minute, others_again = 2;
   struct Task {
     int image = -1;
     int keep = 0;  // 0: it is deleted
   };
   // What is done with a machine, under its lock.
   struct Work {
-    FileLock lock;
-    enum class Phase { preparing, backing_up, deleting, flattening } phase = Phase::preparing;
+    std::optional<FileLock> lock;  // none: another has it
+    // restoring: who restores has the lock; abandoned: cancelled, and its preparation has still to
+    // end; others: the command backs it up
+    enum class Phase {
+      preparing,
+      abandoned,
+      backing_up,
+      others,
+      deleting,
+      flattening,
+      restoring
+    } phase = Phase::preparing;
     std::int64_t attempt = -1;
+    bool cancelled = false;
     Task task{};
     std::string payload{};  // as long as it is not sent
   };
 
   void save() { pools_.save(core_.changes()); }
   void log(char severity, int vm, const std::string& text) const;
-  std::optional<FileLock> lock(int vm) const;
+  void tell(const Event& event) const;
 
   std::vector<int> ids_of(const std::vector<Machine>& machines);
 
+  Vm configured(Vm vm) const;
+  void put_datastores();
+  void monitor(Time now);
+  void make_files();
+  void end_jobs();
+  void monitored(int datastore, const Answer& answer);
+  void put(const Vm& vm, Time now);
+
   // Backups.
+  void notice_others(Time now);
+  bool has_ended(int vm, const Work& work) const;
+  void others_ended(int vm, Time now);
+  bool cancel_work(int vm, Time now);
+  void ask_cancel(int vm);
   void adopt(Time now);
   void adopt_one(const state::Attempt& attempt, Time now);
   void settle_requests(Time now);
@@ -103,6 +174,7 @@ class Manager {
   void good(int vm, const state::Attempt& attempt, const std::string& info, Time now);
   void failed(int vm, std::int64_t attempt, const std::string& error, Time now);
   void not_begun(int vm, Time now);
+  void end(int vm, std::int64_t attempt, Outcome outcome, const std::string& error, Time now);
 
   // Images.
   void want_tidy(int vm);
@@ -115,6 +187,7 @@ class Manager {
   bool is_held(int vm) const;
 
   state::Store& store_;
+  state::Restores restores_;
   const state::Home& home_;
   Settings settings_;
   Ways ways_;
@@ -123,8 +196,14 @@ class Manager {
   std::map<int, Work> works_;              // by VM
   std::map<int, std::deque<Task>> tasks_;  // by VM: what is to be done with its images
   std::map<int, Vm> known_;                // the machines, as the scheduler was told last
-  Time try_again_ = 0;                     // to lock what others have locked
-  bool adopted_ = false;
+  RuleBook rules_;
+  std::map<int, Datastore> datastores_;  // as the scheduler was told last
+  std::map<int, Time> monitor_at_;       // when to ask a datastore for its space
+  Time try_again_ = 0;                   // to lock what others have locked
+  Time others_at_ = last_time;           // to look whether backups of the command have ended
+  bool adopted_ = false, files_wanted_ = true, restores_wanted_ = true;
+  std::set<std::pair<std::string, int>> fetching_;
+  std::set<int> jobs_;  // whose execution has begun
 };
 
 }  // namespace vmvaultd

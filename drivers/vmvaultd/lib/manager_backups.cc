@@ -8,8 +8,13 @@ namespace vmvaultd {
 
 void Manager::prepared(int vm, std::int64_t attempt, const std::string& payload) {
   const auto found = works_.find(vm);
-  if (found == works_.end() || found->second.phase != Work::Phase::preparing) return;
+  if (found == works_.end()) return;
   auto& work = found->second;
+  if (work.phase == Work::Phase::abandoned) {
+    store_.fail(attempt, "cancelled");
+    return release(vm, 0);
+  }
+  if (work.phase != Work::Phase::preparing) return;
   work.phase = Work::Phase::backing_up;
   work.attempt = attempt;
   work.payload = payload;
@@ -20,9 +25,15 @@ void Manager::prepared(int vm, std::int64_t attempt, const std::string& payload)
 
 void Manager::not_prepared(int vm, const std::string& error, Time now) {
   const auto found = works_.find(vm);
-  if (found == works_.end() || found->second.phase != Work::Phase::preparing) return;
+  if (found == works_.end()) return;
+  const bool abandoned = found->second.phase == Work::Phase::abandoned;
+  if (!abandoned && found->second.phase != Work::Phase::preparing) return;
   for (const auto& attempt : store_.unfinished(vm))
     if (attempt.service) found->second.attempt = attempt.id;  // it came that far
+  if (abandoned) {
+    if (found->second.attempt >= 0) store_.fail(found->second.attempt, "cancelled");
+    return release(vm, now);
+  }
   failed(vm, found->second.attempt, error, now);
 }
 
@@ -34,6 +45,8 @@ void Manager::vmm_ready(Time now) {
       if (ways_.ask_vmm("BACKUP", vm, work.payload)) work.payload.clear();
     } else if (!state::driver_knows(home_, vm)) {
       not_there.push_back(vm);
+    } else if (work.cancelled) {
+      ask_cancel(vm);
     }
   }
   for (const int vm : not_there) not_begun(vm, now);
@@ -41,6 +54,8 @@ void Manager::vmm_ready(Time now) {
 
 // The driver, or the machine, was gone before it had anything: nothing has been done.
 void Manager::not_begun(int vm, Time now) {
+  const auto& work = works_.at(vm);
+  if (work.cancelled) return end(vm, work.attempt, Outcome::cancelled, "cancelled", now);
   log('W', vm, "the driver has lost the backup before it began: it begins anew");
   store_.together([&] {
     store_.fail(works_.at(vm).attempt, "interrupted before it began");
@@ -51,6 +66,8 @@ void Manager::not_begun(int vm, Time now) {
 }
 
 void Manager::vmm_answer(const Answer& answer, Time now) {
+  if (answer.verb == "BACKUPCANCEL" && !answer.good)
+    log('W', static_cast<int>(answer.id), "the driver cannot cancel the backup: " + answer.info);
   if (answer.verb != "BACKUP") return;
   const int vm = static_cast<int>(answer.id);
   const auto found = works_.find(vm);
@@ -81,18 +98,32 @@ void Manager::good(int vm, const state::Attempt& attempt, const std::string& inf
   log('I', vm,
       "is backed up: image " + std::to_string(stored.image) + ", increment " +
           std::to_string(stored.record.id));
+  tell({.what = "SUCCESS",
+        .vm = vm,
+        .image = stored.image,
+        .increment = stored.record.id,
+        .text = "VM " + std::to_string(vm) + " is backed up"});
   want_tidy(vm);
   release(vm, now);
 }
 
 void Manager::failed(int vm, std::int64_t attempt, const std::string& error, Time now) {
-  const auto text = one_line(error);
+  const bool cancelled = works_.at(vm).cancelled;
+  end(vm, attempt, cancelled ? Outcome::cancelled : Outcome::failed, one_line(error), now);
+}
+
+void Manager::end(int vm, std::int64_t attempt, Outcome outcome, const std::string& error,
+                  Time now) {
   store_.together([&] {
-    if (attempt >= 0) store_.fail(attempt, text);
-    core_.finished(vm, Outcome::failed, text, now);
+    if (attempt >= 0) store_.fail(attempt, error);
+    core_.finished(vm, outcome, error, now);
     save();
   });
-  log('E', vm, "the backup failed: " + text);
+  if (outcome == Outcome::cancelled)
+    log('I', vm, "the backup was cancelled");
+  else
+    log('E', vm, "the backup failed: " + error);
+  tell({.what = outcome == Outcome::cancelled ? "CANCELLED" : "FAILURE", .vm = vm, .text = error});
   release(vm, now);
 }
 

@@ -5,6 +5,7 @@
 #include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/settle.h"
+#include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/manager.h"
 
 namespace vmvaultd {
@@ -36,8 +37,9 @@ void Manager::want_tidy(int vm) {
     if (!record.half_deleted())
       images[record.datastore].push_back(image_of(record, machine->active_image));
   }
+  const auto own = state::effective_config(store_, vm);
   for (const auto& [datastore, those] : images) {
-    const auto plan = plan_retention(those, settings_.keep);
+    const auto plan = plan_retention(those, with(rules_.of(vm, datastore), own).keep);
     for (const int image : plan.deletes) tasks.push_back({.image = image});
     for (const auto& flatten : plan.flattens)
       tasks.push_back({.image = flatten.image, .keep = flatten.keep_last});
@@ -111,11 +113,13 @@ void Manager::ask(const Work& work) {
 
 // What it was asked for before may be done already, or go on: both can be asked for again.
 void Manager::datastore_ready(Time) {
+  for (auto& [id, time] : monitor_at_) time = 0;
   for (const auto& [vm, work] : works_)
-    if (is_held(vm)) ask(work);
+    if (work.task.image >= 0) ask(work);
 }
 
 void Manager::datastore_answer(const Answer& answer, Time now) {
+  if (answer.verb == "MONITOR") return monitored(static_cast<int>(answer.id), answer);
   for (const auto& [vm, work] : works_) {
     if (work.task.image != answer.id) continue;
     if (answer.verb == "RM" && work.phase == Work::Phase::deleting) return deleted(vm, answer, now);
@@ -127,10 +131,12 @@ void Manager::datastore_answer(const Answer& answer, Time now) {
 void Manager::deleted(int vm, const Answer& answer, Time now) {
   const int image = works_.at(vm).task.image;
   const auto name = "image " + std::to_string(image);
-  if (answer.good)
+  if (answer.good) {
+    if (const auto record = store_.image(image)) monitor_at_[record->datastore] = 0;
     store_.remove_image(image);
-  else
+  } else {
     store_.fail_delete(image, one_line(answer.info));
+  }
   log(answer.good ? 'I' : 'E', vm,
       name + (answer.good ? " is gone" : " could not be deleted: " + one_line(answer.info)));
   release(vm, now);
@@ -164,7 +170,9 @@ void Manager::flattened(int vm, const Answer& answer, Time now) {
 bool Manager::is_held(int vm) const {
   const auto found = works_.find(vm);
   return found != works_.end() && (found->second.phase == Work::Phase::deleting ||
-                                   found->second.phase == Work::Phase::flattening);
+                                   found->second.phase == Work::Phase::flattening ||
+                                   found->second.phase == Work::Phase::restoring ||
+                                   found->second.phase == Work::Phase::abandoned);
 }
 
 void Manager::release(int vm, Time now) {

@@ -59,6 +59,7 @@ struct Vm {
   Time rpo = 0;           // the oldest that its newest backup may be; 0: that does not matter
   Time rpo_since = 0;     // from when on, where it has no backup yet
   int datastore = -1;     // where RPO alone makes it backed up; -1: only what else asks for it does
+  int priority = 50;      // of what RPO or its own schedules ask for
   Time last_backup = -1;  // when the newest good one began
   Time expected = 0;      // how long a backup takes: an average
   enum class Rpo : std::uint8_t { kept, near, missed } rpo_state = Rpo::kept;

@@ -20,6 +20,18 @@ namespace vmvaultd {
 // Attributes of a template, by name in upper case: "KEEP_LAST" -> "7".
 using Attributes = std::map<std::string, std::string, std::less<>>;
 
+struct RestoreWish {
+  int image = -1, increment = -1, disk = -1;
+  int datastore = -1;  // of images
+  std::string name{};  // of the machine; empty: <VM id>-<the store's name>
+  bool no_ip = false, no_nic = false;
+  int owner = 0;
+};
+struct Restored {
+  int template_id = -1;  // -1: one disk only
+  std::vector<int> images{};
+};
+
 class Orders {
  public:
   virtual ~Orders() = default;
@@ -35,11 +47,24 @@ class Orders {
   virtual void configure_vm(int vm, const Attributes& config, bool append) = 0;
 
   // --- backup images (contract 1.11, 1.12) ---
-  // WrongState for one that is protected, worked on, or that has increments still being made.
+  // WrongState for one that is protected, worked on, or that has increments still being made.  Of a
+  // disk image, too: its file goes.
   virtual void delete_image(int image) = 0;
   // The oldest increments become one, so that `keep` stay.
   virtual void flatten(int image, int keep) = 0;
   virtual void protect(int image, bool is_protected) = 0;
+
+  // --- restores (contract 1.9, 1.10) ---
+  // New objects: disk images in an image datastore, and (`disk` -1) a template with a domain.xml.
+  // They are there at once, LOCKED until their files are.
+  virtual Restored restore(const RestoreWish& wish) = 0;
+  // In the place of the disks of a machine that is powered off (drivers/lib/restores.h says what
+  // became of it).  Increment -1: the last; disk -1: all.
+  virtual void restore_in_place(int vm, int image, int increment, int disk) = 0;
+  virtual int add_template(const std::string& name, int owner, const std::string& text) = 0;
+  virtual void delete_template(int id) = 0;
+  // A directory for disk images.
+  virtual int add_image_datastore(const std::string& name, const std::string& dir) = 0;
 
   // --- backup jobs (contract 5.7); their template's attributes ---
   virtual int create_job(const std::string& name, int owner, const Attributes& attributes) = 0;
@@ -59,12 +84,11 @@ class Orders {
   virtual void remove_action(Subject subject, int parent, int action) = 0;
 
   // --- datastores and hosts ---
-  // RPO, PRIORITY, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW of a backup datastore; empty values go.
+  // RPO, PRIORITY, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW of a backup datastore; an empty value goes
+  // back to the service's.
   virtual void configure_datastore(int datastore, const Attributes& attributes) = 0;
-  // One of this name: changed, or new.  `limit`: MAX_BACKUPS_HOST of its own.
-  virtual int put_host(const std::string& name, const std::string& uri,
-                       const std::string& emulator_cpus, std::optional<int> limit) = 0;
-  virtual void remove_host(int host) = 0;
+  // MAX_BACKUPS (of its own), EMULATOR_CPUS; an empty value goes.
+  virtual void configure_host(int host, const Attributes& attributes) = 0;
 
   // Why each that waits does, what runs, limits.
   virtual const Scheduler& scheduler() const = 0;

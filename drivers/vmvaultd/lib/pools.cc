@@ -54,10 +54,11 @@ void Pools::remove(const char* table, const std::vector<int>& ids) {
 void Pools::save_vm(const Vm& vm) {
   execute(store_.database(),
           "INSERT OR REPLACE INTO scheduled_vms (id, host, job_state, rpo, rpo_since, datastore, "
-          "last_backup, expected, rpo_state, held_until, held) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
-          "?, ?)",
+          "last_backup, expected, rpo_state, held_until, held, priority) VALUES (?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?)",
           vm.id, vm.host, words::job_states[vm.job_state], vm.rpo, vm.rpo_since, vm.datastore,
-          vm.last_backup, vm.expected, words::rpo_states[vm.rpo_state], vm.held_until, vm.held);
+          vm.last_backup, vm.expected, words::rpo_states[vm.rpo_state], vm.held_until, vm.held,
+          vm.priority);
 }
 
 void Pools::save_job(const Job& job) {
@@ -152,6 +153,25 @@ int Pools::new_job(const std::string& name, int owner, const std::string& job_te
             "-1)",
             name, owner, job_template);
     return static_cast<int>(db.getLastInsertRowid());
+  });
+}
+
+void Pools::rename_job(int id, const std::string& name) {
+  guarded(store_.file(),
+          [&] { execute(store_.database(), "UPDATE jobs SET name = ? WHERE id = ?", name, id); });
+}
+
+void Pools::put_job_template(int id, const std::string& text) {
+  guarded(store_.file(), [&] {
+    execute(store_.database(), "UPDATE jobs SET template = ? WHERE id = ?", text, id);
+  });
+}
+
+std::string Pools::job_template(int id) const {
+  return guarded(store_.file(), [&]() -> std::string {
+    SQLite::Statement get{store_.database(), "SELECT template FROM jobs WHERE id = ?"};
+    get.bind(1, id);
+    return get.executeStep() ? get.getColumn(0).getString() : "";
   });
 }
 

@@ -38,6 +38,9 @@ class Pools {
   // Ids that are never given twice, for what is put into the scheduler then.
   int new_job(const std::string& name, int owner, const std::string& job_template);
   int new_action();
+  void rename_job(int id, const std::string& name);
+  std::string job_template(int id) const;
+  void put_job_template(int id, const std::string& text);
 
  private:
   void save_vm(const Vm& vm);

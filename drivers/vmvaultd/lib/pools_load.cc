@@ -68,6 +68,7 @@ Vm vm_of(Row& row) {
           .rpo = row.time(),
           .rpo_since = row.time(),
           .datastore = row.number(),
+          .priority = row.number(),
           .last_backup = row.time(),
           .expected = row.time(),
           .rpo_state = words::rpo_states.value(row.text()),
@@ -161,10 +162,11 @@ State Pools::load(const Policy& policy) const {
     for (const auto& record : read(db, host_rows, host_of)) state.hosts.push_back(record.host);
     state.datastores =
         read(db, "SELECT id, usable, max_backups, hours FROM datastores ORDER BY id", datastore_of);
-    state.vms = read(db,
-                     "SELECT id, host, job_state, rpo, rpo_since, datastore, last_backup, "
-                     "expected, rpo_state, held_until, held FROM scheduled_vms ORDER BY id",
-                     vm_of);
+    state.vms =
+        read(db,
+             "SELECT id, host, job_state, rpo, rpo_since, datastore, priority, "
+             "last_backup, expected, rpo_state, held_until, held FROM scheduled_vms ORDER BY id",
+             vm_of);
     state.jobs = read(db,
                       "SELECT id, datastore, priority, execution, reset, hours, last_time, "
                       "last_duration FROM jobs ORDER BY id",

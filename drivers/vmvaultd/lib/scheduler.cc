@@ -102,6 +102,7 @@ void Scheduler::fire(int action_at) {
           .datastore = action.datastore,
           .origin = Origin::scheduled,
           .reset = action.reset,
+          .priority = vms_[at].vm.priority,
           .action = action.id,
           .since = now_},
          at);
@@ -203,11 +204,25 @@ void Scheduler::settle_vm(int vm_at) {
 }
 
 void Scheduler::start(int at, Decisions& decisions) {
+  occupy(at, now_);
+  const auto& request = entry(at).request;
+  decisions.starts.push_back({.vm = request.vm,
+                              .host = request.host,
+                              .datastore = request.datastore,
+                              .job = request.job,
+                              .reset = request.reset,
+                              .origin = request.origin,
+                              .since = request.since});
+}
+
+void Scheduler::occupy(int at, Time started) {
   queue_.erase(at);
+  wake_.erase(at);
   auto& it = entry(at);
   auto& vm = vms_[it.vm_at];
   touched_.vms.insert(vm.vm.id);
-  it.request.started = now_;
+  it.parked = false;
+  it.request.started = started;
   it.request.host = vm.vm.host;
   vm.running = at;
   ++running_;
@@ -220,13 +235,6 @@ void Scheduler::start(int at, Decisions& decisions) {
     ++jobs_[jobs_.find(it.request.job)].running;
     vm.vm.job_state = JobState::backing_up;
   }
-  decisions.starts.push_back({.vm = vm.vm.id,
-                              .host = vm.vm.host,
-                              .datastore = it.request.datastore,
-                              .job = it.request.job,
-                              .reset = it.request.reset,
-                              .origin = it.request.origin,
-                              .since = it.request.since});
 }
 
 }  // namespace vmvaultd

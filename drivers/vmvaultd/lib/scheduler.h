@@ -128,12 +128,19 @@ class Scheduler {
   std::vector<int> cancel(int job);
   bool cancel_vm(int vm);
 
+  // Somebody else has begun a backup of this VM: it occupies its places until it has ended. Nothing
+  // happens when one runs already.
+  void runs(int vm, int datastore, Time started, Time now);
   // The backup of this VM could not begin yet, and that is no failure: it waits again, and the VM
   // is held.
   void put_back(int vm, Time until, const std::string& what, Time now);
   // The backup of this VM has ended.  Of one that does not run: nothing happens.
   void finished(int vm, Outcome outcome, const std::string& error, Time now);
 
+  // -1: none.
+  int job_of(int vm) const;
+  bool has_job(int id) const { return jobs_.has(id); }
+  std::vector<JobState> job_states(int job) const;  // of its machines
   std::vector<Wait> waits() const;
   std::vector<Wait> waits(int vm) const;
   std::size_t running() const { return static_cast<std::size_t>(running_); }
@@ -225,6 +232,7 @@ class Scheduler {
   void set_rpo_timer(int vm_at);
   void lose_patience();
   void start(int at, Decisions& decisions);
+  void occupy(int at, Time started);
   bool urgent(const Entry& entry) const;
   bool blocked(const Entry& entry) const;
   int keep_for(int at);

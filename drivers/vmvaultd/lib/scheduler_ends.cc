@@ -174,7 +174,12 @@ void Scheduler::watch_rpo(int vm_at) {
             .since = now_},
            vm_at);
     else
-      want({.vm = vm.id, .datastore = vm.datastore, .origin = Origin::rpo, .since = now_}, vm_at);
+      want({.vm = vm.id,
+            .datastore = vm.datastore,
+            .origin = Origin::rpo,
+            .priority = vm.priority,
+            .since = now_},
+           vm_at);
   }
   set_rpo_timer(vm_at);
   if (vm.rpo_state == was) return;

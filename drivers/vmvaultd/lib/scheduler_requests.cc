@@ -123,6 +123,36 @@ void Scheduler::backup(int vm, int datastore, bool reset, int priority, Time now
        at);
 }
 
+// What waits for the same runs with it.
+void Scheduler::runs(int vm, int datastore, Time started, Time now) {
+  now_ = std::max(now_, now);
+  const int vm_at = vms_.find(vm);
+  if (vm_at < 0 || vms_[vm_at].gone || vms_[vm_at].running >= 0) return;
+  for (int at = vms_[vm_at].requests; at >= 0; at = entry(at).next)
+    if (entry(at).request.datastore == datastore) return occupy(at, std::min(started, now_));
+  const Request request{.vm = vm,
+                        .datastore = datastore,
+                        .origin = Origin::manual,
+                        .since = std::min(started, now_),
+                        .started = std::min(started, now_),
+                        .host = vms_[vm_at].vm.host};
+  add(request, vm_at);
+  settle_vm(vm_at);
+}
+
+int Scheduler::job_of(int vm) const {
+  const int at = vms_.find(vm);
+  return at < 0 ? -1 : vms_[at].vm.job;
+}
+
+std::vector<JobState> Scheduler::job_states(int job) const {
+  std::vector<JobState> all;
+  if (const int job_at = jobs_.find(job); job_at >= 0)
+    for (const int vm : jobs_[job_at].job.vms)
+      if (const int at = vms_.find(vm); at >= 0) all.push_back(vms_[at].vm.job_state);
+  return all;
+}
+
 bool Scheduler::asks(const JobEntry& job, JobState state) const {
   return std::any_of(job.job.vms.begin(), job.job.vms.end(), [&](int vm) {
     const int at = vms_.find(vm);

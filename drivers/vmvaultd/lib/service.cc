@@ -6,19 +6,21 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
 #include "drivers/lib/mad_pool.h"
+#include "drivers/vmvaultd/lib/desk.h"
 #include "drivers/vmvaultd/lib/driver.h"
 #include "drivers/vmvaultd/lib/errands.h"
 
 namespace vmvaultd {
 namespace {
 
-constexpr std::size_t most_errands = 16;
+constexpr std::size_t most_errands = 16, most_copies = 4;
 constexpr std::chrono::minutes longest_errand{10};
 
 Time now() { return std::time(nullptr); }
@@ -48,6 +50,7 @@ class Service {
       : settings_{settings},
         uri_{settings.uri.empty() ? libvirt_uri() : settings.uri},
         self_{std::move(self)},
+        home_{home},
         lock_{only_one(home)},
         store_{home.database()},
         host_{begin()},
@@ -72,11 +75,15 @@ class Service {
       vmm_.advance();
       datastore_.advance();
       if (is_time_to_look()) look();
-      errands_.advance();
+      for (auto* pool : {&errands_, &copies_, &restores_, &hooks_}) pool->advance();
+      inbox_.work();
       manager_.advance(now());
-      errands_.advance();  // what that has begun
+      for (auto* pool : {&errands_, &copies_, &restores_, &hooks_})
+        pool->advance();  // what that has begun
       wait();
     }
+    inbox_.close();
+    restores_.let_go();
     log('I', -1, "vmvaultd ends; what its drivers do goes on");
   }
 
@@ -88,9 +95,15 @@ class Service {
     if (!store_.datastore(settings_.manager.datastore))
       throw BadRequest{"DATASTORE_ID: there is no datastore " +
                        std::to_string(settings_.manager.datastore)};
+    state::Restores restores{store_};
+    if (restores.image_datastores().empty())
+      restores.add_image_datastore(home_, "images", home_.var() / "restored");
     Pools pools{store_};
-    for (const auto& one : store_.datastores())
-      pools.put(Datastore{.id = one.id, .window = settings_.window});
+    for (auto known : pools.hosts())
+      if (known.name == "localhost") {
+        known.uri = uri_;
+        return pools.put(known);
+      }
     return pools.put({.host = {}, .name = "localhost", .uri = uri_, .emulator_cpus = {}});
   }
 
@@ -100,6 +113,10 @@ class Service {
                               auto& payload) { return vmm_.send(verb, id, payload); },
             .ask_datastore = [this](auto& verb, auto id,
                                     auto& payload) { return datastore_.send(verb, id, payload); },
+            .fetch = [this](const std::string& what, int id) { fetch(what, id); },
+            .tell = [this](const Event& event) { tell(event); },
+            .end_job = [this](int job) { end_job(job); },
+            .restore = [this](int vm) { restore(vm); },
             .log = [](char severity, int vm, const std::string& text) { log(severity, vm, text); }};
   }
 
@@ -114,7 +131,7 @@ class Service {
   }
 
   // `heard` gets what the errand has printed; nullopt: it has failed, and `error` says why.
-  void run_errand(int vm, std::vector<std::string> words,
+  void run_errand(mad::Pool& pool, int vm, std::vector<std::string> words,
                   std::function<void(const std::string* out, const std::string& error)> heard) {
     words.insert(words.begin(), self_);
     const auto said = std::make_shared<std::string>();
@@ -127,18 +144,19 @@ class Service {
       heard(good ? &last->out : nullptr, why);
       return std::nullopt;
     };
-    errands_.add({.id = vm, .next = next, .said = [vm, said](std::string_view line) {
-                    const auto parsed = mad::parse_said(line);
-                    if (parsed.severity)
-                      log(*parsed.severity, vm, parsed.text);
-                    else
-                      *said += parsed.text;
-                  }});
+    pool.add({.id = vm, .next = next, .said = [vm, said](std::string_view line) {
+                const auto parsed = mad::parse_said(line);
+                if (parsed.severity)
+                  log(*parsed.severity, vm, parsed.text);
+                else
+                  *said += parsed.text;
+              }});
   }
 
   void prepare(int vm, int datastore, bool reset) {
     run_errand(
-        vm, {"--prepare", uri_, std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
+        errands_, vm,
+        {"--prepare", uri_, std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
         [this, vm](const std::string* out, const std::string& error) {
           const auto found = out ? parse_preparation(*out) : std::nullopt;
           if (found)
@@ -148,6 +166,49 @@ class Service {
         });
   }
 
+  void fetch(const std::string& what, int id) {
+    run_errand(copies_, -1, {"--fetch", what, std::to_string(id)},
+               [=, this](const std::string* out, const std::string& error) {
+                 manager_.fetched(what, id, out, error);
+               });
+  }
+  // Its fate is nobody's business but its own; what it says is for the log.
+  void tell(const Event& event) {
+    if (settings_.hook.empty()) return;
+    const auto machine = store_.vm(event.vm);
+    const nlohmann::json document{{"event", event.what},
+                                  {"vm", event.vm},
+                                  {"name", machine ? machine->name : ""},
+                                  {"image", event.image},
+                                  {"increment", event.increment},
+                                  {"text", event.text}};
+    const mad::Order order{
+        .argv = {settings_.hook, event.what, std::to_string(event.vm)},
+        .input = document.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"};
+    const auto next = [order, vm = event.vm](const mad::Outcome* last,
+                                             std::string_view error) -> std::optional<mad::Order> {
+      if (!last && error.empty()) return order;
+      if (!last || last->status != 0) log('W', vm, "the hook has failed");
+      return std::nullopt;
+    };
+    hooks_.add({.id = event.vm, .next = next, .said = [vm = event.vm](std::string_view line) {
+                  log('I', vm, "hook: " + std::string{line});
+                }});
+  }
+
+  void end_job(int job) {
+    run_errand(errands_, -1, {"--end-job", std::to_string(job)},
+               [](const std::string* out, const std::string& error) {
+                 if (!out) log('W', -1, error);
+               });
+  }
+  void restore(int vm) {
+    run_errand(restores_, vm, {"--restore", uri_, std::to_string(vm)},
+               [=, this](const std::string* out, const std::string& error) {
+                 manager_.restored(vm, out, error, now());
+               });
+  }
+
   // Also after the clock was set back.
   bool is_time_to_look() const {
     return !looks_ && (now() >= look_at_ || look_at_ > now() + settings_.look);
@@ -155,19 +216,20 @@ class Service {
 
   void look() {
     looks_ = true;
-    run_errand(-1, {"--look", uri_}, [this](const std::string* out, const std::string& error) {
-      looks_ = false;
-      look_at_ = now() + settings_.look;
-      if (!error.empty()) log('W', -1, error);
-      manager_.machines(host_, out ? parse_look(*out) : std::nullopt, now());
-    });
+    run_errand(errands_, -1, {"--look", uri_},
+               [this](const std::string* out, const std::string& error) {
+                 looks_ = false;
+                 look_at_ = now() + settings_.look;
+                 if (!error.empty()) log('W', -1, error);
+                 manager_.machines(host_, out ? parse_look(*out) : std::nullopt, now());
+               });
   }
 
   void wait() {
-    std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}};
+    std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
     vmm_.watch(fds);
     datastore_.watch(fds);
-    errands_.watch(fds);
+    for (const auto* pool : {&errands_, &copies_, &restores_, &hooks_}) pool->watch(fds);
     poll(fds.data(), fds.size(), timeout());
   }
 
@@ -177,7 +239,8 @@ class Service {
     const Time look_at = looks_ ? last_time : look_at_;
     const Time first = std::min(manager_.next().value_or(last_time), look_at) - now();
     Time limit = std::clamp<Time>(first, 0, longest) * 1000;
-    if (const int errand = errands_.timeout(); errand >= 0) limit = std::min<Time>(limit, errand);
+    for (const auto* pool : {&errands_, &copies_, &restores_, &hooks_})
+      if (const int errand = pool->timeout(); errand >= 0) limit = std::min<Time>(limit, errand);
     for (const auto* one : {&vmm_, &datastore_})
       if (const auto alarm = one->alarm()) {
         const auto left =
@@ -189,11 +252,15 @@ class Service {
 
   Settings settings_;
   std::string uri_, self_;
+  const state::Home& home_;
   FileLock lock_;
   state::Store store_;
   int host_;
   Manager manager_;
-  mad::Pool errands_{most_errands, longest_errand};
+  Inbox inbox_;
+  Desk desk_{store_, home_, manager_, now};
+  mad::Pool errands_{most_errands, longest_errand}, copies_{most_copies}, restores_{most_copies},
+      hooks_{most_copies, longest_errand};
   Driver vmm_, datastore_;
   Time look_at_ = 0;
   bool looks_ = false;

@@ -69,7 +69,7 @@ const std::map<std::string, Take, std::less<>>& keys() {
       {"DATASTORE_ID", [](auto& s, auto& v) { s.manager.datastore = number(v, 0); }},
       {"BACKUP_WINDOW",
        [](auto& s, auto& v) {
-         s.window = v.empty() ? std::nullopt : std::optional{Window::parse(v)};
+         s.manager.window = v.empty() ? std::nullopt : std::optional{Window::parse(v)};
        }},
       {"RETRIES", [](auto& s, auto& v) { s.manager.policy.retry.most = number(v, 0, 1000); }},
       {"RETRY_INTERVAL", [](auto& s, auto& v) { s.manager.policy.retry.first = seconds(v, 1); }},
@@ -81,6 +81,9 @@ const std::map<std::string, Take, std::less<>>& keys() {
       {"KEEP_COUNTING", [](auto& s, auto& v) { s.manager.keep.counting = counting(v); }},
       {"MONITORING_INTERVAL_HOST", [](auto& s, auto& v) { s.look = seconds(v, 1); }},
       {"LIBVIRT_URI", [](auto& s, auto& v) { s.uri = v; }},
+      {"MONITORING_INTERVAL_DATASTORE",
+       [](auto& s, auto& v) { s.manager.monitoring = seconds(v, 1); }},
+      {"HOOK", [](auto& s, auto& v) { s.hook = v; }},
       {"MADS_LOCATION", [](auto& s, auto& v) { s.mads = v; }},
   };
   return all;

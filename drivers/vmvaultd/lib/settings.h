@@ -17,10 +17,10 @@ namespace vmvaultd {
 
 struct Settings {
   Manager::Settings manager{.rpo = day, .datastore = 100};
-  std::optional<Window> window{};  // of every datastore
-  Time look = minute;              // how often the machines of the host are looked for
-  std::string uri{};               // of its libvirt; empty: as the other programs find it
-  std::filesystem::path mads{};    // where the drivers are; empty: beside the actions
+  Time look = minute;            // how often the machines of the host are looked for
+  std::string uri{};             // of its libvirt; empty: as the other programs find it
+  std::filesystem::path hook{};  // a program that is told what has happened; empty: none
+  std::filesystem::path mads{};  // where the drivers are; empty: beside the actions
 };
 
 // BadRequest names the line that cannot be read, and the key that is unknown or has no such value.

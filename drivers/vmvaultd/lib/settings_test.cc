@@ -25,7 +25,7 @@ TEST(ServiceSettings, ReadsOpenNebulasForm) {
       "KEEP_COUNTING = IN_TURN\nLIBVIRT_URI = \"a \\\"b\\\" # c\"\nDATASTORE_ID = 101");
   EXPECT_EQ(settings.manager.policy.limits.all, 7);
   EXPECT_EQ(settings.manager.policy.limits.host, 0);
-  EXPECT_EQ(settings.window->text(), "mon-fri 22:00-06:00");
+  EXPECT_EQ(settings.manager.window->text(), "mon-fri 22:00-06:00");
   EXPECT_EQ(settings.manager.rpo, 3600);
   EXPECT_EQ(settings.manager.keep.last, -1);
   EXPECT_EQ(settings.manager.keep.counting, Counting::in_turn);

@@ -35,9 +35,14 @@ class ManagerTest : public testing::Test {
              .ask_vmm = [this](auto& verb, auto id, auto&) { return ask(verb, id, vmm_is_ready); },
              .ask_datastore =
                  [this](auto& verb, auto id, auto& payload) {
+                   if (verb == "MONITOR") return ++monitors, datastore_is_ready;
                    last_payload = payload;
                    return ask(verb, id, datastore_is_ready);
                  },
+             .fetch = [this](auto& what,
+                             int id) { asked.push_back(what + " " + std::to_string(id)); },
+             .end_job = [this](int job) { asked.push_back("end of job " + std::to_string(job)); },
+             .restore = [this](int vm) { asked.push_back("restore " + std::to_string(vm)); },
              .log = {}},
         now);
   }
@@ -107,7 +112,7 @@ class ManagerTest : public testing::Test {
     return home.database();
   }()};
   Pools pools{store};
-  int host = -1, sources = 0;
+  int host = -1, sources = 0, monitors = 0;
   Time now = begin;
   Manager::Settings settings{};
   bool vmm_is_ready = true, datastore_is_ready = true;

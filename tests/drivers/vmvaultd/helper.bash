@@ -39,6 +39,13 @@ machines() {
     password_known
 }
 
+# powered_off: all machines, as libvirt has them from now on (its test driver runs what it defines)
+powered_off() {
+    local test='http://libvirt.org/schemas/domain/test/1.0'
+    sed -i "s,<domain type='test'>,<domain type='test' xmlns:test='$test'><test:runstate>5</test:runstate>,g" \
+        "$BATS_TEST_TMPDIR/node.xml"
+}
+
 # service_start [LINES]: with these lines in its configuration, as $service; what it says goes to
 # $BATS_TEST_TMPDIR/log
 service_start() {
@@ -52,6 +59,15 @@ service_end() {
     kill "-$1" "$service"
     wait "$service" 2>/dev/null || true
     service=
+}
+
+# sql STATEMENTS: on the state file; what they print
+sql() {
+    python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=60)
+for statement in sys.argv[2].split(";"):
+    for row in db.execute(statement): print(*row, sep="|")
+db.commit()' "$VMVAULT_VAR/state.db" "$1"
 }
 
 called() { grep -qx -- "$1" "$CALLS"; }

@@ -61,3 +61,26 @@ backup_cleanup 1000000 101 0 SUCCESS'
     has_noted 'backup_init 1000000 101 0
 backup_cleanup 1000000 101 0 FAILURE'
 }
+
+@test "the hooks of a job come once for each execution, before all and after all" {
+    service_start 'RPO = 0'
+    eventually is_known 2
+    service_end TERM
+    sql "INSERT INTO jobs (id, name, datastore, priority, execution, reset, hours, last_time, last_duration)
+           VALUES (1, 'night', 101, 50, 'SEQUENTIAL', 0, '', -1, -1);
+         INSERT INTO job_vms VALUES (1, 0, 1000000); INSERT INTO job_vms VALUES (1, 1, 1000001);
+         INSERT INTO actions (subject, parent, time, repeat, days, end_type, end_value, anchor, done, datastore, reset, message)
+           VALUES ('BACKUPJOB', 1, unixepoch() - 1, -1, '', 0, 0, unixepoch() - 1, -1, -1, 0, '')"
+    service_start 'RPO = 0'
+    eventually has_noted 'job_init 1 101
+backup_init 1000000 101 0
+backup 1000000
+backup_cleanup 1000000 101 0 SUCCESS
+backup_init 1000001 101 0
+backup 1000001
+backup_cleanup 1000001 101 0 SUCCESS
+job_cleanup 1 101'
+    [ -z "$(find "$VMVAULT_VAR/jobs" -name '[0-9]' )" ]
+}
+
+is_known() { [ "$(sql 'SELECT count(*) FROM scheduled_vms')" = "$1" ]; }

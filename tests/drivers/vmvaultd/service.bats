@@ -87,3 +87,16 @@ MAX_BACKUPS_HOST = 0'
     run -2 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/wrong"
     [[ $output == *"wrong', line 1: 'MAX_BACKUP' is unknown" ]]
 }
+
+@test "a hook hears of each backup" {
+    machines 1
+    printf '#!/bin/sh\ncat >>"$FAKE/heard"; echo "hook $*" >>"$CALLS"; echo told >&2; exit 3\n' >"$FAKE/hook"
+    chmod 755 "$FAKE/hook"
+    go
+    service_start "HOOK = \"$FAKE/hook\""
+    eventually called 'hook SUCCESS 1000000'
+    [ "$(jq -r '[.event, .vm, .name, .image, .increment] | join(" ")' "$FAKE/heard")" = 'SUCCESS 1000000 vm0 1 0' ]
+    eventually grep -qx 'W VM 1000000: the hook has failed' "$BATS_TEST_TMPDIR/log"
+    grep -qx 'I VM 1000000: hook: told' "$BATS_TEST_TMPDIR/log"
+    has_images 1
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmvaultd/lib/desk.h"
+#include "drivers/vmvaultd/lib/test_desk.h"
+
+namespace vmvaultd {
+namespace {
+
+class DeskRestoresTest : public DeskTest {
+ protected:
+  int machine_with_backup() {
+    const int vm = idle_machines(1);
+    back_up(vm);
+    back_up(vm);
+    asked.clear();
+    datastore = desk->add_image_datastore("images", (dir.path() / "images").string());
+    return vm;
+  }
+  int datastore = -1;
+};
+
+TEST_F(DeskRestoresTest, MakesNewObjectsAlsoAfterARestart) {
+  const int vm = machine_with_backup();
+  EXPECT_THROW(desk->restore({.image = 1, .datastore = 100}), NoSuchObject) << "not of images";
+  EXPECT_THROW(desk->restore({.image = 1, .increment = 7, .datastore = datastore}), BadRequest);
+  EXPECT_THROW(desk->restore({.image = 1, .disk = 7, .datastore = datastore}), BadRequest);
+  EXPECT_THROW(desk->restore({.image = 1, .datastore = datastore, .name = "a/b"}), BadRequest);
+  const auto made = desk->restore({.image = 1, .increment = 0, .datastore = datastore, .owner = 3});
+  ASSERT_EQ(made.images.size(), 1U);
+  EXPECT_NE(made.images[0], 1);
+  const state::Restores restores{store};
+  auto image = restores.disk_image(made.images[0]).value();
+  EXPECT_EQ(image.state, state::ObjectState::locked);
+  EXPECT_EQ(image.owner, 3);
+  EXPECT_EQ(image.name, std::to_string(vm) + "-aaaa1001-disk-0");
+  EXPECT_THROW(desk->delete_image(image.id), WrongState);
+  EXPECT_THROW(desk->delete_template(made.template_id), WrongState);
+  reboot();
+  advance();
+  EXPECT_EQ(asked, (Strings{"disk " + std::to_string(image.id),
+                            "template " + std::to_string(made.template_id)}));
+  const std::string size = "12\n", text = "TkFNRT0ieCIK\n";
+  manager->fetched("disk", image.id, &size, "");
+  manager->fetched("template", made.template_id, nullptr, "no such\nsnapshot");
+  image = restores.disk_image(image.id).value();
+  EXPECT_EQ(image.state, state::ObjectState::ready);
+  EXPECT_EQ(image.size_mib, 12);
+  const auto failed = restores.one_template(made.template_id).value();
+  EXPECT_EQ(failed.state, state::ObjectState::error);
+  EXPECT_EQ(failed.error, "no such snapshot");
+  desk->delete_template(failed.id);
+  EXPECT_THROW(desk->delete_template(failed.id), NoSuchObject);
+  desk->delete_image(image.id);
+  advance();
+  EXPECT_FALSE(restores.disk_image(image.id));
+}
+
+TEST_F(DeskRestoresTest, OneDiskIsAnImageWithoutATemplate) {
+  machine_with_backup();
+  const auto made = desk->restore({.image = 1, .disk = 0, .datastore = datastore, .name = "web"});
+  EXPECT_EQ(made.template_id, -1);
+  ASSERT_EQ(made.images.size(), 1U);
+  const auto image = state::Restores{store}.disk_image(made.images[0]).value();
+  EXPECT_TRUE(image.is_os);
+  EXPECT_EQ(image.origin.increment, 1) << "the last";
+  back_up(store.vms()[0].id);
+  EXPECT_EQ(store.images().size(), 1U) << "their ids have nothing to do with backups";
+}
+
+TEST_F(DeskRestoresTest, RestoresInPlaceAndBeginsAnotherChain) {
+  const int vm = machine_with_backup();
+  desk->restore_in_place(vm, 1, -1, -1);
+  EXPECT_EQ(asked, (Strings{"restore " + std::to_string(vm)}));
+  EXPECT_THROW(desk->restore_in_place(vm, 1, -1, -1), WrongState);
+  desk->backup(vm, -1, false);
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  state::Restores{store}.end(vm, "");  // as who restores does
+  manager->restored(vm, true, "", now);
+  EXPECT_FALSE(store.vm(vm)->active_image);
+  advance();
+  EXPECT_EQ(preparing.size(), 1U);
+}
+
+TEST_F(DeskRestoresTest, ARestoreInPlaceIsBegunAgainAndEndsForGood) {
+  const int vm = machine_with_backup();
+  desk->restore_in_place(vm, 1, 0, 0);
+  reboot();
+  advance();
+  EXPECT_EQ(asked, (Strings{"restore " + std::to_string(vm)}));
+  manager->restored(vm, false, "it runs", now);
+  EXPECT_EQ(state::Restores{store}.restore_of(vm)->error, "it runs");
+  EXPECT_EQ(store.vm(vm)->active_image, 1);
+  reboot();
+  advance();
+  EXPECT_TRUE(asked.empty());
+}
+
+}  // namespace
+}  // namespace vmvaultd

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Datastores: whether they can be used, and what space they have (contract 1.13, 5.4).
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/lib/messages.h"
+#include "drivers/vmvaultd/lib/manager.h"
+
+namespace vmvaultd {
+namespace {
+
+std::string decoded(const std::string& info) try {
+  return base64_decode(info);
+} catch (const Error&) {
+  return "";  // it answers, but not this
+}
+
+std::int64_t value(const std::string& text, const std::string& name) {
+  const auto at = text.find(name + "=");
+  if (at == text.npos || (at > 0 && text[at - 1] != '\n')) return 0;
+  const auto begin = at + name.size() + 1;
+  return parse_number(text.substr(begin, text.find_first_not_of("0123456789", begin) - begin))
+      .value_or(0);
+}
+
+}  // namespace
+
+// Also those that the command has added meanwhile.
+void Manager::put_datastores() {
+  for (const auto& record : store_.datastores()) {
+    const auto known = datastores_.find(record.id);
+    Datastore datastore = known == datastores_.end()
+                              ? Datastore{.id = record.id, .usable = record.usable}
+                              : known->second;
+    datastore = use_of(std::move(datastore), rules_.of_datastore(record.id), settings_.window);
+    if (known != datastores_.end() && datastore == known->second) continue;
+    if (known == datastores_.end()) monitor_at_[record.id] = 0;
+    datastores_[record.id] = datastore;
+    pools_.put(datastore);
+    core_.put(datastore);
+  }
+}
+
+// A driver that is not ready, or goes, answers the next time.
+void Manager::monitor(Time now) {
+  for (auto& [id, time] : monitor_at_) {
+    if (now < time && time <= now + settings_.monitoring) continue;
+    time = now + settings_.monitoring;
+    try {
+      const auto request = messages::datastore_action(home_.datastore(id));
+      ways_.ask_datastore("MONITOR", id, base64_encode(request.dump()));
+    } catch (const Error& error) {
+      monitored(id, {.verb = "MONITOR", .good = false, .id = id, .info = error.what()});
+    }
+  }
+}
+
+void Manager::monitored(int id, const Answer& answer) {
+  const auto known = datastores_.find(id);
+  if (known == datastores_.end()) return;
+  const auto name = "datastore " + std::to_string(id);
+  if (answer.good) {
+    const auto text = decoded(answer.info);
+    store_.put_space(id, {.used_mib = value(text, "USED_MB"),
+                          .total_mib = value(text, "TOTAL_MB"),
+                          .free_mib = value(text, "FREE_MB")});
+  }
+  if (known->second.usable == answer.good) return;
+  known->second.usable = answer.good;
+  pools_.put(known->second);
+  core_.put(known->second);
+  save();
+  log(answer.good ? 'I' : 'W', -1,
+      name + (answer.good ? " can be used again" : " cannot be used: " + one_line(answer.info)));
+}
+
+}  // namespace vmvaultd

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is made of backups.  All of it is in the file before it is begun, and begun again by the
+// next service.
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "common/base64.h"
+#include "common/error.h"
+#include "common/number.h"
+#include "drivers/vmvaultd/lib/manager.h"
+
+namespace vmvaultd {
+
+void Manager::make_files() {
+  for (const auto& image : restores_.disk_images()) {
+    if (image.state == state::ObjectState::deleting) {
+      if (unlink(image.source.c_str()) != 0 && errno != ENOENT)
+        log('W', -1, system_error("remove '" + image.source.string() + "'", errno).what());
+      else
+        restores_.remove_disk_image(image.id);
+    } else if (image.state == state::ObjectState::locked &&
+               fetching_.emplace("disk", image.id).second) {
+      ways_.fetch("disk", image.id);
+    }
+  }
+  for (const auto& one : restores_.templates())
+    if (one.state == state::ObjectState::locked && fetching_.emplace("template", one.id).second)
+      ways_.fetch("template", one.id);
+}
+
+void Manager::fetched(const std::string& what, int id, const std::string* out,
+                      const std::string& error) {
+  fetching_.erase({what, id});
+  std::string why = out ? "" : one_line(error);
+  const auto line = out ? out->substr(0, out->find('\n')) : "";
+  if (line.empty() && why.empty()) why = "its restore has failed";
+  if (what == "disk")
+    restores_.end_disk_image(id, parse_number(line).value_or(0), why);
+  else
+    restores_.end_template(id, line.empty() ? "" : base64_decode(line), why);
+  const auto name = (what == "disk" ? "image " : "template ") + std::to_string(id);
+  log(why.empty() ? 'I' : 'E', -1, name + (why.empty() ? " is ready" : ": " + why));
+}
+
+// Whoever restores takes the machine's lock, and keeps it when we are gone.
+void Manager::begin_restores(Time now) {
+  for (const int vm : restores_.open_restores()) {
+    if (works_.contains(vm)) continue;
+    works_.emplace(vm, Work{.lock = {}, .phase = Work::Phase::restoring});
+    core_.hold(vm, now + day, "is restored");
+    save();
+    log('I', vm, "is restored");
+    ways_.restore(vm);
+  }
+}
+
+void Manager::restored(int vm, bool good, const std::string& error, Time now) {
+  const auto found = works_.find(vm);
+  if (found == works_.end() || found->second.phase != Work::Phase::restoring) return;
+  const auto why = error.empty() ? "it has failed" : one_line(error);
+  if (!good) restores_.end(vm, why);
+  log(good ? 'I' : 'E', vm, good ? "its disks are restored" : "could not be restored: " + why);
+  release(vm, now);
+}
+
+}  // namespace vmvaultd

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine that is made of a backup, beside the one that was backed up (contract 5.6).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "drivers/lib/restores.h"
+
+namespace vmvaultd {
+
+struct NewMachine {
+  struct Disk {
+    state::DiskImage image;
+    std::string target;
+  };
+
+  state::TemplateRecord record;
+  std::string domain;      // domain.xml of the backup
+  std::string nvram, tpm;  // empty: not in the backup
+  std::string emulator_cpus;
+  std::filesystem::path dir;
+  std::vector<Disk> disks;
+};
+
+// Writes <dir>/<template id>.xml, ready for `virsh define`: with a name and a UUID of its own, and
+// <template id>.nvram beside it.  Returns the template, in OpenNebula's form.  Error for a domain
+// that is none.
+std::string write_machine(const NewMachine& machine);
+
+}  // namespace vmvaultd

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmvaultd/lib/restore_errands.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "common/base64.h"
+#include "common/command.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/location.h"
+#include "common/one/log_line.h"
+#include "common/one/machine_state.h"
+#include "common/random.h"
+#include "drivers/lib/disk_file.h"
+#include "drivers/lib/messages.h"
+#include "drivers/lib/restores.h"
+#include "drivers/lib/subject.h"
+#include "drivers/vmvaultd/lib/backup_point.h"
+#include "drivers/vmvaultd/lib/new_machine.h"
+
+namespace fs = std::filesystem;
+
+namespace vmvaultd {
+namespace {
+
+constexpr std::chrono::hours longest_wait{240};  // for one that its service has left behind
+
+void say(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
+    throw Error{"nobody hears the answer"};
+}
+
+// Others pass through it, and cannot list it.
+void make_directory(const fs::path& dir) {
+  fs::create_directories(dir.parent_path());
+  if (mkdir(dir.c_str(), 0711) != 0 && errno != EEXIST)
+    throw system_error("make the directory '" + dir.string() + "'", errno);
+}
+
+void remove_parts(const fs::path& file) {
+  const auto prefix = file.filename().string() + ".";
+  for (const auto& entry : fs::directory_iterator{file.parent_path()})
+    if (entry.path().filename().string().starts_with(prefix)) fs::remove(entry.path());
+}
+
+void download(const state::Home& home, BackupPoint& point, int disk, int fd) {
+  const TempDir work{home.var()};
+  point.write_sums(work.path());
+  const auto finished = point.downloader()
+                            .arg("--stream")
+                            .arg(point.url(disk))
+                            .env("VMVAULT_SUMS", work.path().string())
+                            .write_to(fd)
+                            .run();
+  insist(finished, "cannot restore disk " + std::to_string(disk));
+  if (fsync(fd) != 0) throw system_error("write the restored disk", errno);
+}
+
+void check_image(const fs::path& file) {
+  const auto checked = Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run();
+  insist(checked, "the restored disk is damaged");
+}
+
+// The documents that the restore's program reads in the place of a core's answers.
+void write_documents(const state::Home& home, state::Store& store, int vm,
+                     const guest::Subject& subject, const state::ImageRecord& image) {
+  Mode mode;
+  const auto disks = guest::take_disks(store, vm, subject.guest, mode);
+  const auto document = messages::vm(
+      {.vm_id = vm, .guest = subject.guest, .disks = disks, .running = false, .config = {}});
+  // The file itself is what is replaced.
+  for (auto& disk : document.root().find_all("TEMPLATE/DISK"))
+    if (auto save = disk.first("SAVE")) save->set_text("YES");
+  write_file(home.vm_link(vm).string() + ".xml", document.dump() + "\n", 0600);
+  fs::create_directories(home.var() / "images");
+  write_file(home.var() / "images" / (std::to_string(image.id) + ".xml"),
+             messages::image(image).dump() + "\n", 0600);
+}
+
+}  // namespace
+
+void fetch_disk(const state::Home& home, int id) {
+  state::Store store{home.database()};
+  state::Restores restores{store};
+  const auto image = restores.disk_image(id);
+  if (!image) throw Error{"there is no disk image " + std::to_string(id)};
+  BackupPoint point{home, store, image->origin};
+  make_directory(image->source.parent_path());
+  remove_parts(image->source);
+  // A name of its own: what was left behind by another may still be written.
+  const fs::path part = image->source.string() + "." + random_hex(8);
+  try {
+    const Fd fd = open_file(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    download(home, point, image->origin.disk, fd.get());
+    check_image(part);
+    fs::rename(part, image->source);
+    sync_directory(image->source.parent_path());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw;
+  }
+  const auto size = guest::probe(image->source, "qcow2").virtual_size;
+  say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
+}
+
+void fetch_template(const state::Home& home, int id) {
+  state::Store store{home.database()};
+  state::Restores restores{store};
+  const auto record = restores.one_template(id);
+  if (!record) throw Error{"there is no template " + std::to_string(id)};
+  const auto dir = restores.directory(home, record->datastore);
+  BackupPoint point{home, store, record->origin};
+  NewMachine machine{.record = *record,
+                     .domain = point.document("domain.xml"),
+                     .nvram = point.document_if_any(machine_state::nvram),
+                     .tpm = point.document_if_any(machine_state::tpm),
+                     .emulator_cpus = state::emulator_cpus(store),
+                     .dir = dir,
+                     .disks = {}};
+  for (const auto& image : restores.disk_images())
+    if (image.template_id == id)
+      machine.disks.push_back({.image = image, .target = point.target(image.origin.disk)});
+  make_directory(dir);
+  say(base64_encode(write_machine(machine)) + "\n");
+}
+
+void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
+  state::Store store{home.database()};
+  state::Restores restores{store};
+  const auto machine = store.vm(vm);
+  if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
+  home.prepare_vm(vm, machine->uuid);
+  const auto lock = FileLock::lock(home.vm_dir(machine->uuid) / "cli.lock", longest_wait,
+                                   "VM " + std::to_string(vm));
+  fcntl(lock.fd(), F_SETFD, 0);  // also for what we start
+  const auto wanted = restores.restore_of(vm);
+  if (!wanted || wanted->ended) return;  // one that was left behind has done it
+  const auto subject = guest::find_subject(uri, machine->uuid, false);
+  if (subject.running) throw Error{"it runs: it must be powered off"};
+  const auto image = store.image(wanted->origin.image);
+  if (!image)
+    throw Error{"image " + std::to_string(wanted->origin.image) + " is not there any more"};
+  write_documents(home, store, vm, subject, *image);
+  const auto finished = Command{(remotes_root() / "tm/qcow2/restore").string(),
+                                "localhost:" + home.vm_link(vm).string(),
+                                std::to_string(vm),
+                                std::to_string(image->id),
+                                std::to_string(wanted->origin.increment),
+                                std::to_string(wanted->origin.disk)}
+                            .err_lines(pass_log_line)
+                            .run();
+  insist(finished, "cannot restore");
+  restores.end(vm, "");
+}
+
+}  // namespace vmvaultd

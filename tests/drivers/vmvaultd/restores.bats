@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# Restores that were ordered before the service was killed: it makes them when it is back.
+
+load helper
+
+setup() {
+    service_setup
+    machines 1
+    go
+    cp "${BATS_TEST_DIRNAME}/../cli/fake_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
+    cp "${BATS_TEST_DIRNAME}/../cli/fake_datastore" "$VMVAULT_REMOTES/datastore/restic/downloader"
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
+    vmvault backup vm0
+    vmvault backup vm0
+    virsh -q --connect "$LIBVIRT_URI" dumpxml vm0 >"$FAKE/domain.xml"
+    service_start 'RPO = 0'
+    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    service_end KILL
+}
+teardown() { service_stop; }
+
+is() { [ "$(sql "$1")" = "$2" ]; }
+
+# wanted INCREMENT: a template, and the image of its disk
+wanted() {
+    sql "INSERT INTO templates (id, name, owner, created, state, image, increment, datastore)
+           VALUES (4, 'copy', 0, 1, 'LOCKED', 1, $1, 1);
+         INSERT INTO disk_images (id, name, owner, datastore, type, created, source, template, image,
+           increment, disk) VALUES (9, 'copy-disk-0', 0, 1, 'OS', 1, '$VMVAULT_VAR/restored/9.qcow2', 4, 1, $1, 0)"
+}
+
+@test "new objects: the image's file, and a template with a domain that runs on it" {
+    wanted 0
+    sql "UPDATE hosts SET emulator_cpus = '0-1'"
+    service_start 'RPO = 0'
+    eventually is 'SELECT state, size_mib, error FROM disk_images' 'READY|8|'
+    eventually is 'SELECT state, error FROM templates' 'READY|'
+    cmp "$FAKE/disk.qcow2" "$VMVAULT_VAR/restored/9.qcow2"
+    grep -Fx "downloader --stream restic://100//0:aaaa0000$VMVAULT_VAR/vms/1000000/backup/disk.0.0" "$CALLS"
+    [[ $(sql 'SELECT text FROM templates') == *'IMAGE_ID = "9"'* ]]
+    virsh -q --connect "$LIBVIRT_URI" define --validate "$VMVAULT_VAR/restored/4.xml"
+    [ "$(xmllint --xpath 'string(//disk/source/@file)' "$VMVAULT_VAR/restored/4.xml")" = "$VMVAULT_VAR/restored/9.qcow2" ]
+    [ "$(xmllint --xpath 'string(//emulatorpin/@cpuset)' "$VMVAULT_VAR/restored/4.xml")" = 0-1 ]
+    [ "$(find "$VMVAULT_VAR/restored" -type f | wc -l)" -eq 2 ]
+}
+
+@test "what cannot be read is an error, and the next service lets it be" {
+    wanted 1
+    echo 'echo the repository is gone >&2; exit 1' >"$FAKE/downloader"
+    service_start 'RPO = 0'
+    eventually is 'SELECT state FROM disk_images' ERROR
+    eventually is 'SELECT state FROM templates' ERROR
+    [[ $(sql 'SELECT error FROM disk_images') == *'the repository is gone' ]]
+    [ -z "$(find "$VMVAULT_VAR/restored" -type f)" ]
+    service_end TERM
+    : >"$CALLS"
+    service_start 'RPO = 0'
+    eventually called 'monitor 100'   # it is at work
+    run -1 grep -q downloader "$CALLS"
+}
+
+# in_place: ordered, and the program that would do it waits for $FAKE/go.restore
+in_place() {
+    rm -f "$FAKE/go"
+    cat >"$VMVAULT_REMOTES/tm/qcow2/restore" <<'SH'
+#!/usr/bin/env bash
+echo "restore $*" >>"$CALLS"
+until [ -e "$FAKE/go.restore" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done
+echo restored >>"$CALLS"
+SH
+    chmod 755 "$VMVAULT_REMOTES/tm/qcow2/restore"
+    sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"
+}
+
+@test "in place: a service that is killed finds the one that goes on, and it is done once" {
+    in_place
+    powered_off
+    service_start 'RPO = 0'
+    eventually called "restore localhost:$VMVAULT_VAR/vms/1000000 1000000 1 0 -1"
+    [ "$(xmllint --xpath 'string(//DISK/SAVE)' "$VMVAULT_VAR/vms/1000000.xml")" = YES ]
+    service_end KILL
+    service_start 'RPO = 0'
+    run -1 --separate-stderr vmvault backup vm0
+    [[ $stderr == *'works on'* ]]
+    touch "$FAKE/go.restore"
+    eventually is 'SELECT error, ended IS NULL FROM restores' '|0'
+    is 'SELECT active_image IS NULL FROM vms' 1
+    eventually grep -q 'its disks are restored' "$BATS_TEST_TMPDIR/log"
+    [ "$(grep -c ^restore "$CALLS")" -eq 2 ]   # begun, and done
+}
+
+@test "in place: a machine that runs stays as it is" {
+    in_place
+    touch "$FAKE/go.restore"
+    service_start 'RPO = 0'
+    eventually is 'SELECT error FROM restores' 'it runs: it must be powered off'
+    run -1 grep -q ^restore "$CALLS"
+    is 'SELECT active_image FROM vms' 1
+}
