@@ -12,14 +12,12 @@
 #include <vector>
 
 #include "common/error.h"
-#include "common/nbd/connection.h"
+#include "common/nbd/fetcher.h"
 
 namespace nbd {
 namespace {
 
 constexpr std::uint64_t block_size = std::uint64_t{1} << 20;
-// Two at a time cost qemu less than one of the double size, and hold up the guest's own less.
-constexpr std::uint64_t request_size = block_size / 2;
 constexpr std::size_t kept = 4;
 
 // A piece of the data area, while it is fetched and as long as somebody may want it again.
@@ -33,62 +31,6 @@ struct Block {
   bool ready = false;
 };
 using BlockPtr = std::shared_ptr<Block>;
-
-// One connection, used by one thread.
-class Fetcher {
- public:
-  Fetcher(const Export& source, const qcow2::Plan& plan, const FileReader::Options& options,
-          Stop stop)
-      : source_{source}, plan_{plan}, options_{options}, stop_{stop} {}
-
-  // The bytes of the file from `offset` on; what lies beyond the end of the disk is zero.
-  void fetch(std::uint64_t offset, std::span<std::byte> out) {
-    if (!handle_) handle_ = connect(source_, {}, options_.deadline, stop_);
-    requests_.clear();
-    while (!out.empty()) {
-      const auto place = plan_.place(offset);
-      const auto length = std::min({place.length, out.size(), request_size});
-      const auto wanted = std::min(length, plan_.virtual_size() - place.guest_offset);
-      send(place.guest_offset, out.first(wanted));
-      std::fill(out.begin() + wanted, out.begin() + length, std::byte{0});
-      offset += length;
-      out = out.subspan(length);
-    }
-    wait_for_answers();
-  }
-
- private:
-  void send(std::uint64_t guest_offset, std::span<std::byte> out) {
-    if (options_.limiter) {
-      const auto turn = options_.limiter->admit(out.size());
-      while (Clock::now() < turn) wait({&handle_, 1}, turn, stop_);
-    }
-    requests_.emplace_back();
-    if (nbd_aio_pread(handle_.get(), out.data(), out.size(), guest_offset,
-                      requests_.back().callback(), 0) < 0)
-      throw Error{"cannot read " + display(source_) + ": " + nbd_get_error()};
-  }
-
-  void wait_for_answers() {
-    const auto until = Clock::now() + options_.deadline;
-    const auto is_done = [](const Completion& one) { return one.done; };
-    while (!std::all_of(requests_.begin(), requests_.end(), is_done)) {
-      if (Clock::now() >= until)
-        throw Error{"cannot read " + display(source_) + ": no answer within " +
-                    std::to_string(options_.deadline.count()) + " s"};
-      wait({&handle_, 1}, until, stop_);
-    }
-    for (const auto& one : requests_)
-      if (one.error != 0) throw system_error("read " + display(source_), one.error);
-  }
-
-  const Export& source_;
-  const qcow2::Plan& plan_;
-  const FileReader::Options& options_;
-  Stop stop_;
-  std::deque<Completion> requests_;  // before the handle, which writes here
-  Handle handle_;
-};
 
 }  // namespace
 
@@ -200,13 +142,24 @@ class FileReader::State {
   }
 
   void work() {
-    Fetcher fetcher{source_, plan_, options_, &stop_};
+    std::map<std::uint64_t, BlockPtr> begun;  // before the fetcher, which writes into them
+    Fetcher fetcher{source_, plan_, options_.deadline, options_.limiter, &stop_};
     try {
-      while (const auto job = next()) {
-        const auto& [number, block] = *job;
-        fetcher.fetch(plan_.metadata_size() + number * block_size, block->bytes());
+      for (;;) {
+        while (begun.size() < most_in_flight()) {
+          const auto job = next(begun.empty() ? Patience::wait : Patience::none);
+          if (!job) break;
+          const auto& [number, block] = *job;
+          begun.insert(*job);
+          fetcher.begin(plan_.metadata_size() + number * block_size, {number, block->bytes()});
+        }
+        if (begun.empty()) return;
+        const auto fetched = fetcher.take();
         const std::lock_guard lock{mutex_};
-        block->ready = true;
+        for (const auto number : fetched) {
+          begun.at(number)->ready = true;
+          begun.erase(number);
+        }
         arrived_.notify_all();
       }
     } catch (const std::exception& e) {
@@ -214,10 +167,14 @@ class FileReader::State {
     }
   }
 
-  std::optional<std::pair<std::uint64_t, BlockPtr>> next() {
+  std::size_t most_in_flight() const { return static_cast<std::size_t>(options_.in_flight); }
+
+  // nullopt: a failure, or without patience nothing that is wanted now.
+  enum class Patience { wait, none };
+  std::optional<std::pair<std::uint64_t, BlockPtr>> next(Patience patience) {
     std::unique_lock lock{mutex_};
-    wanted_.wait(lock, [&] { return failure_ || !queue_.empty(); });
-    if (failure_) return std::nullopt;
+    if (patience == Patience::wait) wanted_.wait(lock, [&] { return failure_ || !queue_.empty(); });
+    if (failure_ || queue_.empty()) return std::nullopt;
     const auto number = queue_.front();
     queue_.pop_front();
     return {{number, blocks_.at(number)}};  // only ready ones are forgotten

@@ -18,6 +18,7 @@ class FileReader {
  public:
   struct Options {
     int connections = 4;  // one thread each
+    int in_flight = 1;    // blocks asked for at a time on each of them
     // Blocks of 1 MiB fetched before a sequential reader asks for them.  Besides them and those
     // that somebody waits for, four are kept.
     int ahead = 8;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <thread>
 
 #include "common/error.h"
@@ -61,7 +62,8 @@ TEST_F(NbdFileReader, GivesTheBytesOfTheFileFromAnywhere) {
     copy(source, plan, [&](std::span<const std::byte> bytes) {
       file.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     });
-    FileReader reader{source, plan, {.connections = 1 + i % 3, .ahead = i % 4}};
+    FileReader reader{
+        source, plan, {.connections = 1 + i % 3, .in_flight = 1 + i % 2 * 3, .ahead = i % 4}};
     for (int reads = 0; reads < 40; ++reads) {
       const std::size_t offset = random() % (file.size() + 10);
       std::string bytes(random() % (3 * mib), 'x');
@@ -70,6 +72,25 @@ TEST_F(NbdFileReader, GivesTheBytesOfTheFileFromAnywhere) {
       ASSERT_TRUE(!bytes.empty() || offset >= file.size());
     }
   }
+}
+
+TEST_F(NbdFileReader, AsksForManyBlocksOnOneConnection) {
+  // A server that answers nothing before it was asked for as much as may be under way.
+  const auto log = dir.path() / "log";
+  const Server server = nbdkit(source, {"--filter=log", "--filter=delay", "pattern", "64M",
+                                        "delay-read=300ms", "logfile=" + log.string()});
+  FileReader reader{source, full, {.connections = 1, .in_flight = 4, .ahead = 8}};
+  EXPECT_EQ(error_of(reader, data(reader), 4 * mib), "");
+  // In the log, requests have an id until they are answered: "id=N" and "...Read id=N return=0".
+  std::istringstream lines{read_file(log)};
+  int now = 0, most = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("Read id=") == line.npos) continue;
+    now += line.find("...Read") == line.npos ? 1 : -1;
+    most = std::max(most, now);
+  }
+  EXPECT_EQ(read_file(log).find("connection=2"), std::string::npos);
+  EXPECT_GT(most, 2);  // more than the two requests of one block
 }
 
 TEST_F(NbdFileReader, AfterAReadErrorEveryReadFails) {

@@ -27,7 +27,9 @@ Child start(const Server::Order& order, const fs::path& socket) {
   argv.insert(argv.end(), {"--", order.image});
   const Fd null = open_file("/dev/null", O_RDWR);
   const Fd words = open_file(log_of(socket), O_WRONLY | O_CREAT | O_TRUNC);
-  return Child{argv, {}, null.get(), null.get(), words.get()};
+  // It only reads, so nothing is lost with it; and one whose storage does not answer does not end.
+  return Child{argv,       {},          null.get(),
+               null.get(), words.get(), {.signal = SIGTERM, .grace = std::chrono::seconds{2}}};
 }
 
 }  // namespace
@@ -50,6 +52,13 @@ bool Server::connect(const std::string& export_name) {
   leash_.reset(nbd_create());
   return leash_ && nbd_set_export_name(leash_.get(), export_name.c_str()) == 0 &&
          nbd_connect_unix(leash_.get(), socket_.c_str()) == 0;
+}
+
+std::uint64_t Server::size() const {
+  const std::int64_t size = nbd_get_size(leash_.get());
+  if (size < 0)
+    throw Error{"cannot know the size of '" + socket_.string() + "': " + nbd_get_error()};
+  return static_cast<std::uint64_t>(size);
 }
 
 }  // namespace nbd

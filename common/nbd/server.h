@@ -4,6 +4,7 @@
 
 #include <libnbd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ class Server {
   Server(const Order& order, const std::filesystem::path& socket);
 
   const std::filesystem::path& socket() const { return socket_; }
+  std::uint64_t size() const;  // of the disk that it serves, bytes
 
  private:
   bool connect(const std::string& export_name);

@@ -88,7 +88,8 @@ class Copies {
     const std::string doing = "write '" + disk.target.string() + "'";
     const Fd file = open_file(disk.target, O_WRONLY | O_CREAT | O_EXCL);
     nbd::ReadOptions options;
-    options.connections = reading_.connections;
+    options.connections = reading_.connections_of(disk.deep);
+    options.in_flight = reading_.requests_of(disk.deep);
     options.deadline = reading_.deadline;
     options.limiter = reading_.limiter;
     options.stop = &stop_;

@@ -18,7 +18,8 @@ struct CopyDisk {
   nbd::Export source;
   nbd::Base base = nbd::Base::none;
   std::optional<nbd::Map> map = {};  // known already; else the server is asked
-  std::filesystem::path target;      // made, with mode 0600; must not exist; its sums go beside it
+  bool deep = false;  // its server is faster with many requests on one connection than with several
+  std::filesystem::path target;  // made, with mode 0600; must not exist; its sums go beside it
   // Filled by plan_disks():
   std::uint64_t virtual_size = 0;
   std::uint64_t dirty_bytes = 0;

@@ -20,14 +20,16 @@ namespace {
 ViewFiles files_of(const Handover& what) {
   ViewFiles out;
   const auto reading = Reading::of(what.capture.request, what.disks.size());
-  const nbd::FileReader::Options options{.connections = reading.connections,
-                                         .ahead = reading.ahead,
-                                         .deadline = reading.deadline,
-                                         .limiter = reading.limiter};
-  for (size_t i = 0; i < what.disks.size(); ++i)
-    out.disks.emplace_back(
-        what.disks[i].target.filename(),
-        std::make_unique<nbd::SummedReader>(what.disks[i].source, what.plans[i], options));
+  for (size_t i = 0; i < what.disks.size(); ++i) {
+    const auto& disk = what.disks[i];
+    const nbd::FileReader::Options options{.connections = reading.connections_of(disk.deep),
+                                           .in_flight = disk.deep ? reading.requests_of(true) : 1,
+                                           .ahead = reading.ahead,
+                                           .deadline = reading.deadline,
+                                           .limiter = reading.limiter};
+    out.disks.emplace_back(disk.target.filename(), std::make_unique<nbd::SummedReader>(
+                                                       disk.source, what.plans[i], options));
+  }
   out.documents = what.documents;
   return out;
 }

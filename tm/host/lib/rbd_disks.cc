@@ -19,6 +19,8 @@ namespace {
 
 struct RbdPart : Part {
   rbd::Image place;
+  std::vector<std::string> old;  // snapshots that nobody needs any more
+  std::unique_ptr<nbd::Server> server;
   std::optional<nbd::Map> map;
 };
 
@@ -57,6 +59,23 @@ void side_by_side(std::vector<RbdPart>& parts, const Action& action) {
     if (error) std::rethrow_exception(error);
 }
 
+// The same for two: the second's error is thrown only if the first has none.
+template <class First, class Second>
+void both(const First& first, const Second& second) {
+  std::exception_ptr error;
+  {
+    const std::jthread other{[&]() noexcept {
+      try {
+        second();
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }};
+    first();
+  }
+  if (error) std::rethrow_exception(error);
+}
+
 class RbdDisks : public Storage {
  public:
   RbdDisks(Capture& capture, const RunningGuest* guest)
@@ -67,13 +86,13 @@ class RbdDisks : public Storage {
     for (const int id : capture_.request.rbd_disks()) {
       RbdPart& part = found_.emplace_back(describe(capture_.request.vm.disk(id)));
       if (guest) insist_on(images, part);
-      choose(part);
     }
+    side_by_side(found_, [&](RbdPart& part) { choose(part); });
     parts_.assign(found_.begin(), found_.end());
   }
   RbdDisks(const RbdDisks&) = delete;
   ~RbdDisks() override {
-    servers_.clear();
+    for (auto& part : found_) part.server.reset();
     remove_own();
   }
 
@@ -91,11 +110,13 @@ class RbdDisks : public Storage {
   }
 
   void serve() override {
-    for (auto& part : found_) {
-      if (capture_.cbt()) rbd::protect_snapshot(part.place, own_name(), access_);
-      open(part);
-      part.map = look_for_content(part);
-    }
+    side_by_side(found_, [&](RbdPart& part) {
+      both([&] { look_after_snapshots(part); },
+           [&] {
+             open(part);
+             part.map = look_for_content(part);
+           });
+    });
   }
 
   std::size_t moments() const override { return found_.size(); }
@@ -103,24 +124,27 @@ class RbdDisks : public Storage {
 
   std::vector<CopyDisk> disks() const override {
     std::vector<CopyDisk> out;
-    for (std::size_t i = 0; i < found_.size(); ++i) {
+    for (const auto& part : found_) {
       CopyDisk copy;
-      copy.source = source_of(found_[i], *servers_[i]);
+      copy.source = source_of(part);
       copy.base = base();
-      copy.target = capture_.file_of(found_[i].id);
-      copy.map = found_[i].map;
+      copy.deep = true;
+      copy.target = capture_.file_of(part.id);
+      copy.map = part.map;
       out.push_back(std::move(copy));
     }
     return out;
   }
 
-  void end() override { servers_.clear(); }
+  void end() override {
+    side_by_side(found_, [](RbdPart& part) { part.server.reset(); });
+  }
 
-  // The next increment needs the snapshot of this one; that of a full has served when the backup
-  // has ended.
+  // The next increment needs the snapshot of this one; that of a full goes when the backup has
+  // ended, last of all (settle()).
   void commit(const std::vector<CopyDisk>&) override {
-    if (!capture_.cbt()) return;
     announced_ = false;
+    if (!capture_.cbt()) return;
     capture_.journal.snapshots.clear();
     capture_.journal.save(capture_.request.vm_dir);
   }
@@ -154,56 +178,55 @@ class RbdDisks : public Storage {
                 " as '" + part.target + "'"};
   }
 
-  // Keeps the parent, removes older ones and what a failed attempt left (design.md 3.1).
-  void choose(RbdPart& part) {
+  // Keeps the parent, and has older ones and what a failed attempt left removed (design.md 3.1).
+  void choose(RbdPart& part) const {
     for (const auto& one : rbd::snapshots(part.place, access_)) {
       if (!is_snapshot_name(one.name)) continue;
       if (capture_.parent() >= 0 && one.name == parent_name())
         part.since_parent = true;
+      else if (one.name == own_name())
+        rbd::remove_snapshot(part.place, one.name, access_);
       else
-        remove_old(part, one.name);
+        part.old.push_back(one.name);
     }
     if (capture_.parent() >= 0 && !part.since_parent)
       part.why = "the snapshot " + parent_name() + " of " + part.place.display() + " is not there";
   }
 
-  void remove_old(const RbdPart& part, const std::string& name) const try {
-    rbd::remove_snapshot(part.place, name, access_);
-  } catch (const Cancelled&) {
-    throw;
-  } catch (const Error& e) {
-    if (name == own_name()) throw;
-    log(Level::warn, e.what());
+  // While the snapshots are looked through: it is nothing that they have to wait for.
+  void look_after_snapshots(const RbdPart& part) const {
+    if (capture_.cbt()) rbd::protect_snapshot(part.place, own_name(), access_);
+    for (const auto& name : part.old) try {
+        rbd::remove_snapshot(part.place, name, access_);
+      } catch (const Cancelled&) {
+        throw;
+      } catch (const Error& e) {
+        log(Level::warn, e.what());
+      }
   }
 
-  static nbd::Export source_of(const RbdPart& part, const nbd::Server& server) {
-    return {.socket = server.socket(), .name = part.target, .bitmap = {}};
+  static nbd::Export source_of(const RbdPart& part) {
+    return {.socket = part.server->socket(), .name = part.target, .bitmap = {}};
   }
 
-  void open(const RbdPart& part) {
+  void open(RbdPart& part) const {
     const nbd::Server::Order order{
         .image = rbd::qemu_name(part.place, own_name(), reading_.deadline),
         .format = "raw",
         .export_name = part.target,
         .bitmap = {}};
     const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
-    servers_.push_back(std::make_unique<nbd::Server>(order, socket));
+    part.server = std::make_unique<nbd::Server>(order, socket);
   }
 
   // The size comes from the snapshot itself: the image may have been resized since.
   nbd::Map look_for_content(const RbdPart& part) const {
-    const auto all = rbd::snapshots(part.place, access_);
-    const auto own = std::find_if(all.begin(), all.end(),
-                                  [&](const auto& one) { return one.name == own_name(); });
-    if (own == all.end())
-      throw Error{"somebody has removed the snapshot " + own_name() + " of " +
-                  part.place.display()};
+    const rbd::Snapshot own{.name = own_name(), .size = part.server->size()};
     const auto since = part.since_parent ? std::optional{parent_name()} : std::nullopt;
-    nbd::Map out{.size = own->size, .dirty_bytes = 0, .extents = {}};
-    out.extents = rbd::difference(part.place, *own, since, access_);
+    nbd::Map out{.size = own.size, .dirty_bytes = 0, .extents = {}};
+    out.extents = rbd::difference(part.place, own, since, access_);
     for (const auto& one : out.extents) out.dirty_bytes += one.length;
-    out.extents = nbd::without_zeros(source_of(part, *servers_.back()), out, reading_.deadline,
-                                     reading_.limiter);
+    out.extents = nbd::without_zeros(source_of(part), out, reading_.deadline, reading_.limiter);
     if (base() == nbd::Base::none)
       std::erase_if(out.extents,
                     [](const auto& one) { return one.content != qcow2::Content::data; });
@@ -244,7 +267,6 @@ class RbdDisks : public Storage {
   std::vector<Part> parts_;
   bool announced_ = false;
   TempDir sockets_;
-  std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 
 }  // namespace
