@@ -47,13 +47,6 @@ works() {
         [ "$(snapshots $VOLATILE)" = "one_backup_$1 one_backup_$(($1 + 1))" ]
 }
 
-full_at() {   # full_at NEARLY SO_TO_SAY REALLY
-    ceph osd set-nearfull-ratio "$1"
-    ceph osd set-backfillfull-ratio "$2"
-    ceph osd set-full-ratio "$3"
-} >/dev/null 2>&1
-is_full() { [[ $(ceph osd dump | grep "^pool .*'one'") == *,full,* ]]; }
-is_not_full() { ! is_full; }
 alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$1" ]; }
 
 @test "a user who may not use the pool, and one who is not there" {
@@ -110,6 +103,22 @@ alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$
     osd CONT
     step postbackup_live -1
     eventually clean
+    works -1
+}
+
+@test "a cluster that does not answer at the end of a full backup: its snapshots go when it does" {
+    # Not so soon that the removal has given up meanwhile.
+    printf 'CEPH_DEADLINE=100\n' >"$BATS_TEST_TMPDIR/host.conf"
+    VMVAULT_HOST_CONF=$BATS_TEST_TMPDIR/host.conf step prebackup_live -1 NONE FULL
+    cat "$VM_DIR"/backup/disk.* >/dev/null
+    osd STOP
+    run -0 --separate-stderr step postbackup_live -1 NONE FULL
+    [[ $stderr == *'the snapshots of its backup are removed later'* ]]
+    [ ! -e "$VM_DIR/backup" ]
+    [ "$(jq -c '[.snapshots[].snapshot] | unique' "$VM_DIR/backup.journal")" = '["one_backup"]' ]
+    osd CONT
+    eventually clean
+    alone ''
     works -1
 }
 

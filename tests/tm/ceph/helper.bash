@@ -20,6 +20,14 @@ ceph_start() {
 ceph_stop() { "$FIXTURES/ceph" stop "$BATS_FILE_TMPDIR/ceph"; }
 osd() { "$FIXTURES/ceph" osd "$BATS_FILE_TMPDIR/ceph" "$1"; }
 
+full_at() {   # full_at NEARLY SO_TO_SAY REALLY
+    ceph osd set-nearfull-ratio "$1"
+    ceph osd set-backfillfull-ratio "$2"
+    ceph osd set-full-ratio "$3"
+} >/dev/null 2>&1
+is_full() { [[ $(ceph osd dump | grep "^pool .*'one'") == *,full,* ]]; }
+is_not_full() { ! is_full; }
+
 # disk_xml ID SPEC: SPEC is POOL/IMAGE, clone:POOL/IMAGE, volatile:POOL or the name of a file's format
 disk_xml() {
     local type=RBD more=''

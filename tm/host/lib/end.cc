@@ -23,8 +23,12 @@ void end(const HostRequest& request) {
   // Of a failure or a cancellation somebody waits for the end; and who has the lock then and does
   // not give it is a guard, which does the same work, or no matter of ours.
   const std::chrono::seconds limit{request.vm.failed ? 4 : 60};
-  const FileLock held = lock_from(From::anybody, request, limit);
-  pay_debts(request.vm_dir);
+  const auto held = lock_to_end(request, limit);
+  if (held)
+    pay_debts(request.vm_dir);
+  else
+    log(Level::warn, "the cluster of VM " + std::to_string(request.vm.id) +
+                         " does not answer: the snapshots of its backup are removed later");
   unmount_view(request.backup_dir);
   remove_tree(request.backup_dir);
   // <base path>/<vm id>, if that is where it was.

@@ -28,7 +28,7 @@ void insist_on_own_names(const Journal& journal) {
            (path.filename() == "nbd.sock" &&
             path.parent_path().filename().string().starts_with("vmvault."));
   };
-  if (journal.backup_dir.filename() != "backup")
+  if (!journal.backup_dir.empty() && journal.backup_dir.filename() != "backup")
     throw Error{"the backup journal names a wrong directory"};
   for (const auto& path : journal.scratch)
     if (!path.is_absolute() || !ours(path)) throw Error{"the backup journal names a foreign file"};
@@ -118,6 +118,11 @@ std::optional<Journal> Journal::load(const fs::path& vm_dir) {
   const auto text = read_file_if_any(file_in(vm_dir));
   if (!text) return std::nullopt;
   return parse(*text);
+}
+
+bool Journal::only_snapshots() const {
+  return !snapshots.empty() && backup_dir.empty() && scratch.empty() && switches.empty() &&
+         thaw_owed == Freeze::none && !job_begun && !resume_owed;
 }
 
 void Journal::save(const fs::path& vm_dir) const { write_file(file_in(vm_dir), to_text()); }

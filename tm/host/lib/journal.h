@@ -25,7 +25,7 @@ struct Journal {
   int vm_id = -1;
   std::string domain;  // UUID; empty: no domain is involved
   std::string libvirt_uri;
-  std::filesystem::path backup_dir;
+  std::filesystem::path backup_dir;            // to be removed; empty: no more
   std::vector<std::filesystem::path> scratch;  // files (and the NBD socket) that may exist
 
   Freeze thaw_owed = Freeze::none;  // agent: thaw; suspend: resume
@@ -49,6 +49,9 @@ struct Journal {
 
   pid_t exporter = -1;  // serves a view on the backup dir; -1: nobody
   pid_t guard = -1;     // ends the backup when its maker no longer can
+
+  // Is nothing left to do but to remove snapshots?
+  bool only_snapshots() const;
 
   std::string to_text() const;
   static Journal parse(const std::string& text);  // Error for anything that we did not write

@@ -64,6 +64,21 @@ TEST(Journal, ThatNamesForeignSnapshotsIsNotCarriedOut) {
   EXPECT_THROW(Journal::parse(text), Error);
 }
 
+TEST(Journal, SaysWhetherOnlySnapshotsAreLeft) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  one.snapshots = {{.image = rbd::parse_image("one/one-7"), .name = "one_backup"}};
+  EXPECT_FALSE(one.only_snapshots());
+  one.backup_dir.clear();
+  one.scratch.clear();
+  EXPECT_TRUE(Journal::parse(one.to_text()).only_snapshots());
+  one.thaw_owed = Freeze::agent;
+  EXPECT_FALSE(one.only_snapshots());
+  one.thaw_owed = Freeze::none;
+  one.snapshots.clear();
+  EXPECT_FALSE(one.only_snapshots());
+}
+
 TEST(Journal, ThatNamesForeignFilesIsNotCarriedOut) {
   const TempDir dir;
   write_file(dir.path() / "precious", "x");

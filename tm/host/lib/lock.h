@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "common/file.h"
 #include "tm/lib/host_request.h"
@@ -19,6 +20,10 @@ enum class From { exporter, anybody };
 // killed, and his view broken, so that nobody waits for it in the kernel: his guard then sees to
 // the rest.
 FileLock lock_from(From whom, const HostRequest& request, std::chrono::seconds limit);
+
+// The same with anybody, for the end of a backup.  nullopt: all is done but the removal of its
+// snapshots in a cluster that does not answer, and whoever has the lock goes on trying that.
+std::optional<FileLock> lock_to_end(const HostRequest& request, std::chrono::seconds limit);
 
 // The VM's lock for new work: taken from an exporter if the request says that nobody uploads.
 FileLock lock_unless_used(const HostRequest& request);

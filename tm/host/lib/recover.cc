@@ -45,6 +45,20 @@ void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
               ", where the guest may still be stopped: look after it there, then remove that file"};
 }
 
+// It may have to wait for a cluster that is not there, and who ends the backup need not know more.
+void remove_snapshots_last(const Journal& journal, const std::filesystem::path& vm_dir) {
+  if (journal.snapshots.empty()) return;
+  Journal rest = journal;
+  rest.backup_dir.clear();
+  rest.scratch.clear();
+  rest.switches.clear();
+  rest.thaw_owed = Freeze::none;
+  rest.job_begun = rest.resume_owed = false;
+  rest.exporter = -1;
+  rest.save(vm_dir);
+  remove_snapshots(rest.snapshots, ceph_access(Shielded::yes));
+}
+
 }  // namespace
 
 bool owes(const Journal& journal) { return owes_guest(journal) || !journal.snapshots.empty(); }
@@ -79,8 +93,7 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
   for (const auto& path : journal.scratch) remove_tree(path);
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
-  // Last: it may have to wait for a cluster that is not there.
-  remove_snapshots(journal.snapshots, ceph_access(Shielded::yes));
+  remove_snapshots_last(journal, vm_dir);
   Journal::remove(vm_dir);
 }
 
