@@ -74,6 +74,7 @@ restore_setup() {
 
 restore_teardown() {
     osd CONT
+    [ ! -e "$BATS_TEST_TMPDIR/full" ] || full_at 0.85 0.9 0.95
     [ ! -e "$BATS_TEST_TMPDIR/nbd.pid" ] || kill "$(<"$BATS_TEST_TMPDIR/nbd.pid")"
 }
 

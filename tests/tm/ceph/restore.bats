@@ -39,6 +39,31 @@ teardown() { restore_teardown; }
     tidy
 }
 
+# cp_into_ceph URL IMAGE: what OpenNebula's `cp` of an image datastore in Ceph does with our downloader: a
+# stream to the bridge, which makes an image of it
+cp_into_ceph() {
+    local file=$BATS_TEST_TMPDIR/tmp_dst
+    set -o pipefail
+    REMOTES=$BUILD "$FIXTURES/downloader.sh" "$1" - | dd of="$file" bs=64k status=none
+    [ "$(qemu-img info --output=json "$file" | jq -r .format)" = qcow2 ]
+    qemu-img convert -O raw "$file" "$file.raw"
+    rbd import --no-progress --image-format 2 "$file.raw" "$2"
+    rm "$file" "$file.raw"
+}
+
+@test "as a new image: a full and an increment through cp of an image datastore in Ceph" {
+    local base=$BATS_FILE_TMPDIR/server/$VM_ID
+    cp_into_ceph "rsync://103//0:aa0000$base/aa0000/disk.0.0" one/one-20
+    cp_into_ceph "rsync://103//0:aa0000,1:aa0001$base/aa0001/disk.1.1" one/one-21
+    image_now one/one-20 "$BATS_TEST_TMPDIR/now"
+    cmp "$BATS_TEST_TMPDIR/now" "$BATS_FILE_TMPDIR/ref.0.0"
+    image_now one/one-21 "$BATS_TEST_TMPDIR/now"
+    cmp "$BATS_TEST_TMPDIR/now" "$BATS_FILE_TMPDIR/ref.1.1"
+    [ -z "$(snapshots one/one-20)$(snapshots one/one-21)" ]
+    rbd rm --no-progress one/one-20
+    rbd rm --no-progress one/one-21
+}
+
 @test "a VM that runs keeps its disks" {
     qemu-nbd --fork --persistent -f raw --pid-file="$BATS_TEST_TMPDIR/nbd.pid" \
         --socket="$BATS_TEST_TMPDIR/nbd" "rbd:$VOLATILE:conf=$CEPH_CONF" 3>&-
@@ -135,5 +160,22 @@ SH
     is_old 1
     restore_vm -1 1
     holds 1 1
+    tidy
+}
+
+@test "a pool that is full: an error in time, all old ones are there, and the next restore works" {
+    printf 'CEPH_DEADLINE=4\n' >"$BATS_TEST_TMPDIR/host.conf"
+    touch "$BATS_TEST_TMPDIR/full"
+    full_at 0.00001 0.00002 0.00003
+    eventually is_full
+    run -1 --separate-stderr restore_vm
+    full_at 0.85 0.9 0.95
+    eventually is_not_full
+    one_line 'Error restoring VM disks: '
+    printf 'CEPH_DEADLINE=60\n' >"$BATS_TEST_TMPDIR/host.conf"
+    "$BUILD/tm/host/backup_host" recover --all
+    all_old
+    restore_vm
+    all_new
     tidy
 }
