@@ -33,8 +33,8 @@ Manager::Manager(state::Store& store, const state::Home& home, Settings settings
   save();
 }
 
-void Manager::log(char severity, int vm, const std::string& text) const {
-  if (ways_.log) ways_.log(severity, vm, text);
+void Manager::log(char severity, About about, const std::string& text) const {
+  if (ways_.log) ways_.log(severity, about, text);
 }
 
 void Manager::tell(const Event& event) const {
@@ -188,7 +188,8 @@ void Manager::machines(int host, const std::optional<std::vector<Machine>>& foun
   for (auto record : pools_.hosts())
     if (record.host.id == host && record.host.up != found.has_value()) {
       record.host.up = found.has_value();
-      log(found ? 'I' : 'W', -1, "host " + record.name + (found ? " is up" : " is down"));
+      log(found ? 'I' : 'W', {"HOST", host},
+          "host " + record.name + (found ? " is up" : " is down"));
       pools_.put(record);
       core_.put(record.host);
     }

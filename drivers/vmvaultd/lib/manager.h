@@ -22,6 +22,7 @@
 #include "drivers/lib/home.h"
 #include "drivers/lib/restores.h"
 #include "drivers/lib/store.h"
+#include "drivers/vmvaultd/lib/log.h"
 #include "drivers/vmvaultd/lib/pools.h"
 #include "drivers/vmvaultd/lib/retention.h"
 #include "drivers/vmvaultd/lib/rules.h"
@@ -54,7 +55,7 @@ struct Ways {
   std::function<void(int job)> end_job{};
   // Restores a machine in place; Manager::restored() follows.
   std::function<void(int vm)> restore{};
-  std::function<void(char severity, int vm, const std::string& text)> log{};  // vm -1: of none
+  std::function<void(char severity, About about, const std::string& text)> log{};
 };
 
 struct Machine {
@@ -148,7 +149,7 @@ class Manager {
   };
 
   void save() { pools_.save(core_.changes()); }
-  void log(char severity, int vm, const std::string& text) const;
+  void log(char severity, About about, const std::string& text) const;
   void tell(const Event& event) const;
 
   std::vector<int> ids_of(const std::vector<Machine>& machines);

@@ -70,7 +70,7 @@ void Manager::monitored(int id, const Answer& answer) {
   pools_.put(known->second);
   core_.put(known->second);
   save();
-  log(answer.good ? 'I' : 'W', -1,
+  log(answer.good ? 'I' : 'W', {"DATASTORE", id},
       name + (answer.good ? " can be used again" : " cannot be used: " + one_line(answer.info)));
 }
 

@@ -16,7 +16,8 @@ void Manager::make_files() {
   for (const auto& image : restores_.disk_images()) {
     if (image.state == state::ObjectState::deleting) {
       if (unlink(image.source.c_str()) != 0 && errno != ENOENT)
-        log('W', -1, system_error("remove '" + image.source.string() + "'", errno).what());
+        log('W', {"IMAGE", image.id},
+            system_error("remove '" + image.source.string() + "'", errno).what());
       else
         restores_.remove_disk_image(image.id);
     } else if (image.state == state::ObjectState::locked &&
@@ -40,7 +41,8 @@ void Manager::fetched(const std::string& what, int id, const std::string* out,
   else
     restores_.end_template(id, line.empty() ? "" : base64_decode(line), why);
   const auto name = (what == "disk" ? "image " : "template ") + std::to_string(id);
-  log(why.empty() ? 'I' : 'E', -1, name + (why.empty() ? " is ready" : ": " + why));
+  log(why.empty() ? 'I' : 'E', {what == "disk" ? "IMAGE" : "TEMPLATE", id},
+      name + (why.empty() ? " is ready" : ": " + why));
 }
 
 // Whoever restores takes the machine's lock, and keeps it when we are gone.

@@ -4,9 +4,9 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "common/cancel.h"
 #include "common/error.h"
@@ -16,6 +16,7 @@
 #include "drivers/vmvaultd/lib/desk.h"
 #include "drivers/vmvaultd/lib/driver.h"
 #include "drivers/vmvaultd/lib/errands.h"
+#include "drivers/vmvaultd/lib/log.h"
 
 namespace vmvaultd {
 namespace {
@@ -24,19 +25,6 @@ constexpr std::size_t most_errands = 16, most_copies = 4;
 constexpr std::chrono::minutes longest_errand{10};
 
 Time now() { return std::time(nullptr); }
-
-// One line for the journal, or for a person; `of` is "VM" or "image", and its number.
-void log(char severity, const char* of, std::int64_t id, const std::string& text) {
-  std::string line = std::string{severity} + " ";
-  if (id >= 0) line += of + (" " + std::to_string(id)) + ": ";
-  line += one_line(text) + "\n";
-  std::fputs(line.c_str(), stderr);
-}
-void log(char severity, int vm, const std::string& text) { log(severity, "VM", vm, text); }
-
-void hear(const char* of, const LogLine& line) {
-  if (line.severity != 'D') log(line.severity, of, line.id, line.text);
-}
 
 FileLock only_one(const state::Home& home) {
   auto lock = FileLock::try_lock(home.var() / "vmvaultd.lock");
@@ -58,19 +46,19 @@ class Service {
         vmm_{driver("one_vmm_exec", "-t " + std::to_string(slots()) + " kvm -p"),
              {.ready = [this] { manager_.vmm_ready(now()); },
               .answer = [this](const Answer& answer) { manager_.vmm_answer(answer, now()); },
-              .log = [](const LogLine& line) { hear("VM", line); },
-              .lost = [](const std::string& why) { log('E', -1, why); }}},
+              .log = [this](const LogLine& line) { log_(line.severity, line.id, line.text); },
+              .lost = [this](const std::string& why) { log_('E', -1, why); }}},
         datastore_{
             driver("one_datastore", "-t 15"),
             {.ready = [this] { manager_.datastore_ready(now()); },
              .answer = [this](const Answer& answer) { manager_.datastore_answer(answer, now()); },
-             .log = [](const LogLine& line) { hear("image", line); },
-             .lost = [](const std::string& why) { log('E', -1, why); }}} {}
+             .log = [this](const LogLine& line) { hear_datastore(line); },
+             .lost = [this](const std::string& why) { log_('E', -1, why); }}} {}
 
   void run() {
     vmm_.start();
     datastore_.start();
-    log('I', -1, "vmvaultd has begun");
+    log_('I', -1, "vmvaultd has begun");
     while (!cancel::requested()) {
       vmm_.advance();
       datastore_.advance();
@@ -84,7 +72,7 @@ class Service {
     }
     inbox_.close();
     restores_.let_go();
-    log('I', -1, "vmvaultd ends; what its drivers do goes on");
+    log_('I', -1, "vmvaultd ends; what its drivers do goes on");
   }
 
  private:
@@ -111,13 +99,20 @@ class Service {
     return {.prepare = [this](int vm, int datastore, bool reset) { prepare(vm, datastore, reset); },
             .ask_vmm = [this](auto& verb, auto id,
                               auto& payload) { return vmm_.send(verb, id, payload); },
-            .ask_datastore = [this](auto& verb, auto id,
-                                    auto& payload) { return datastore_.send(verb, id, payload); },
+            .ask_datastore =
+                [this](auto& verb, auto id, auto& payload) {
+                  if (verb == "MONITOR")
+                    monitored_.insert(id);
+                  else
+                    monitored_.erase(id);
+                  return datastore_.send(verb, id, payload);
+                },
             .fetch = [this](const std::string& what, int id) { fetch(what, id); },
             .tell = [this](const Event& event) { tell(event); },
             .end_job = [this](int job) { end_job(job); },
             .restore = [this](int vm) { restore(vm); },
-            .log = [](char severity, int vm, const std::string& text) { log(severity, vm, text); }};
+            .log = [this](char severity, About about,
+                          const std::string& text) { log_(severity, about, text); }};
   }
 
   Driver::Settings driver(const std::string& name, const std::string& arguments) const {
@@ -128,6 +123,11 @@ class Service {
     constexpr int many = 1000;
     const int all = settings_.manager.policy.limits.all;
     return all == 0 ? many : std::max(all, 15);
+  }
+
+  // Its requests are of images, and of datastores, which are monitored.
+  void hear_datastore(const LogLine& line) {
+    log_(line.severity, {monitored_.contains(line.id) ? "DATASTORE" : "IMAGE", line.id}, line.text);
   }
 
   // `heard` gets what the errand has printed; nullopt: it has failed, and `error` says why.
@@ -144,10 +144,10 @@ class Service {
       heard(good ? &last->out : nullptr, why);
       return std::nullopt;
     };
-    pool.add({.id = vm, .next = next, .said = [vm, said](std::string_view line) {
+    pool.add({.id = vm, .next = next, .said = [this, vm, said](std::string_view line) {
                 const auto parsed = mad::parse_said(line);
                 if (parsed.severity)
-                  log(*parsed.severity, vm, parsed.text);
+                  log_(*parsed.severity, vm, parsed.text);
                 else
                   *said += parsed.text;
               }});
@@ -185,21 +185,22 @@ class Service {
     const mad::Order order{
         .argv = {settings_.hook, event.what, std::to_string(event.vm)},
         .input = document.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"};
-    const auto next = [order, vm = event.vm](const mad::Outcome* last,
-                                             std::string_view error) -> std::optional<mad::Order> {
+    const auto next = [this, order, vm = event.vm](
+                          const mad::Outcome* last,
+                          std::string_view error) -> std::optional<mad::Order> {
       if (!last && error.empty()) return order;
-      if (!last || last->status != 0) log('W', vm, "the hook has failed");
+      if (!last || last->status != 0) log_('W', vm, "the hook has failed");
       return std::nullopt;
     };
-    hooks_.add({.id = event.vm, .next = next, .said = [vm = event.vm](std::string_view line) {
-                  log('I', vm, "hook: " + std::string{line});
+    hooks_.add({.id = event.vm, .next = next, .said = [this, vm = event.vm](std::string_view line) {
+                  log_('I', vm, "hook: " + std::string{line});
                 }});
   }
 
   void end_job(int job) {
     run_errand(errands_, -1, {"--end-job", std::to_string(job)},
-               [](const std::string* out, const std::string& error) {
-                 if (!out) log('W', -1, error);
+               [this](const std::string* out, const std::string& error) {
+                 if (!out) log_('W', -1, error);
                });
   }
   void restore(int vm) {
@@ -220,7 +221,7 @@ class Service {
                [this](const std::string* out, const std::string& error) {
                  looks_ = false;
                  look_at_ = now() + settings_.look;
-                 if (!error.empty()) log('W', -1, error);
+                 if (!error.empty()) log_('W', -1, error);
                  manager_.machines(host_, out ? parse_look(*out) : std::nullopt, now());
                });
   }
@@ -251,6 +252,7 @@ class Service {
   }
 
   Settings settings_;
+  Log log_{settings_.log};
   std::string uri_, self_;
   const state::Home& home_;
   FileLock lock_;
@@ -261,6 +263,7 @@ class Service {
   Desk desk_{store_, home_, manager_, now};
   mad::Pool errands_{most_errands, longest_errand}, copies_{most_copies}, restores_{most_copies},
       hooks_{most_copies, longest_errand};
+  std::set<std::int64_t> monitored_{};
   Driver vmm_, datastore_;
   Time look_at_ = 0;
   bool looks_ = false;

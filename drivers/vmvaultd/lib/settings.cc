@@ -7,35 +7,12 @@
 
 #include "common/error.h"
 #include "common/number.h"
+#include "drivers/vmvaultd/lib/conf.h"
 
 namespace vmvaultd {
 namespace {
 
-constexpr std::string_view blanks = " \t\r";
 constexpr Time most_seconds = 100 * 366 * day;
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(blanks);
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
-
-// Of NAME = VALUE: what is after the sign, without quotes and without a comment.
-std::string value_of(std::string_view text) {
-  text = trimmed(text);
-  if (!text.starts_with('"')) return std::string{trimmed(text.substr(0, text.find('#')))};
-  std::string value;
-  for (std::size_t at = 1; at < text.size(); ++at) {
-    if (text[at] == '"') {
-      const auto rest = trimmed(text.substr(at + 1));
-      if (!rest.empty() && rest.front() != '#') throw BadRequest{"there is more after the quotes"};
-      return value;
-    }
-    if (text[at] == '\\' && at + 1 < text.size()) ++at;
-    value += text[at];
-  }
-  throw BadRequest{"the quotes do not end"};
-}
 
 int number(const std::string& value, int least, int most = std::numeric_limits<int>::max()) {
   if (const auto found = parse_int(value, least, most)) return *found;
@@ -89,18 +66,39 @@ const std::map<std::string, Take, std::less<>>& keys() {
   return all;
 }
 
-void take(Settings& settings, std::string_view line) {
-  line = trimmed(line);
-  if (line.empty() || line.front() == '#') return;
-  const auto equals = line.find('=');
-  if (equals == line.npos) throw BadRequest{"it is not NAME = VALUE"};
-  const auto name = trimmed(line.substr(0, equals));
-  const auto key = keys().find(name);
-  if (key == keys().end()) throw BadRequest{"'" + one_line(std::string{name}) + "' is unknown"};
+void take_log(Settings& settings, const ConfEntry& entry) {
+  if (!entry.is_list) throw BadRequest{"it is not [ NAME = VALUE, ... ]"};
+  auto& log = settings.log;
+  bool to_file = false;
+  std::string file = "/var/log/vmvaultd.log";
+  for (const auto& [line, name, value, list, is_list] : entry.list) {
+    if (name == "SYSTEM" && (value == "std" || value == "file")) {
+      to_file = value == "file";
+    } else if (name == "SYSTEM") {
+      throw BadRequest{"SYSTEM: '" + one_line(value) + "' is neither std nor file"};
+    } else if (name == "DEBUG_LEVEL") {
+      log.level = number(value, 0);
+    } else if (name == "FILE") {
+      if (!value.starts_with('/'))
+        throw BadRequest{"FILE: '" + one_line(value) + "' does not begin with /"};
+      file = value;
+    } else {
+      throw BadRequest{"'" + one_line(name) + "' is unknown"};
+    }
+  }
+  log.file = to_file ? file : "";
+}
+
+void take(Settings& settings, const ConfEntry& entry) {
+  const auto key = keys().find(entry.name);
+  if (key == keys().end() && entry.name != "LOG")
+    throw BadRequest{"'" + one_line(entry.name) + "' is unknown"};
   try {
-    key->second(settings, value_of(line.substr(equals + 1)));
+    if (entry.name == "LOG") return take_log(settings, entry);
+    if (entry.is_list) throw BadRequest{"it has no list of values"};
+    key->second(settings, entry.value);
   } catch (const BadRequest& error) {
-    throw BadRequest{key->first + ": " + error.what()};
+    throw BadRequest{entry.name + ": " + error.what()};
   }
 }
 
@@ -108,15 +106,11 @@ void take(Settings& settings, std::string_view line) {
 
 Settings parse_service_settings(std::string_view text) {
   Settings settings;
-  for (int number = 1; !text.empty(); ++number) {
-    const auto end = std::min(text.find('\n'), text.size());
-    try {
-      take(settings, text.substr(0, end));
+  for (const auto& entry : parse_conf(text)) try {
+      take(settings, entry);
     } catch (const BadRequest& error) {
-      throw BadRequest{"line " + std::to_string(number) + ": " + error.what()};
+      throw BadRequest{"line " + std::to_string(entry.line) + ": " + error.what()};
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
   return settings;
 }
 

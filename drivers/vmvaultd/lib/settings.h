@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vmvaultd.conf: what an operator says, in the form of OpenNebula's configuration files.
-//
-//   # a comment
-//   MAX_BACKUPS   = 5
-//   BACKUP_WINDOW = "mon-fri 22:00-06:00"
+// vmvaultd.conf: what an operator says (conf.h: in which form).
 #pragma once
 
 #include <filesystem>
@@ -11,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "drivers/vmvaultd/lib/log.h"
 #include "drivers/vmvaultd/lib/manager.h"
 
 namespace vmvaultd {
@@ -21,6 +18,7 @@ struct Settings {
   std::string uri{};             // of its libvirt; empty: as the other programs find it
   std::filesystem::path hook{};  // a program that is told what has happened; empty: none
   std::filesystem::path mads{};  // where the drivers are; empty: beside the actions
+  LogSettings log{};
 };
 
 // BadRequest names the line that cannot be read, and the key that is unknown or has no such value.

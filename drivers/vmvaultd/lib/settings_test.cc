@@ -41,8 +41,34 @@ TEST(ServiceSettings, NamesTheLineThatCannotBe) {
   EXPECT_EQ(complaint("RPO = \"1\" 2"), "line 1: RPO: there is more after the quotes");
   EXPECT_EQ(complaint("RPO = -1"), "line 1: RPO: '-1' is not a number of seconds, 0 or more");
   EXPECT_EQ(complaint("nonsense"), "line 1: it is not NAME = VALUE");
+  EXPECT_EQ(complaint("RPO = [ A = 1 ]"), "line 1: RPO: it has no list of values");
   EXPECT_NE(complaint("BACKUP_WINDOW = never"), "");
   EXPECT_NE(complaint("KEEP_LAST = -2"), "");
+}
+
+TEST(ServiceSettings, TheLogIsWhereTheOperatorWantsIt) {
+  EXPECT_EQ(parse_service_settings("").log.file, "");
+  EXPECT_EQ(parse_service_settings("LOG = [ SYSTEM = \"file\", DEBUG_LEVEL = 3 ]").log.file,
+            "/var/log/vmvaultd.log");
+  const auto log = parse_service_settings(
+                       "LOG = [\n  DEBUG_LEVEL = 1, # warnings\n\n  FILE = \"/a, ]b\",\n"
+                       "  SYSTEM = file ]  # so\nRPO = 60\n")
+                       .log;
+  EXPECT_EQ(log.file, "/a, ]b");
+  EXPECT_EQ(log.level, 1);
+  EXPECT_EQ(parse_service_settings("LOG = [ FILE = \"/a\", SYSTEM = std ]").log.file, "");
+}
+
+TEST(ServiceSettings, NamesWhatALogCannotBe) {
+  EXPECT_EQ(complaint("LOG = file"), "line 1: LOG: it is not [ NAME = VALUE, ... ]");
+  EXPECT_EQ(complaint("LOG = [ SYSTEM = tape ]"),
+            "line 1: LOG: SYSTEM: 'tape' is neither std nor file");
+  EXPECT_EQ(complaint("LOG = [ FILE = log ]"), "line 1: LOG: FILE: 'log' does not begin with /");
+  EXPECT_EQ(complaint("LOG = [ LEVEL = 1 ]"), "line 1: LOG: 'LEVEL' is unknown");
+  EXPECT_EQ(complaint("LOG = [ DEBUG_LEVEL = \"1\"\n\n  SYSTEM = std ]"),
+            "line 3: LOG: there is no comma after DEBUG_LEVEL");
+  EXPECT_EQ(complaint("LOG = [ SYSTEM = std\n\n"), "line 3: LOG: the bracket does not end");
+  EXPECT_EQ(complaint("LOG = [ SYSTEM = std ] x"), "line 1: LOG: there is more after the bracket");
 }
 
 }  // namespace

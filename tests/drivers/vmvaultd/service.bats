@@ -96,7 +96,17 @@ MAX_BACKUPS_HOST = 0'
     service_start "HOOK = \"$FAKE/hook\""
     eventually called 'hook SUCCESS 1000000'
     [ "$(jq -r '[.event, .vm, .name, .image, .increment] | join(" ")' "$FAKE/heard")" = 'SUCCESS 1000000 vm0 1 0' ]
-    eventually grep -qx 'W VM 1000000: the hook has failed' "$BATS_TEST_TMPDIR/log"
-    grep -qx 'I VM 1000000: hook: told' "$BATS_TEST_TMPDIR/log"
+    eventually grep -qx '\[VM 1000000\]\[W\]: the hook has failed' "$BATS_TEST_TMPDIR/log"
+    grep -qx '\[VM 1000000\]\[I\]: hook: told' "$BATS_TEST_TMPDIR/log"
     has_images 1
+}
+
+@test "the log is a file where the operator wants that, each line with the number of what it is about" {
+    machines 1
+    service_start "LOG = [
+  SYSTEM = \"file\",   # as OpenNebula has it
+  FILE   = \"$BATS_TEST_TMPDIR/own\" ]"
+    go
+    eventually grep -qE '^[0-9-]{10} [0-9:]{8} \[VM 1000000\]\[I\]: is backed up: image 1, ' "$BATS_TEST_TMPDIR/own"
+    [ ! -s "$BATS_TEST_TMPDIR/log" ] || { cat "$BATS_TEST_TMPDIR/log"; false; }
 }
