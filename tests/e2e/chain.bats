@@ -70,6 +70,23 @@ restores() {   # restores K
     [ "$(ls "$BATS_TEST_TMPDIR/to")" = disk.1.qcow2 ]
 }
 
+@test "a snapshot of it that no image knows is collected, that of another machine is not" {
+    local repository=("$VMVAULT_VAR"/repo/*) dir=$BATS_TEST_TMPDIR/backup
+    export RESTIC_PASSWORD_FILE=$VMVAULT_VAR/restic.password
+    mkdir "$dir"
+    virsh -q dumpxml chain >"$dir/domain.xml"
+    restic -q -r "${repository[0]}" backup "$dir/domain.xml"
+    sed -i 's,<uuid>[^<]*,<uuid>11111111-2222-3333-4444-555555555555,' "$dir/domain.xml"
+    restic -q -r "${repository[0]}" backup "$dir/domain.xml"
+    failed_backup
+    run -0 vmvault gc
+    [ "$(grep -c ' removed$' <<<"$output")" -eq 1 ]
+    [ "$(grep -c ' stays: it is of a machine with the UUID' <<<"$output")" -eq 1 ]
+    [ "$(restic -q -r "${repository[0]}" snapshots --json | jq length)" -eq 5 ]
+    restic -q -r "${repository[0]}" forget "$(restic -q -r "${repository[0]}" snapshots --json | jq -r "max_by(.time).id")"
+    vmvault verify "$image"
+}
+
 # From here on the oldest increments are one.
 @test "flattened, what stays restores as before, and the next increment goes on" {
     run -0 --separate-stderr vmvault flatten "$image" --keep 2

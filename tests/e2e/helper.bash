@@ -35,6 +35,15 @@ image_of() {
 # last IMAGE FILTER: of its last increment, what the jq filter says
 last() { vmvault show "$1" --json | jq -er ".increments[-1] | $2"; }
 
+# failed_backup: of the first machine; the state has it, and nothing has been done
+failed_backup() {
+    python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=60)
+db.execute("""INSERT INTO attempts (vm, increment, datastore, mode, disks, dir, started, ended, error)
+    SELECT vm, increment, datastore, mode, disks, dir, started, started, "killed" FROM attempts LIMIT 1""")
+db.commit()' "$VMVAULT_VAR/state.db"
+}
+
 # untouched NAME: no job, no frozen file system, no file of a backup in its directory
 untouched() {
     local dir=$VMVAULT_VAR/vms left=''

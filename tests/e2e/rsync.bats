@@ -67,6 +67,24 @@ restores() {   # restores K
     [ "$(jq -c '[.increments[].proven]' <<<"$output")" = '[true,true,true]' ]
 }
 
+@test "what a killed backup left there is collected, and nothing else" {
+    local one orphan
+    one=$(find server -mindepth 2 -maxdepth 2 -type d | head -1)
+    orphan=${one%/*}/abcdef
+    cp -r "$one" "$orphan"
+    run -0 vmvault gc
+    [[ $output == *'101: abcdef stays: more is here than'* ]]   # no backup has failed
+    failed_backup
+    run -0 vmvault gc --dry-run
+    [[ $output == *'101: abcdef to be removed' ]]
+    [ -d "$orphan" ]
+    run -0 vmvault gc
+    [[ $output == *'101: abcdef removed' ]]
+    [ ! -e "$orphan" ]
+    [ "$(vmvault gc --json | jq -c .)" = '{"orphans":[],"problems":[]}' ]
+    vmvault verify "$image"
+}
+
 @test "what was damaged is not restored, and told" {
     local file byte
     file=$(find server -name disk.0.0)

@@ -9,6 +9,7 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/download.h"
 #include "drivers/cli/lib/flatten.h"
+#include "drivers/cli/lib/gc.h"
 #include "drivers/cli/lib/list.h"
 #include "drivers/cli/lib/prune.h"
 #include "drivers/cli/lib/recover.h"
@@ -131,6 +132,20 @@ void add_recover(Tree& tree) {
   tree.does(verb, options, [](Context& with, auto& one) { recover(with.app(), one); });
 }
 
+void add_gc(Tree& tree) {
+  struct Words : GcOptions {
+    bool json = false;
+  };
+  auto words = std::make_shared<Words>();
+  auto* verb = tree.root.add_subcommand("gc", "Remove what failed backups left in datastores");
+  verb->add_flag("--dry-run", words->dry_run, "Only list it");
+  verb->add_flag("--json", words->json, "As JSON");
+  tree.does(verb, words, [](Context& with, Words options) {
+    options.form = options.json ? Form::json : Form::text;
+    gc(with.app(), options);
+  });
+}
+
 void add_reports(Tree& tree) {
   auto report = std::make_shared<Report>();
   auto* list_verb = tree.root.add_subcommand("list", "The backup images");
@@ -215,6 +230,7 @@ void add_backup_commands(Tree& tree) {
   add_download(tree);
   add_verify(tree);
   add_recover(tree);
+  add_gc(tree);
   add_datastore(tree);
 }
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lists what a repository has of a VM.
+
+#include "common/one/action.h"
+#include "datastore/restic/lib/requests.h"
+
+namespace {
+
+constexpr Contract contract{
+    .name = "datastore/restic/inventory",
+    .summary = "list the snapshots in a VM's restic repository",
+    .args = "VM_ID",
+    .input = Input::base64_xml,
+    .reply = "The id of each snapshot, whoever made it, one per line.",
+    .description = "Stdin is as for F<rm>; only the VM of the image, and its job, matter."};
+
+std::string inventory(const Request& request) {
+  const BackupImage image{request.xml()};
+  const auto restic = restic::open(image);
+  if (restic.repository().was_never_made()) return "";
+  std::string names;
+  for (const auto& snapshot : restic.find({})) names += (names.empty() ? "" : "\n") + snapshot.id;
+  return names;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_action(contract, argc, argv, inventory); }

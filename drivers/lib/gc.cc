@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/gc.h"
+
+#include <SQLiteCpp/Statement.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "common/base64.h"
+#include "common/cancel.h"
+#include "common/command.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/one/chain.h"
+#include "common/one/config.h"
+#include "common/one/location.h"
+#include "common/one/log_line.h"
+#include "drivers/lib/guarded.h"
+#include "drivers/lib/messages.h"
+
+namespace state {
+namespace {
+
+// With the command or the service, machines are locked by this.
+constexpr const char* lock_file = "cli.lock";
+
+struct Place {
+  int vm = -1, datastore = -1, failed = 0;  // so many backups have failed
+};
+
+std::vector<Place> places(Store& store) {
+  return guarded(store.file(), [&] {
+    std::vector<Place> all;
+    SQLite::Statement get{store.database(),
+                          "SELECT vm, datastore, sum(error <> '') FROM attempts "
+                          "GROUP BY vm, datastore ORDER BY vm, datastore"};
+    while (get.executeStep()) all.push_back({get.getColumn(0), get.getColumn(1), get.getColumn(2)});
+    return all;
+  });
+}
+
+Command action(const Home& home, const std::string& driver, const char* name) {
+  Command command{(remotes_root() / "datastore" / driver / name).string()};
+  command.env("VMVAULT_VAR", home.var().string()).env("VMVAULT_CORE_DIR", home.var().string());
+  return command;
+}
+
+std::string output(const char* name, const Finished& finished) {
+  if (finished.ok()) return finished.out;
+  const auto why = last_plain_line(finished.err);
+  throw Error{std::string{name} + ": " +
+              (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
+}
+
+// A record may hold the first digits only.
+bool is_known(const std::vector<ImageRecord>& images, const std::string& name) {
+  return std::any_of(images.begin(), images.end(), [&](const auto& image) {
+    return std::any_of(image.increments.begin(), image.increments.end(),
+                       [&](const auto& one) { return name.starts_with(one.source); });
+  });
+}
+
+// One machine in one datastore.
+class Look {
+ public:
+  Look(Store& store, const Home& home, const Place& place)
+      : store_{store}, home_{home}, place_{place}, machine_{store.vm(place.vm).value()} {
+    const auto known = store_.datastore(place_.datastore);
+    if (!known) throw Error{"it is not there any more"};
+    driver_ = known->ds_mad;
+    const auto inventory = remotes_root() / "datastore" / driver_ / "inventory";
+    if (access(inventory.c_str(), X_OK) != 0) throw Error{"its driver cannot list what is there"};
+    home_.prepare_vm(place_.vm, machine_.uuid);
+    lock_ = FileLock::try_lock(home_.vm_dir(machine_.uuid) / lock_file);
+    if (!lock_) throw Error{"the machine is worked on"};
+    if (!store_.unfinished(place_.vm).empty())
+      throw Error{"its last backup runs, or is not settled yet"};
+  }
+
+  std::vector<Orphan> orphans() const {
+    const auto images = store_.images_of(place_.vm);
+    for (const auto& image : images)
+      if (image.state != ImageState::ready)
+        throw Error{"image " + std::to_string(image.id) + " is " + to_text(image.state)};
+    std::vector<Orphan> all;
+    std::istringstream names{on_image("inventory", {})};
+    for (std::string name; std::getline(names, name);)
+      if (!name.empty() && !is_known(images, name))
+        all.push_back({place_.vm, place_.datastore, name, foreign(name)});
+    const auto ours =
+        std::count_if(all.begin(), all.end(), [](const auto& one) { return one.kept.empty(); });
+    if (ours > place_.failed)
+      for (auto& one : all)
+        if (one.kept.empty())
+          one.kept = "more is here than the " + std::to_string(place_.failed) +
+                     " backups that have failed can have left";
+    return all;
+  }
+
+  void remove(Orphan& orphan) const {
+    on_image("rm", {{.id = 0, .source = orphan.name}});
+    orphan.removed = true;
+  }
+
+ private:
+  std::string on_image(const char* name, std::vector<BackupRecord> increments) const {
+    const bool lists = increments.empty();
+    const ImageRecord image{.id = 0,
+                            .vm = place_.vm,
+                            .datastore = place_.datastore,
+                            .disks = {},
+                            .increments = std::move(increments)};
+    const auto request =
+        messages::datastore_action(messages::image(image), home_.datastore(place_.datastore));
+    return output(name, action(home_, driver_, name)
+                            .arg(std::to_string(lists ? place_.vm : image.id))
+                            .input(base64_encode(request.dump()) + "\n")
+                            .run());
+  }
+
+  // Why it is another machine's; empty: it is not.
+  std::string foreign(const std::string& name) const {
+    const DiskUrl url{.protocol = driver_,
+                      .datastore_id = place_.datastore,
+                      .job_id = {},
+                      .chain = Chain::parse("0:" + name),
+                      .path = backup_dir(home_.vm_link(place_.vm), place_.vm) / "disk.0.0"};
+    try {
+      const Xml domain{output("downloader", action(home_, driver_, "downloader")
+                                                .arg("--file")
+                                                .arg("domain.xml")
+                                                .arg(url.text())
+                                                .run())};
+      const auto uuid = domain.find("uuid").value_or("");
+      return uuid == machine_.uuid ? ""
+                                   : "it is of a machine with the UUID '" + one_line(uuid) + "'";
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      return "whose it is cannot be read: " + std::string{error.what()};
+    }
+  }
+
+  Store& store_;
+  const Home& home_;
+  const Place& place_;
+  VmRecord machine_;
+  std::string driver_;
+  std::optional<FileLock> lock_;
+};
+
+void collect_all(const Look& look, std::vector<Orphan>& orphans,
+                 std::vector<std::string>& problems) {
+  for (auto& orphan : orphans) try {
+      if (orphan.kept.empty()) look.remove(orphan);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      problems.push_back("'" + one_line(orphan.name) + "' of VM " + std::to_string(orphan.vm) +
+                         " in datastore " + std::to_string(orphan.datastore) + ": " + error.what());
+    }
+}
+
+}  // namespace
+
+Sweep sweep(Store& store, const Home& home, bool collect) {
+  Sweep result;
+  for (const auto& place : places(store)) try {
+      cancel::check();
+      const Look look{store, home, place};
+      auto orphans = look.orphans();
+      if (collect) collect_all(look, orphans, result.problems);
+      result.orphans.insert(result.orphans.end(), orphans.begin(), orphans.end());
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      result.problems.push_back("VM " + std::to_string(place.vm) + " in datastore " +
+                                std::to_string(place.datastore) + ": " + error.what());
+    }
+  return result;
+}
+
+}  // namespace state

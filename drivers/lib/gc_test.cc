@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/lib/gc.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "common/file.h"
+#include "common/test_env.h"
+
+namespace state {
+namespace {
+
+namespace fs = std::filesystem;
+
+class GcTest : public testing::Test {
+ protected:
+  GcTest() {
+    home.prepare();
+    store.put_datastore({.id = 100, .name = "default", .ds_mad = "restic"});
+    vm = store.vm_for("u0", "web").id;
+    action("inventory", "cat '" + (dir.path() / "names").string() + "'");
+    action("rm", "base64 -d | grep -o '<SOURCE>[^<]*' | head -1 >>'" + removed().string() + "'");
+    action("downloader", "cat '" + (dir.path() / "domain").string() + "'");
+    uuid("u0");
+    store.succeed(begin(), {.id = 0, .source = "aaaa0000", .dir = "/d"});
+    store.fail(begin(), "killed");
+    names("aaaa000011112222\nbbbb0000");
+  }
+  fs::path removed() const { return dir.path() / "removed"; }
+  void names(const std::string& text) { write_file(dir.path() / "names", text, 0600); }
+  // Of the machine that is in the backups.
+  void uuid(const std::string& text) {
+    write_file(dir.path() / "domain", "<domain><uuid>" + text + "</uuid></domain>", 0600);
+  }
+  void action(const std::string& name, const std::string& text) {
+    const auto path = dir.path() / "remotes/datastore/restic" / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream{path} << "#!/bin/sh\n" << text << "\n";
+    chmod(path.c_str(), 0755);
+  }
+  std::int64_t begin() {
+    return store.begin({.id = -1,
+                        .vm = vm,
+                        .image = {},
+                        .increment = 0,
+                        .datastore = 100,
+                        .mode = Mode::full,
+                        .disks = {0},
+                        .dir = "/d",
+                        .started = 1,
+                        .ended = {},
+                        .error = {}});
+  }
+
+  TempDir dir;
+  ScopedEnv remotes{"VMVAULT_REMOTES", (dir.path() / "remotes").string()};
+  Home home{dir.path() / "var"};
+  Store store{[this] {
+    fs::create_directory(dir.path() / "var");
+    return home.database();
+  }()};
+  int vm = -1;
+};
+
+TEST_F(GcTest, ListsWhatNoRecordKnowsAndRemovesItWhenAsked) {
+  auto found = sweep(store, home, false);
+  ASSERT_EQ(found.orphans.size(), 1U);
+  EXPECT_EQ(found.orphans[0].name, "bbbb0000");
+  EXPECT_FALSE(fs::exists(removed()));
+  found = sweep(store, home, true);
+  EXPECT_TRUE(found.orphans.at(0).removed);
+  EXPECT_EQ(read_file(removed()), "<SOURCE>bbbb0000\n");
+  EXPECT_TRUE(found.problems.empty());
+}
+
+TEST_F(GcTest, KeepsWhatIsAnotherMachines) {
+  uuid("u1");
+  const auto found = sweep(store, home, true);
+  EXPECT_EQ(found.orphans.at(0).kept, "it is of a machine with the UUID 'u1'");
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
+TEST_F(GcTest, KeepsWhatNobodyCanRead) {
+  action("downloader", "echo damaged >&2; exit 1");
+  const auto found = sweep(store, home, true);
+  EXPECT_EQ(found.orphans.at(0).kept, "whose it is cannot be read: downloader: damaged");
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
+TEST_F(GcTest, KeepsAllWhenThereIsMoreThanBackupsHaveFailed) {
+  names("aaaa000011112222\nbbbb0000\ncccc0000");
+  auto found = sweep(store, home, true);
+  ASSERT_EQ(found.orphans.size(), 2U);
+  for (const auto& one : found.orphans) EXPECT_FALSE(one.kept.empty());
+  EXPECT_FALSE(fs::exists(removed()));
+  store.fail(begin(), "killed, too");
+  found = sweep(store, home, true);
+  EXPECT_TRUE(found.orphans.at(0).removed && found.orphans.at(1).removed);
+}
+
+TEST_F(GcTest, LeavesAMachineAloneThatIsWorkedOn) {
+  begin();
+  auto found = sweep(store, home, true);
+  EXPECT_TRUE(found.orphans.empty());
+  EXPECT_EQ(found.problems.size(), 1U);
+  store.fail(store.unfinished(vm).at(0).id, "x");
+  const auto lock = FileLock::try_lock(home.vm_dir("u0") / "cli.lock");
+  EXPECT_EQ(sweep(store, home, true).problems.size(), 1U);
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
+TEST_F(GcTest, AnImageThatIsHalfDeletedIsNoOrphan) {
+  store.mark_deleting(1);
+  names("aaaa000011112222");
+  EXPECT_EQ(sweep(store, home, true).problems.size(), 1U);
+}
+
+TEST_F(GcTest, WhatCannotBeRemovedIsSaid) {
+  action("rm", "echo 'the server is gone' >&2; exit 1");
+  const auto found = sweep(store, home, true);
+  EXPECT_FALSE(found.orphans.at(0).removed);
+  ASSERT_EQ(found.problems.size(), 1U);
+  EXPECT_NE(found.problems[0].find("the server is gone"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace state
