@@ -70,7 +70,8 @@ void add_list_options(CLI::App* verb, ListOptions& options) {
   verb->add_flag("--csv", options.csv, "As CSV");
   verb->add_option("--csv-del", options.delimiter, "What is between the values (default: a comma)")
       ->type_name(type::text);
-  verb->add_flag("--no-header{false}", options.header, "Without the names of the columns");
+  verb->add_flag_callback(
+      "--no-header", [&options] { options.header = false; }, "Without the names of the columns");
 }
 
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word) {

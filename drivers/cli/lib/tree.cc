@@ -6,30 +6,11 @@
 #include "common/error.h"
 #include "common/version.h"
 #include "drivers/cli/lib/completion.h"
+#include "drivers/cli/lib/examples.h"
 #include "drivers/cli/lib/object_commands.h"
 
 namespace cli {
 namespace {
-
-constexpr const char* examples =
-    "Examples:\n"
-    "  vmvault backup web                         a full the first time, then increments\n"
-    "  vmvault backup web --fs-freeze agent       with the guest's file systems quiet\n"
-    "  vmvault list                               what there is\n"
-    "  vmvault show 1                             the restore points of image 1\n"
-    "  vmvault restore 1 --to /srv/web            the newest, and a domain.xml to define\n"
-    "  vmvault restore 1 --to /tmp/d --disk 0 --increment 2\n"
-    "  vmvault download 1 --disk 0 >disk.qcow2    one disk\n"
-    "  vmvault mount 1 /mnt/web                   the disks as raw files, to look into\n"
-    "  vmvault verify 1 --read-data               read it back, and compare\n"
-    "  vmvault flatten 1 --keep 7                 the oldest increments become one\n"
-    "  vmvault delete 1\n"
-    "  vmvault status\n"
-    "  vmvault datastore add rsync bk1:/backups   backups can go to that server\n"
-    "  vmvault datastore prune                    give back the space of deleted backups\n"
-    "  vmvault recover                            clean up after backups that died\n"
-    "\n"
-    "Exit: 0 done, 1 failed, 2 wrong use, 143 cancelled (^C or SIGTERM).  See vmvault(1).";
 
 void add_completion(Tree& tree) {
   struct Shell {
@@ -42,10 +23,35 @@ void add_completion(Tree& tree) {
             [](Context& with, auto&) { std::fputs(bash_completion(*with.root).c_str(), stdout); });
 }
 
+// The command that was understood last, and its words.
+std::pair<const CLI::App*, std::string> understood(const CLI::App& root) {
+  std::pair<const CLI::App*, std::string> found{&root, "vmvault"};
+  while (!found.first->get_subcommands().empty()) {
+    found.first = found.first->get_subcommands().front();
+    found.second += " " + found.first->get_name();
+  }
+  return found;
+}
+
+// The library only says that a command is missing, or that something is not expected.
+BadRequest complaint(const CLI::App& root, const CLI::ParseError& error) {
+  const auto [command, words] = understood(root);
+  const auto below = command->get_subcommands(std::function<bool(const CLI::App*)>{});
+  const auto rest = command->remaining();
+  std::string text = error.what();
+  if (!below.empty() && (rest.empty() || !rest.front().starts_with('-'))) {
+    text = rest.empty() ? "what is to be done? There are"
+                        : "there is no '" + rest.front() + "' in '" + words + "', but";
+    for (const auto* one : below) text += (one == below.front() ? " " : ", ") + one->get_name();
+  } else if (!rest.empty()) {
+    text = "'" + rest.front() + "' is not expected here";
+  }
+  return BadRequest{one_line(text) + " ('" + words + " --help' explains)"};
+}
+
 }  // namespace
 
 Tree::Tree() {
-  root.footer(examples);
   root.set_version_flag("--version", std::string{"vmvault "} + version);
   root.add_option("--connect", context.uri,
                   "libvirt's URI (default: $LIBVIRT_URI or qemu:///system)")
@@ -63,6 +69,7 @@ Tree::Tree() {
   add_job_commands(*this);
   add_user_commands(*this);
   add_completion(*this);
+  add_examples(root);
 }
 
 int run(int argc, char** argv) {
@@ -72,7 +79,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return tree.root.exit(help);
   } catch (const CLI::ParseError& error) {
-    throw BadRequest{one_line(error.what()) + " ('vmvault --help' explains)"};
+    throw complaint(tree.root, error);
   }
   tree.work(tree.context);
   return 0;

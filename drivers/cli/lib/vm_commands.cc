@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "common/error.h"
+#include "common/number.h"
 #include "common/one/running.h"
 #include "common/one/template.h"
 #include "drivers/cli/lib/backup.h"
@@ -35,21 +36,28 @@ void schedule_backup(const Core& service, int vm, int datastore, const BackupWor
   std::printf("VM %d will be backed up at %s\n", vm, local_time(time).c_str());
 }
 
-void backup_here(Context& with, int vm, const BackupWords& words) {
+// What libvirt calls it may have had no backup, and no number, yet.
+std::string domain_of(Context& with, const std::string& word) {
+  const auto id = parse_int(word, 0);
+  if (!id) return word;
+  const auto machine = with.app().store().vm(*id);
+  if (!machine) throw Error{"there is no vm " + word + " ('vmvault vm list' shows what there is)"};
+  return machine->uuid;
+}
+
+void backup_here(Context& with, const BackupWords& words) {
   if (!words.schedule.empty()) with.service();  // the Error that says so
-  const auto machine = with.app().store().vm(vm);
-  if (!machine) throw Error{"there is no vm " + std::to_string(vm)};
   BackupOptions options{
-      .domain = machine->uuid, .full = words.reset, .freeze = {}, .datastore = {}};
+      .domain = domain_of(with, words.vm), .full = words.reset, .freeze = {}, .datastore = {}};
   if (!words.datastore.empty())
     options.datastore = object_id(with, Kind::datastore, words.datastore);
   backup(with.app(), options);
 }
 
 void order_backup(Context& with, const BackupWords& words) {
-  const int vm = object_id(with, Kind::vm, words.vm);
   const auto* service = with.running_service();
-  if (!service) return backup_here(with, vm, words);
+  if (!service) return backup_here(with, words);
+  const int vm = object_id(with, Kind::vm, words.vm);
   const int datastore =
       words.datastore.empty() ? -1 : object_id(with, Kind::datastore, words.datastore);
   if (!words.schedule.empty()) return schedule_backup(*service, vm, datastore, words);

@@ -61,10 +61,14 @@ setup() {
 @test "a backup, a flatten, a delete and files: without a service the command does them" {
     run -0 --separate-stderr vmvault vm backup web -d default --reset
     [[ $output == 'image 2, increment 0: full '* ]]
+    run -0 --separate-stderr vmvault vm backup 1000000
+    [[ $output == 'image 2, increment 1: '* ]]
+    run --separate-stderr vmvault vm backup nobody   # libvirt is asked for names that have no number yet
+    fails_with 1 nobody domain
     qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
     vmvault image restore 2 --to "$BATS_TEST_TMPDIR/to" --disk-id 0
     [ -e "$BATS_TEST_TMPDIR/to/disk.0.qcow2" ]
-    run --separate-stderr vmvault image flatten 2 --keep 1
+    run --separate-stderr vmvault image flatten 2 --keep 2
     [[ $stderr == *'nothing to merge'* ]]
     vmvault image delete 1
     [ "$(vmvault image list --csv --no-header -l ID)" = 2 ]

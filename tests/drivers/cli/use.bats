@@ -6,9 +6,13 @@ load helper
 setup() { setup_vmvault; }
 teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
 
-@test "without a command it says one line" {
+@test "without a command, or with one that is none, it says in one line what there is" {
     run --separate-stderr vmvault
-    fails_with 2 'subcommand' '--help'
+    fails_with 2 backup restore "'vmvault --help'"
+    run --separate-stderr vmvault bakcup
+    fails_with 2 "'bakcup'" backup
+    run --separate-stderr vmvault vm lst
+    fails_with 2 "no 'lst' in 'vmvault vm'" list "'vmvault vm --help'"
 }
 
 @test "too few arguments, unknown ones and wrong numbers are one line each" {
@@ -24,9 +28,11 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     fails_with 2 ice
 }
 
-@test "--help has examples, --version a number" {
+@test "--help has examples, of the command that it is about, --version a number" {
     run -0 vmvault --help
     [[ $output == *'vmvault restore 1 --to'* ]]
+    run -0 vmvault job create --help
+    [[ $output == *'vmvault job create --name'*'Exit: 0 done'* && $output != *'vmvault restore'* ]]
     run -0 vmvault --version
     [[ $output =~ ^'vmvault '[0-9] ]]
 }
