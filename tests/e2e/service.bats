@@ -62,3 +62,28 @@ snapshots() { find "$VMVAULT_VAR"/repo/*/snapshots -type f | wc -l; }
     reference again one.qcow2
     same_disk again/one.qcow2 merged/disk.0.qcow2
 }
+
+# KillMode=process of vmvaultd.service: only the service itself is told to end.
+@test "a restart of the service during a backup: it is adopted, and ends well" {
+    restic_waits
+    export VMVAULT_VAR=$PWD/var
+    qemu-img create -q -f qcow2 one.qcow2 64M
+    qemu-io -c 'write -P 5 0 8M' one.qcow2 >/dev/null
+    paused_start one one.qcow2
+    service_start
+    eventually test -e "$BATS_TEST_TMPDIR/storing"
+    service_end TERM
+    before=$(wc -l <log)
+    service_start
+    eventually eval 'tail -n "+$((before + 1))" log | grep -q "begun before is looked after again"'
+    touch "$BATS_TEST_TMPDIR/go"
+    eventually have_images 1
+    eventually eval 'tail -n "+$((before + 1))" log | grep -q "is backed up: image 1, increment 0"'
+    service_end TERM
+    [ "$(grep -c 'a backup into datastore 100 begins' log)" -eq 1 ]
+    [ "$(snapshots)" -eq 1 ]
+    vmvault restore 1 --to restored
+    reference ref one.qcow2
+    same_disk ref/one.qcow2 restored/disk.0.qcow2
+    untouched one
+}
