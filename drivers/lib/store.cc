@@ -33,7 +33,9 @@ DatastoreRecord datastore_of(const SQLite::Statement& row) {
 
 // Made by us, so that neither it nor the files that SQLite puts beside it can be read by others.
 SQLite::Database open(const std::filesystem::path& file) {
-  open_file(file, O_RDWR | O_CREAT, 0600);
+  // Never opened by us when it is there: closing it would drop the locks that another Store of this
+  // process holds (as POSIX wants it), and others would take its log away.
+  if (!std::filesystem::exists(file)) open_file(file, O_RDWR | O_CREAT, 0600);
   return guarded(file, [&] {
     SQLite::Database db{file.string(), SQLite::OPEN_READWRITE, 10'000};
     db.exec("PRAGMA journal_mode = WAL");

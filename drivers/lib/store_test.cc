@@ -256,6 +256,24 @@ TEST(Store, ManyMayOpenItForTheFirstTimeTogether) {
   for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(ids[i], 1'000'000 + static_cast<int>(i));
 }
 
+// SQLite takes away the log of a file that nobody has locked any more, and what is in it.
+TEST_F(StoreTest, AnotherOneInTheSameProcessLeavesItsLocks) {
+  const auto locks = [&] {
+    int all = 0;
+    for (const auto& fd : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+      std::error_code gone;  // the directory's own
+      if (std::filesystem::read_symlink(fd, gone) != dir.path() / "state.db") continue;
+      const auto info = read_file("/proc/self/fdinfo/" + fd.path().filename().string());
+      all += info.find("lock:") == info.npos ? 0 : 1;
+    }
+    return all;
+  };
+  store.vm_for("u1", "web");
+  ASSERT_EQ(locks(), 1);
+  const Store another{dir.path() / "state.db"};
+  EXPECT_GE(locks(), 1);
+}
+
 TEST(Store, NamesAFileThatIsNoDatabase) {
   const TempDir dir;
   write_file(dir.path() / "state.db", std::string(4096, 'x'));
