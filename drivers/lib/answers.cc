@@ -10,11 +10,8 @@ std::optional<std::string> first(std::vector<std::string> all) {
   return all.empty() ? std::nullopt : std::optional{std::move(all.front())};
 }
 
-std::vector<std::string> of_images(const std::vector<ImageView>& all,
-                                   const objects::Owners& owners) {
-  std::vector<std::string> out;
-  for (const auto& one : all) out.push_back(objects::image(one, owners));
-  return out;
+bool is_on(const Page& page, int id, int owner) {
+  return id >= page.least && id <= page.most && (!page.owner || owner == *page.owner);
 }
 
 std::vector<std::string> of_jobs(const Views& views, const Page& page,
@@ -27,28 +24,68 @@ std::vector<std::string> of_jobs(const Views& views, const Page& page,
 
 }  // namespace
 
+// Backups, and disks that were made of them, by their ids.
+std::vector<std::string> Answers::of_images(const Page& page) const {
+  const Views views{store_};
+  const auto names = owners();
+  Page part = page;
+  if (page.offset > 0 || page.count >= 0) {
+    const auto ids = views.image_ids(page);
+    if (ids.empty()) return {};
+    part = {.owner = page.owner, .least = ids.front(), .most = ids.back()};
+  }
+  std::map<int, std::string> all;
+  for (const auto& one : views.images(part)) all[one.image.id] = objects::image(one, names);
+  std::map<int, std::string> datastores;
+  for (const auto& one : Restores{store_}.image_datastores()) datastores[one.id] = one.name;
+  for (const auto& one : Restores{store_}.disk_images())
+    if (is_on(part, one.id, one.owner))
+      all[one.id] = objects::disk_image(one, datastores[one.datastore], names);
+  std::vector<std::string> out;
+  for (auto& [id, text] : all) out.push_back(std::move(text));
+  return out;
+}
+
 std::vector<std::string> Answers::of_vms(const Page& page) const {
   const Views views{store_};
   const auto names = owners();
+  const auto config = store_.all_settings(Store::Subject::vm);
   std::vector<std::string> out;
-  for (const auto& one : views.vms(page))
-    out.push_back(objects::vm(one, {}, views.actions("VM", one.vm.id), names));
+  for (const auto& one : views.vms(page)) {
+    const auto found = config.find(one.vm.id);
+    out.push_back(objects::vm(one, found == config.end() ? objects::Attributes{} : found->second,
+                              views.actions("VM", one.vm.id), names));
+  }
   return out;
 }
 
 std::string Answers::of_datastore(int id, const objects::Owners& owners, bool secrets) const {
-  return objects::datastore(home_.datastore(id).root(), Views{store_}.images_in(id), owners,
-                            secrets);
+  return objects::datastore(home_.datastore(id).root(), Views{store_}.images_in(id),
+                            store_.space(id), store_.settings(Store::Subject::datastore, id),
+                            owners, secrets);
 }
 
 std::string Answers::images(const Page& page) const {
-  return objects::pool("IMAGE_POOL", of_images(Views{store_}.images(page), owners()));
+  return objects::pool("IMAGE_POOL", of_images(page));
 }
 
 std::string Answers::vms(const Page& page) const { return objects::pool("VM_POOL", of_vms(page)); }
 
 std::string Answers::jobs(const Page& page) const {
   return objects::pool("BACKUPJOB_POOL", of_jobs(Views{store_}, page, owners()));
+}
+
+std::string Answers::templates(const Page& page) const {
+  const auto names = owners();
+  std::vector<std::string> out;
+  for (const auto& one : Restores{store_}.templates())
+    if (is_on(page, one.id, one.owner)) out.push_back(objects::vm_template(one, names));
+  return objects::pool("VMTEMPLATE_POOL", out);
+}
+
+std::optional<std::string> Answers::one_template(int id) const {
+  const auto found = Restores{store_}.one_template(id);
+  return found ? std::optional{objects::vm_template(*found, owners())} : std::nullopt;
 }
 
 std::string Answers::hosts() const {
@@ -60,14 +97,16 @@ std::string Answers::hosts() const {
 std::string Answers::datastores() const {
   const auto names = owners();
   std::vector<std::string> out;
+  for (const auto& one : Restores{store_}.image_datastores())
+    out.push_back(*datastore(one.id, false));
   for (const auto& one : store_.datastores()) {
     try {
       out.push_back(of_datastore(one.id, names, false));
     } catch (const Error&) {
       // Its file is gone: the others are still to be seen.
       out.push_back(objects::datastore(
-          Xml{"<DATASTORE><ID>" + std::to_string(one.id) + "</ID></DATASTORE>"}.root(), {}, names,
-          false));
+          Xml{"<DATASTORE><ID>" + std::to_string(one.id) + "</ID></DATASTORE>"}.root(), {}, {}, {},
+          names, false));
     }
   }
   return objects::pool("DATASTORE_POOL", out);
@@ -81,9 +120,7 @@ std::string Answers::users(std::optional<int> only) const {
   return objects::pool("USER_POOL", out);
 }
 
-std::optional<std::string> Answers::image(int id) const {
-  return first(of_images(Views{store_}.images(only(id)), owners()));
-}
+std::optional<std::string> Answers::image(int id) const { return first(of_images(only(id))); }
 
 std::optional<std::string> Answers::vm(int id) const { return first(of_vms(only(id))); }
 
@@ -97,6 +134,11 @@ std::optional<std::string> Answers::host(int id) const {
 }
 
 std::optional<std::string> Answers::datastore(int id, bool secrets) const {
+  const Restores restores{store_};
+  for (const auto& one : restores.image_datastores())
+    if (one.id == id)
+      return objects::image_datastore(one, restores.directory(home_, id),
+                                      Views{store_}.images_in(id), owners());
   if (!store_.datastore(id)) return std::nullopt;
   return of_datastore(id, owners(), secrets);
 }

@@ -5,15 +5,14 @@
 #include <ctime>
 
 #include "common/error.h"
-#include "drivers/lib/xml_writer.h"
+#include "drivers/lib/object_parts.h"
 
 namespace objects {
 namespace {
 
 // Numbers of contract 1.2.
-constexpr int backup_image = 6, backup_datastore = 3;
+constexpr int backup_image = 6;
 constexpr int vm_active = 3, vm_done = 6, lcm_init = 0, lcm_running = 3, lcm_backup = 69;
-constexpr int host_monitored = 2, host_error = 3;
 
 int number_of(state::ImageState state) {
   switch (state) {
@@ -29,23 +28,6 @@ int number_of(state::ImageState state) {
   return 5;
 }
 
-void identity(XmlWriter& out, int id, int owner, std::string_view name, const Owners& owners) {
-  const auto& whose = owners.of(owner);
-  out.number("ID", id).number("UID", owner).number("GID", static_cast<int>(whose.group));
-  out.text("UNAME", whose.name).text("GNAME", state::name_of(whose.group)).text("NAME", name);
-}
-
-// Its owner uses and manages it, and `group` uses it where everybody does.
-void permissions(XmlWriter& out, int group) {
-  out.open("PERMISSIONS");
-  constexpr std::array<std::string_view, 9> names{"OWNER_U", "OWNER_M", "OWNER_A",
-                                                  "GROUP_U", "GROUP_M", "GROUP_A",
-                                                  "OTHER_U", "OTHER_M", "OTHER_A"};
-  const std::array<int, 9> values{1, 1, 0, group, 0, 0, group, 0, 0};
-  for (std::size_t at = 0; at < names.size(); ++at) out.number(names[at], values[at]);
-  out.close("PERMISSIONS");
-}
-
 // As the stock core names them (contract 7.9), with the year.
 std::string image_name(const state::ImageRecord& image) {
   std::tm parts{};
@@ -54,6 +36,20 @@ std::string image_name(const state::ImageRecord& image) {
   std::array<char, 64> text{};
   std::strftime(text.data(), text.size(), " %d-%b-%Y %H.%M.%S", &parts);
   return std::to_string(image.vm) + text.data();
+}
+
+int number_of(state::ObjectState state) {
+  switch (state) {
+    case state::ObjectState::ready:
+      return 1;
+    case state::ObjectState::locked:
+      return 4;
+    case state::ObjectState::error:
+      return 5;
+    case state::ObjectState::deleting:
+      return 7;
+  }
+  return 5;
 }
 
 void increments(XmlWriter& out, const state::ImageRecord& image) {
@@ -113,21 +109,28 @@ void action_ids(XmlWriter& out, const std::vector<state::ActionView>& actions) {
   out.close("SCHED_ACTIONS");
 }
 
-void quotas(XmlWriter& out) {
-  for (const auto* name : {"DATASTORE_QUOTA", "NETWORK_QUOTA", "VM_QUOTA", "IMAGE_QUOTA"})
-    out.open(name).close(name);
-}
-
 // A template's names may begin with a digit, and those of elements may not.
 std::string element_name(const std::string& name) {
   return name.front() >= '0' && name.front() <= '9' ? "_" + name : name;
 }
 
-std::string trimmed_number(const XmlNode& file, const char* name) {
-  return file.find(name).value_or("0");
+}  // namespace
+
+void identity(XmlWriter& out, int id, int owner, std::string_view name, const Owners& owners) {
+  const auto& whose = owners.of(owner);
+  out.number("ID", id).number("UID", owner).number("GID", static_cast<int>(whose.group));
+  out.text("UNAME", whose.name).text("GNAME", state::name_of(whose.group)).text("NAME", name);
 }
 
-}  // namespace
+void permissions(XmlWriter& out, int group) {
+  out.open("PERMISSIONS");
+  constexpr std::array<std::string_view, 9> names{"OWNER_U", "OWNER_M", "OWNER_A",
+                                                  "GROUP_U", "GROUP_M", "GROUP_A",
+                                                  "OTHER_U", "OTHER_M", "OTHER_A"};
+  const std::array<int, 9> values{1, 1, 0, group, 0, 0, group, 0, 0};
+  for (std::size_t at = 0; at < names.size(); ++at) out.number(names[at], values[at]);
+  out.close("PERMISSIONS");
+}
 
 Owners::Owners(const std::vector<state::UserRecord>& users) {
   for (const auto& one : users) owners_[one.id] = {.name = one.name, .group = one.group};
@@ -165,6 +168,39 @@ std::string image(const state::ImageView& view, const Owners& owners) {
   return out.take();
 }
 
+std::string disk_image(const state::DiskImage& one, const std::string& datastore,
+                       const Owners& owners) {
+  XmlWriter out;
+  out.open("IMAGE");
+  identity(out, one.id, one.owner, one.name, owners);
+  permissions(out, 0);
+  out.number("TYPE", one.is_os ? 0 : 2).number("DISK_TYPE", 0).number("PERSISTENT", 1);
+  out.number("REGTIME", one.created).number("MODTIME", one.created);
+  out.text("SOURCE", one.source.string()).text("PATH", "").text("FORMAT", "qcow2").text("FS", "");
+  out.number("SIZE", one.size_mib);
+  out.number("STATE", number_of(one.state)).number("PREV_STATE", number_of(one.state));
+  out.number("RUNNING_VMS", 0).number("CLONING_OPS", 0).number("CLONING_ID", -1);
+  out.number("TARGET_SNAPSHOT", -1).number("DATASTORE_ID", one.datastore);
+  out.text("DATASTORE", datastore);
+  for (const auto* name : {"VMS", "CLONES", "APP_CLONES"}) out.open(name).close(name);
+  out.open("TEMPLATE").number("FROM_BACKUP", one.origin.image);
+  if (!one.error.empty()) out.text("ERROR", one.error);
+  out.close("TEMPLATE");
+  for (const auto* name : {"SNAPSHOTS", "BACKUP_INCREMENTS", "BACKUP_DISK_IDS"})
+    out.open(name).close(name);
+  return out.close("IMAGE").take();
+}
+
+std::string vm_template(const state::TemplateRecord& one, const Owners& owners) {
+  XmlWriter out;
+  out.open("VMTEMPLATE");
+  identity(out, one.id, one.owner, one.name, owners);
+  permissions(out, 0);
+  out.number("REGTIME", one.created).open("TEMPLATE").raw(attributes_of(one.text));
+  if (!one.error.empty()) out.text("ERROR", one.error);
+  return out.close("TEMPLATE").close("VMTEMPLATE").take();
+}
+
 std::string vm(const state::VmView& view, const Attributes& config,
                const std::vector<state::ActionView>& actions, const Owners& owners) {
   const bool there = view.host >= 0;
@@ -190,25 +226,6 @@ std::string vm(const state::VmView& view, const Attributes& config,
   return out.take();
 }
 
-std::string host(const state::HostView& view) {
-  const int state = view.up ? host_monitored : host_error;
-  XmlWriter out;
-  out.open("HOST").number("ID", view.id).text("NAME", view.name);
-  out.number("STATE", state).number("PREV_STATE", state).text("IM_MAD", "kvm");
-  out.text("VM_MAD", "kvm").number("CLUSTER_ID", 0).text("CLUSTER", "default");
-  out.open("HOST_SHARE");
-  for (const auto* name :
-       {"MEM_USAGE", "CPU_USAGE", "TOTAL_MEM", "TOTAL_CPU", "MAX_MEM", "MAX_CPU"})
-    out.number(name, 0);
-  out.number("RUNNING_VMS", static_cast<std::int64_t>(view.vms.size())).number("VMS_THREAD", 1);
-  for (const auto* name : {"DATASTORES", "PCI_DEVICES", "NUMA_NODES"}) out.open(name).close(name);
-  out.close("HOST_SHARE").ids("VMS", view.vms).open("TEMPLATE");
-  if (!view.emulator_cpus.empty()) out.text("EMULATOR_CPUS", view.emulator_cpus);
-  if (view.max_backups) out.number("MAX_BACKUPS_HOST", *view.max_backups);
-  out.text("URI", view.uri).close("TEMPLATE").open("MONITORING").close("MONITORING");
-  return out.close("HOST").take();
-}
-
 std::string job(const state::JobView& view, const std::vector<state::ActionView>& actions,
                 const Owners& owners) {
   XmlWriter out;
@@ -225,58 +242,9 @@ std::string job(const state::JobView& view, const std::vector<state::ActionView>
     out.ids(element, found == view.states.end() ? std::vector<int>{} : found->second);
   }
   out.open("TEMPLATE");
-  try {
-    out.raw(attributes(one::parse_template(view.job_template)));
-  } catch (const BadRequest&) {  // of an older program; its parts are elsewhere, too
-    out.text("ERROR", "the template cannot be read");
-  }
+  out.raw(attributes_of(view.job_template));
   for (const auto& one : actions) out.raw(scheduled_action(one));
   return out.close("TEMPLATE").close("BACKUPJOB").take();
-}
-
-std::string user(const state::UserRecord& user, const std::vector<state::LoginToken>& tokens) {
-  const int group = static_cast<int>(user.group);
-  XmlWriter out;
-  out.open("USER").number("ID", user.id).number("GID", group).ids("GROUPS", std::array{group});
-  out.text("GNAME", state::name_of(user.group)).text("NAME", user.name);
-  // The hash is nobody's business, and neither is a token once it was given out.
-  out.text("PASSWORD", "-").text("AUTH_DRIVER", "core").number("ENABLED", user.enabled ? 1 : 0);
-  for (const auto& token : tokens) {
-    out.open("LOGIN_TOKEN").text("TOKEN", "-").number("EXPIRATION_TIME", token.expires);
-    out.number("EGID", -1).close("LOGIN_TOKEN");
-  }
-  out.open("TEMPLATE");
-  try {
-    out.raw(attributes(one::parse_template(user.attributes)));
-  } catch (const BadRequest&) {
-    out.text("ERROR", "the template cannot be read");
-  }
-  out.close("TEMPLATE");
-  quotas(out);
-  out.open("DEFAULT_USER_QUOTAS");
-  quotas(out);
-  return out.close("DEFAULT_USER_QUOTAS").close("USER").take();
-}
-
-std::string datastore(const XmlNode& file, const std::vector<int>& images, const Owners& owners,
-                      bool secrets) {
-  const int owner = static_cast<int>(file.find_number("UID").value_or(0));
-  XmlWriter out;
-  out.open("DATASTORE");
-  identity(out, static_cast<int>(file.number_at("ID")), owner, file.find("NAME").value_or(""),
-           owners);
-  permissions(out, 1);
-  out.text("DS_MAD", file.find("DS_MAD").value_or("-"));
-  out.text("TM_MAD", file.find("TM_MAD").value_or("-"));
-  out.text("BASE_PATH", file.find("BASE_PATH").value_or(""));
-  out.number("TYPE", file.find_number("TYPE").value_or(backup_datastore));
-  out.number("DISK_TYPE", 0).number("STATE", 0).ids("CLUSTERS", std::array{0});
-  for (const auto* name : {"TOTAL_MB", "FREE_MB", "USED_MB"})
-    out.text(name, trimmed_number(file, name));
-  out.ids("IMAGES", images).open("TEMPLATE");
-  for (const auto& one : file.find_all("TEMPLATE/*"))
-    if (secrets || !is_secret(one.name())) out.text(one.name(), one.text());
-  return out.close("TEMPLATE").close("DATASTORE").take();
 }
 
 std::string scheduled_action(const state::ActionView& action) {
@@ -302,10 +270,12 @@ std::string pool(std::string_view name, const std::vector<std::string>& objects)
   return text.append("</").append(name).append(">");
 }
 
-bool is_secret(std::string_view name) {
-  for (const auto* word : {"PASSW", "SECRET", "ACCESS_KEY", "PRIVATE", "TOKEN"})
-    if (name.find(word) != name.npos) return true;
-  return false;
+std::string attributes_of(const std::string& text) {
+  try {
+    return attributes(one::parse_template(text));
+  } catch (const BadRequest&) {  // of an older program
+    return XmlWriter{}.text("ERROR", "the template cannot be read").take();
+  }
 }
 
 std::string attributes(const one::Template& attributes) {

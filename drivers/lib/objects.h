@@ -10,6 +10,7 @@
 
 #include "common/one/template.h"
 #include "common/one/xml.h"
+#include "drivers/lib/restores.h"
 #include "drivers/lib/users.h"
 #include "drivers/lib/views.h"
 
@@ -34,15 +35,23 @@ class Owners {
 using Attributes = std::map<std::string, std::string, std::less<>>;
 
 std::string image(const state::ImageView& image, const Owners& owners);
+std::string disk_image(const state::DiskImage& image, const std::string& datastore,
+                       const Owners& owners);
+std::string vm_template(const state::TemplateRecord& one, const Owners& owners);
 std::string vm(const state::VmView& vm, const Attributes& config,
                const std::vector<state::ActionView>& actions, const Owners& owners);
 std::string host(const state::HostView& host);
 std::string job(const state::JobView& job, const std::vector<state::ActionView>& actions,
                 const Owners& owners);
 std::string user(const state::UserRecord& user, const std::vector<state::LoginToken>& tokens);
-// As the file of the datastore has it, with `images`; what is secret only for `secrets`.
-std::string datastore(const XmlNode& file, const std::vector<int>& images, const Owners& owners,
+// As the file of the datastore has it; what is secret only for `secrets`.  `settings` are vmvault's
+// own (RPO, KEEP_LAST...).
+std::string datastore(const XmlNode& file, const std::vector<int>& images,
+                      const state::Space& space, const Attributes& settings, const Owners& owners,
                       bool secrets);
+// A directory for disk images.
+std::string image_datastore(const state::DatastoreRecord& one, const std::string& directory,
+                            const std::vector<int>& images, const Owners& owners);
 std::string scheduled_action(const state::ActionView& action);
 
 // <IMAGE_POOL>...</IMAGE_POOL>

@@ -101,11 +101,13 @@ TEST_F(ObjectsTest, SecretsOfADatastoreAreForThoseWhoMay) {
       "<DATASTORE><ID>100</ID><NAME>d</NAME><DS_MAD>restic</DS_MAD><TEMPLATE><RESTIC_PASSWORD>pw"
       "</RESTIC_PASSWORD><RESTIC_S3_SECRET_ACCESS_KEY>pw</RESTIC_S3_SECRET_ACCESS_KEY><A>1</A>"
       "</TEMPLATE></DATASTORE>"};
-  EXPECT_EQ(datastore(file.root(), {}, owners(), false).find("pw"), std::string::npos);
-  const Xml whole{datastore(file.root(), {3}, owners(), true)};
+  EXPECT_EQ(datastore(file.root(), {}, {}, {}, owners(), false).find("pw"), std::string::npos);
+  const Xml whole{datastore(file.root(), {3}, {.used_mib = 7}, {{"RPO", "60"}}, owners(), true)};
   EXPECT_EQ(whole.at("//RESTIC_PASSWORD"), "pw");
   EXPECT_EQ(whole.at("//IMAGES/ID"), "3");
   EXPECT_EQ(whole.at("/DATASTORE/TYPE"), "3");
+  EXPECT_EQ(whole.at("/DATASTORE/USED_MB"), "7");
+  EXPECT_EQ(whole.at("/DATASTORE/TEMPLATE/RPO"), "60");
 }
 
 TEST_F(ObjectsTest, AUserHasNoSecretsInIt) {

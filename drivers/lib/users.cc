@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t longest_name = 128;
 
 const char* table(Owned what) {
-  constexpr const char* names[] = {"vms", "images", "jobs"};
+  constexpr const char* names[] = {"vms", "images", "jobs", "disk_images", "templates"};
   return names[static_cast<int>(what)];
 }
 
@@ -82,7 +82,8 @@ bool Users::remove(int id) {
   return guarded(store_.file(), [&] {
     auto& db = store_.database();
     Whole whole{db};
-    for (const auto what : {Owned::vm, Owned::image, Owned::job}) {
+    for (const auto what :
+         {Owned::vm, Owned::image, Owned::job, Owned::disk_image, Owned::vm_template}) {
       SQLite::Statement inherit{
           db, std::string{"UPDATE "} + table(what) + " SET owner = ?1 WHERE owner = ?2"};
       inherit.bind(1, first_user);

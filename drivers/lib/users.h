@@ -37,7 +37,7 @@ struct LoginToken {
 };
 
 // What has an owner.
-enum class Owned { vm, image, job };
+enum class Owned { vm, image, job, disk_image, vm_template };
 
 class Users {
  public:

@@ -210,10 +210,11 @@ std::vector<JobView> Views::jobs(const Page& page) const {
 std::vector<ActionView> Views::actions(const std::string& subject, int parent) const {
   return guarded(store_.file(), [&] {
     std::vector<ActionView> all;
-    SQLite::Statement get{store_.database(),
-                          "SELECT id, subject, parent, time, repeat, days, end_type, end_value, "
-                          "done, datastore, reset, message FROM actions WHERE subject = ? AND "
-                          "parent = ? ORDER BY id"};
+    SQLite::Statement get{
+        store_.database(),
+        "SELECT id, subject, parent, time, repeat, days, end_type, end_value, "
+        "done, datastore, reset, message, anchor FROM actions WHERE subject = ? AND "
+        "parent = ? ORDER BY id"};
     get.bind(1, subject);
     get.bind(2, parent);
     while (get.executeStep())
@@ -225,6 +226,7 @@ std::vector<ActionView> Views::actions(const std::string& subject, int parent) c
                      .days = get.getColumn(5),
                      .end_type = get.getColumn(6),
                      .end_value = get.getColumn(7).getInt64(),
+                     .anchor = get.getColumn(12).getInt64(),
                      .done = get.getColumn(8).getInt64(),
                      .datastore = get.getColumn(9),
                      .reset = get.getColumn(10).getInt() != 0,
@@ -233,10 +235,22 @@ std::vector<ActionView> Views::actions(const std::string& subject, int parent) c
   });
 }
 
+std::vector<int> Views::image_ids(const Page& page) const {
+  return guarded(store_.file(), [&] {
+    SQLite::Statement get{store_.database(),
+                          "SELECT every.id FROM (SELECT id, owner FROM images UNION ALL SELECT id, "
+                          "owner FROM disk_images) AS every" +
+                              paged("every", "owner")};
+    bind(get, page);
+    return numbers(get);
+  });
+}
+
 std::vector<int> Views::images_in(int datastore) const {
   return guarded(store_.file(), [&] {
     SQLite::Statement get{store_.database(),
-                          "SELECT id FROM images WHERE datastore = ? ORDER BY id"};
+                          "SELECT id FROM images WHERE datastore = ?1 UNION ALL SELECT id FROM "
+                          "disk_images WHERE datastore = ?1 ORDER BY id"};
     get.bind(1, datastore);
     return numbers(get);
   });

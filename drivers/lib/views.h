@@ -69,7 +69,7 @@ struct ActionView {
   int repeat = -1;
   std::string days;
   int end_type = 0;
-  std::int64_t end_value = 0, done = -1;
+  std::int64_t end_value = 0, anchor = 0, done = -1;
   int datastore = -1;
   bool reset = false;
   std::string message;
@@ -85,6 +85,8 @@ class Views {
   std::vector<HostView> hosts(const Page& page) const;
   std::vector<JobView> jobs(const Page& page) const;
   std::vector<ActionView> actions(const std::string& subject, int parent) const;
+  // Images of both kinds: backups, and disks that were made of them.
+  std::vector<int> image_ids(const Page& page) const;
   std::vector<int> images_in(int datastore) const;
 
  private:
