@@ -32,7 +32,8 @@ SANITIZE      := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-om
 ALL_CXXFLAGS   = -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -I. $(LIBRARY_FLAGS) \
                  -pthread $(SANITIZE) $(CXXFLAGS)
 # xmlrpc-c-config would ask for -lcurl, which only a static link needs.
-LIBS           = -Wl,--as-needed -lrsync -lSQLiteCpp $(LIBRARIES) -lxmlrpc_client -lxmlrpc -lxmlrpc_util
+LIBS           = -Wl,--as-needed -lrsync -lSQLiteCpp $(LIBRARIES) -lxmlrpc_server_abyss -lxmlrpc_abyss -lxmlrpc_client \
+                 -lxmlrpc -lxmlrpc_util
 
 # The path of a source is the path of its executable: datastore/restic/monitor.cc is built as
 # $(BUILD)/datastore/restic/monitor.  Whatever lies in a lib/ is linked into those of its layer.
