@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/vmvaultd/lib/api_methods.h"
+
+namespace api {
+namespace {
+
+// (id, decrypt): its passwords are for admins who ask for them.
+Argument datastore_info(Request& request) {
+  const int id = request.number(1);
+  const bool secrets = request.call().flag(2, false) && request.caller().admin;
+  auto found = request.answers().datastore(id, secrets);
+  if (!found) throw no_such("DATASTORE", id);
+  return *std::move(found);
+}
+
+Argument datastore_pool(Request& request) { return request.answers().datastores(); }
+
+// (id, template, 1 merge): RPO, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW...
+Argument datastore_update(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  if (!request.store().datastore(id)) throw no_such("DATASTORE", id);
+  if (request.call().number(3, 0) == 0)
+    throw Failure{Code::api, "a datastore's attributes can only be merged (append)"};
+  const auto attributes = flat(parse(request.text(2)));
+  request.order([&](auto& orders) { orders.configure_datastore(id, attributes); });
+  return std::int64_t{id};
+}
+
+// (template, cluster): a directory for disk images.  Backup datastores are added on the machine
+// itself, since their drivers are tried out there (vmvault datastore add).
+Argument datastore_allocate(Request& request) {
+  request.need_admin();
+  const auto attributes = flat(parse(request.text(1)));
+  const auto value = [&](const char* name) {
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? std::string{} : found->second;
+  };
+  if (value("TYPE") != "IMAGE_DS")
+    throw Failure{Code::allocate,
+                  "only TYPE = IMAGE_DS can be added here; for backups: vmvault datastore add"};
+  const auto name = value("NAME"), dir = value("DIRECTORY");
+  return std::int64_t{
+      request.order([&](auto& orders) { return orders.add_image_datastore(name, dir); })};
+}
+
+// (id, template, 1 merge): MAX_BACKUPS, EMULATOR_CPUS.
+Argument host_update(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  const auto attributes = flat(parse(request.text(2)));
+  request.order([&](auto& orders) { orders.configure_host(id, attributes); });
+  return std::int64_t{id};
+}
+
+Argument host_info(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  auto found = request.answers().host(id);
+  if (!found) throw no_such("HOST", id);
+  return *std::move(found);
+}
+
+Argument host_pool(Request& request) {
+  if (!request.caller().admin) return objects::pool("HOST_POOL", {});
+  return request.answers().hosts();
+}
+
+}  // namespace
+
+void add_place_methods(Methods& methods) {
+  methods["one.datastore.info"] = datastore_info;
+  methods["one.datastore.allocate"] = datastore_allocate;
+  methods["one.host.update"] = host_update;
+  methods["one.datastore.update"] = datastore_update;
+  methods["one.datastorepool.info"] = datastore_pool;
+  methods["one.host.info"] = host_info;
+  methods["one.hostpool.info"] = host_pool;
+}
+
+}  // namespace api
