@@ -38,6 +38,12 @@ constexpr const char* usage =
 
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
+std::string url_of(const vmvaultd::FrontSettings& front) {
+  const bool v6 = front.address.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + front.address + "]" : front.address) + ":" +
+         std::to_string(front.port) + "/RPC2";
+}
+
 // For our drivers, and for what they run.
 void settle_environment(const state::Home& home, const vmvaultd::Settings& settings) {
   setenv("VMVAULT_VAR", home.var().c_str(), 1);
@@ -45,6 +51,10 @@ void settle_environment(const state::Home& home, const vmvaultd::Settings& setti
   setenv("VMVAULT_REMOTES", remotes_root().c_str(), 1);
   setenv("VMVAULT_STOCK_VMM_MAD", "none", 1);
   setenv("VMVAULT_KEEP_SUMS", "YES", 1);
+  // Who asks the core asks us.
+  setenv("ONE_AUTH", vmvaultd::first_users_file(home).c_str(), 1);
+  setenv("ONE_CIPHER_AUTH", vmvaultd::account_file(home).c_str(), 1);
+  if (settings.front.port != 0) setenv("ONE_XMLRPC", url_of(settings.front).c_str(), 1);
   if (!settings.uri.empty()) setenv("LIBVIRT_URI", settings.uri.c_str(), 1);
   // Nobody asked for a freeze: without it the backup goes on.
   if (!setting("FS_FREEZE_FALLBACK")) setenv("VMVAULT_FS_FREEZE_FALLBACK", "YES", 1);

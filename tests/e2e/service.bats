@@ -19,7 +19,7 @@ teardown() {
 }
 
 service_start() {
-    printf '%s\n' "MADS_LOCATION = \"$PWD/mads\"" 'MONITORING_INTERVAL_HOST = 1' "$@" >conf
+    printf '%s\n' 'PORT = 0' "MADS_LOCATION = \"$PWD/mads\"" 'MONITORING_INTERVAL_HOST = 1' "$@" >conf
     "$BUILD/drivers/vmvaultd/vmvaultd" --config conf </dev/null >>log 2>&1 3>&- &
     service=$!
 }

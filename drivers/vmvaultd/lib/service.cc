@@ -16,7 +16,9 @@
 #include "drivers/vmvaultd/lib/desk.h"
 #include "drivers/vmvaultd/lib/driver.h"
 #include "drivers/vmvaultd/lib/errands.h"
+#include "drivers/vmvaultd/lib/front.h"
 #include "drivers/vmvaultd/lib/log.h"
+#include "drivers/vmvaultd/lib/metrics.h"
 
 namespace vmvaultd {
 namespace {
@@ -58,6 +60,7 @@ class Service {
   void run() {
     vmm_.start();
     datastore_.start();
+    front_.emplace(settings_.front, world());
     log_('I', -1, "vmvaultd has begun");
     while (!cancel::requested()) {
       vmm_.advance();
@@ -71,6 +74,7 @@ class Service {
       wait();
     }
     inbox_.close();
+    front_.reset();
     restores_.let_go();
     log_('I', -1, "vmvaultd ends; what its drivers do goes on");
   }
@@ -226,6 +230,22 @@ class Service {
                });
   }
 
+  api::World world() {
+    return {.home = home_,
+            .inbox = inbox_,
+            .orders = desk_,
+            .measure = [this] { return measured(); },
+            .log = [this](char severity, const std::string& text) { log_(severity, -1, text); }};
+  }
+
+  Measured measured() const {
+    auto all = measure(manager_.scheduler(), now());
+    all.begun = begun_;
+    all.drivers = {{"one_vmm_exec", vmm_.ready(), vmm_.losses()},
+                   {"one_datastore", datastore_.ready(), datastore_.losses()}};
+    return all;
+  }
+
   void wait() {
     std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
     vmm_.watch(fds);
@@ -267,6 +287,8 @@ class Service {
   Driver vmm_, datastore_;
   Time look_at_ = 0;
   bool looks_ = false;
+  Time begun_ = now();
+  std::optional<Front> front_;  // asks the others
 };
 
 }  // namespace

@@ -28,6 +28,11 @@ Time seconds(const std::string& value, Time least) {
   return *found;
 }
 
+bool flag(const std::string& value) {
+  if (value == "YES" || value == "NO") return value == "YES";
+  throw BadRequest{"'" + one_line(value) + "' is neither YES nor NO"};
+}
+
 Counting counting(const std::string& value) {
   if (value == "EACH") return Counting::each;
   if (value == "IN_TURN") return Counting::in_turn;
@@ -61,6 +66,11 @@ const std::map<std::string, Take, std::less<>>& keys() {
       {"MONITORING_INTERVAL_DATASTORE",
        [](auto& s, auto& v) { s.manager.monitoring = seconds(v, 1); }},
       {"HOOK", [](auto& s, auto& v) { s.hook = v; }},
+      {"PORT", [](auto& s, auto& v) { s.front.port = number(v, 0, 65535); }},
+      {"LISTEN_ADDRESS", [](auto& s, auto& v) { s.front.address = v; }},
+      {"SOCKET", [](auto& s, auto& v) { s.front.socket = v; }},
+      {"SOCKET_GROUP", [](auto& s, auto& v) { s.front.group = v; }},
+      {"METRICS", [](auto& s, auto& v) { s.front.metrics = flag(v); }},
       {"MADS_LOCATION", [](auto& s, auto& v) { s.mads = v; }},
   };
   return all;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "drivers/vmvaultd/lib/front.h"
 #include "drivers/vmvaultd/lib/log.h"
 #include "drivers/vmvaultd/lib/manager.h"
 
@@ -17,6 +18,7 @@ struct Settings {
   Time look = minute;            // how often the machines of the host are looked for
   std::string uri{};             // of its libvirt; empty: as the other programs find it
   std::filesystem::path hook{};  // a program that is told what has happened; empty: none
+  FrontSettings front{};         // where it is asked
   std::filesystem::path mads{};  // where the drivers are; empty: beside the actions
   LogSettings log{};
 };

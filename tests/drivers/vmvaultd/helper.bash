@@ -49,7 +49,7 @@ powered_off() {
 # service_start [LINES]: with these lines in its configuration, as $service; what it says goes to
 # $BATS_TEST_TMPDIR/log
 service_start() {
-    printf '%s\nMADS_LOCATION = "%s"\nMONITORING_INTERVAL_HOST = 1\n' "${1-}" "$MADS" >"$BATS_TEST_TMPDIR/conf"
+    printf 'PORT = 0\n%s\nMADS_LOCATION = "%s"\nMONITORING_INTERVAL_HOST = 1\n' "${1-}" "$MADS" >"$BATS_TEST_TMPDIR/conf"
     "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/conf" </dev/null \
         >>"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
     service=$!

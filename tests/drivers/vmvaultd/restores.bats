@@ -72,6 +72,9 @@ SH
     sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"
 }
 
+# has_said COUNT WORDS: so many times, in the log
+has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
+
 @test "in place: a service that is killed finds the one that goes on, and it is done once" {
     in_place
     powered_off
@@ -80,6 +83,7 @@ SH
     [ "$(xmllint --xpath 'string(//DISK/SAVE)' "$VMVAULT_VAR/vms/1000000.xml")" = YES ]
     service_end KILL
     service_start 'RPO = 0'
+    eventually has_said 2 ': is restored'   # each of them
     run -1 --separate-stderr vmvault backup vm0
     [[ $stderr == *'works on'* ]]
     touch "$FAKE/go.restore"
