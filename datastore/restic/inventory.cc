@@ -17,7 +17,7 @@ constexpr Contract contract{
 std::string inventory(const Request& request) {
   const BackupImage image{request.xml()};
   const auto restic = restic::open(image);
-  if (restic.repository().was_never_made()) return "";
+  if (!restic.exists()) return "";
   std::string names;
   for (const auto& snapshot : restic.find({})) names += (names.empty() ? "" : "\n") + snapshot.id;
   return names;

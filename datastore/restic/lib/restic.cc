@@ -2,6 +2,7 @@
 #include "datastore/restic/lib/restic.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "common/error.h"
 #include "common/file.h"
@@ -11,6 +12,8 @@
 #include "common/one/limits.h"
 #include "common/one/location.h"
 #include "datastore/restic/lib/hosts.h"
+
+namespace fs = std::filesystem;
 
 namespace restic {
 namespace {
@@ -30,6 +33,15 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
+}
+
+bool holds_nothing(const fs::path& repository) {
+  for (const char* part : {"data", "index", "snapshots"}) {
+    if (!fs::exists(repository / part)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator{repository / part})
+      if (!entry.is_directory()) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -174,12 +186,15 @@ void Restic::ensure() const {
 }
 
 void Restic::create() const {
-  // What looks like a repository without its config file has lost it: init would lock its data
-  // away.
-  if (repository_.backend() == Backend::local &&
-      std::filesystem::exists(std::filesystem::path{repository_.location()} / "keys"))
-    throw Error{"the " + repository_.display() + " has lost its file 'config' (" +
-                repository_.location() + "): restore that file, or move the directory away"};
+  // What looks like a repository without its config file has lost it, and init would lock its data
+  // away; or its init was killed, and left a key that would be taken for that of the next one.
+  const fs::path keys = fs::path{repository_.location()} / "keys";
+  if (repository_.backend() == Backend::local && fs::exists(keys)) {
+    if (!holds_nothing(keys.parent_path()))
+      throw Error{"the " + repository_.display() + " has lost its file 'config' (" +
+                  repository_.location() + "): restore that file, or move the directory away"};
+    fs::remove_all(keys);
+  }
   const auto made = command({"init"}).run();
   if (made.ok()) {
     log(Level::info, "created the " + repository_.display());

@@ -81,6 +81,18 @@ $FILES/vmvault.json" ]
     [ ! -e "$BASE/12/config" ]
 }
 
+@test "a repository whose init was killed is made anew" {
+    backup_ok
+    mv "$BASE/12" "$BATS_TEST_TMPDIR/other"
+    mkdir -p "$BASE/12"/{data/00,index,snapshots}
+    cp -r "$BATS_TEST_TMPDIR/other/keys" "$BASE/12/"   # of the same password, and not for what comes
+    backup_ok
+    [ "$(find "$BASE/12/keys" -type f | wc -l)" -eq 1 ]
+    [ "$(find "$BASE/12/snapshots" -type f | wc -l)" -eq 1 ]
+    run -0 "$BUILD/datastore/restic/inventory" 12 < <(request "$(datastore)" '<IMAGE><ID>1</ID><VMS><ID>12</ID></VMS></IMAGE>' | base64)
+    [[ $output =~ ^[0-9a-f]{64}$ ]]
+}
+
 @test "a place that cannot be written to is named, and is no repository afterwards" {
     rm -r "$BASE"
     : >"$BATS_TEST_TMPDIR/base"
