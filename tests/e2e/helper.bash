@@ -5,6 +5,7 @@
 # is an exact reference.
 
 load "$BATS_TEST_DIRNAME/../helper.bash"
+load "$BATS_TEST_DIRNAME/../fixtures/state.bash"
 
 # paused_start NAME [DISK...]: start it and leave it paused; with disks, define it first
 paused_start() {
@@ -37,11 +38,8 @@ last() { vmvault show "$1" --json | jq -er ".increments[-1] | $2"; }
 
 # failed_backup: of the first machine; the state has it, and nothing has been done
 failed_backup() {
-    python3 -c 'import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=60)
-db.execute("""INSERT INTO attempts (vm, increment, datastore, mode, disks, dir, started, ended, error)
-    SELECT vm, increment, datastore, mode, disks, dir, started, started, "killed" FROM attempts LIMIT 1""")
-db.commit()' "$VMVAULT_VAR/state.db"
+    sql "INSERT INTO attempts (vm, increment, datastore, mode, disks, dir, started, ended, error)
+           SELECT vm, increment, datastore, mode, disks, dir, started, started, 'killed' FROM attempts LIMIT 1"
 }
 
 # untouched NAME: no job, no frozen file system, no file of a backup in its directory

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# drivers/vmvaultd, its drivers and what these run, killed again and again under a mixed load: KILLS
+# drivers/vmvaultd, its drivers and the fakes that these run, killed again and again under a mixed load: COUNT
 # times, 60 if it is not set.
 
 load ../drivers/vmvaultd/helper
@@ -8,47 +8,7 @@ load vmvaultd_kills
 setup() { service_setup; }
 teardown() { service_stop; }
 
-# check whole|settled: of the state file and the store
-check() { python3 - "$VMVAULT_VAR/state.db" "$FAKE/store" "$1" "${children-0}" <<'X'; }
-import os, sqlite3, sys
-from collections import Counter
-db = sqlite3.connect(sys.argv[1], timeout=60)
-def rows(sql): return [row[0] for row in db.execute(sql)]
-every = Counter(rows("SELECT source FROM increments"))
-if sys.argv[3] == "whole":
-    assert rows("PRAGMA integrity_check") == ["ok"]
-    assert not rows("PRAGMA foreign_key_check")
-    assert max(every.values(), default=1) == 1, every
-else:
-    left = {table: rows(f"SELECT count(*) FROM {table} WHERE {condition}")[0] for table, condition in {
-        "attempts": "ended IS NULL", "requests": "1", "restores": "ended IS NULL",
-        "images": "state <> 'READY' OR keep IS NOT NULL", "disk_images": "state = 'LOCKED'",
-        "templates": "state = 'LOCKED'", "scheduled_vms": "job_state IN ('OUTDATED', 'BACKING_UP')"}.items()}
-    assert not any(left.values()), left
-    store = set(os.listdir(sys.argv[2]))
-    assert set(every) <= store, set(every) - store
-    # What a backup stored that was itself killed before it could say so, nobody knows of: gc is for that.
-    assert len(store - set(every)) <= int(sys.argv[4]), (store - set(every), sys.argv[4])
-X
-
-# orders: some, as if they had been accepted just before the service died
-orders() {
-    local vm=$((1000000 + RANDOM % 6)) due='unixepoch() - 1'
-    case $((RANDOM % 6)) in
-    0) sql "UPDATE attempts SET cancelled = 1 WHERE ended IS NULL" ;;
-    1) sql "UPDATE images SET state = 'DELETE' WHERE vm = $vm AND keep IS NULL AND id NOT IN
-              (SELECT image FROM attempts WHERE ended IS NULL AND image IS NOT NULL)" ;;
-    2) sql "INSERT OR REPLACE INTO restores (vm, image, increment, disk, started)
-              SELECT vm, id, -1, -1, 1 FROM images WHERE vm = $vm AND state = 'READY' AND keep IS NULL LIMIT 1" ;;
-    3) sql "INSERT INTO actions (subject, parent, time, repeat, days, end_type, end_value, anchor, done, datastore, reset, message)
-              VALUES ('BACKUPJOB', 1, $due, -1, '', 0, 0, $due, -1, -1, 0, '')" ;;
-    4) sql "INSERT INTO disk_images (id, name, owner, datastore, type, created, source, template, image, increment, disk)
-              SELECT seq + 1, 'd', 0, 1, 'OS', 1, '$VMVAULT_VAR/restored/' || (seq + 1) || '.qcow2', -1,
-                (SELECT min(id) FROM images), -1, 0 FROM sqlite_sequence
-                WHERE name = 'images' AND EXISTS (SELECT 1 FROM images);
-            UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'images'" ;;
-    esac
-}
+stored() { ls "$FAKE/store"; }
 
 knows() { [ "$(sql 'SELECT count(*) FROM scheduled_vms')" = "$1" ]; }
 
@@ -68,7 +28,7 @@ kill_one() {
     0)
         service_end KILL
         check whole
-        orders
+        orders 6
         service_start "$1"
         return
         ;;
@@ -105,7 +65,7 @@ RPO = 0"
          INSERT INTO settings VALUES ('VM', 1000002, 'MODE', 'FULL')"
     service_start "$settings
 RPO = 4"
-    for ((n = 0; n < ${KILLS-60}; ++n)); do
+    for ((n = 0; n < ${COUNT-60}; ++n)); do
         sleep "0.$((RANDOM % 9 + 1))"   # at a moment of no importance
         kill_one "$settings
 RPO = 4"
@@ -116,5 +76,6 @@ RPO = 0"
     eventually check settled 2>/dev/null || { check settled; false; }
     service_end TERM
     check whole
+    check known
     [ "$(find "$FAKE/store" -type f | wc -l)" -ge 6 ]
 }

@@ -7,6 +7,8 @@
 source "${BASH_SOURCE[0]%/vmvaultd/*}/cli/helper.bash"
 # shellcheck source=tests/fixtures/keepers.bash
 source "$ROOT/tests/fixtures/keepers.bash"
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 # service_setup: a state, a tree of actions, and drivers beside it; no domain yet
 service_setup() {
@@ -59,15 +61,6 @@ service_end() {
     kill "-$1" "$service"
     wait "$service" 2>/dev/null || true
     service=
-}
-
-# sql STATEMENTS: on the state file; what they print
-sql() {
-    python3 -c 'import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=60)
-for statement in sys.argv[2].split(";"):
-    for row in db.execute(statement): print(*row, sep="|")
-db.commit()' "$VMVAULT_VAR/state.db" "$1"
 }
 
 called() { grep -qx -- "$1" "$CALLS"; }
