@@ -11,6 +11,7 @@
 #include "common/one/action.h"
 #include "common/one/xml.h"
 #include "tm/host/lib/rbd_snapshots.h"
+#include "tm/host/lib/rest_as_zeros.h"
 #include "tm/host/lib/storage.h"
 #include "tm/lib/rbd_image.h"
 
@@ -232,21 +233,6 @@ class RbdDisks : public Storage {
                     [](const auto& one) { return one.content != qcow2::Content::data; });
     else if (!part.since_parent)
       out.extents = rest_as_zeros(out.extents, out.size);
-    return out;
-  }
-
-  // Whoever reads what is absent would see the parent.
-  static qcow2::Extents rest_as_zeros(const qcow2::Extents& extents, std::uint64_t size) {
-    qcow2::Extents out;
-    const auto fill = [&](std::uint64_t to) {
-      const std::uint64_t at = out.empty() ? 0 : out.back().end();
-      if (at < to) append(out, {at, to - at, qcow2::Content::zero});
-    };
-    for (const auto& one : extents) {
-      fill(one.offset);
-      append(out, one);
-    }
-    fill(size);
     return out;
   }
 
