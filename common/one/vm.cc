@@ -61,7 +61,48 @@ std::string rbd_of(const XmlNode& disk, const std::string& type, const std::stri
   return upper(text_of(disk, "CLONE")) == "YES" ? source + "-" + own : source;
 }
 
-Disk parse_disk(const XmlNode& disk, int vm) {
+// What names a volume: the VM, its system datastore, and where the image of its first disk with
+// the driver lvm lies (contract 3.5).
+struct LvmNames {
+  std::string vm, system, first_image;
+};
+
+LvmNames lvm_names(const XmlNode& vm) {
+  LvmNames out{.vm = text_of(vm, "ID"), .system = {}, .first_image = {}};
+  for (const auto& record : vm.find_all("HISTORY_RECORDS/HISTORY"))
+    out.system = text_of(record, "DS_ID");
+  for (const auto& disk : vm.find_all("TEMPLATE/DISK")) {
+    const auto datastore = text_of(disk, "DATASTORE_ID");
+    if (out.first_image.empty() && text_of(disk, "TM_MAD") == "lvm") out.first_image = datastore;
+  }
+  return out;
+}
+
+// By its own driver; the others that bring block devices name them in other ways.
+bool is_in_lvm(const XmlNode& disk, const std::string& type) {
+  const auto driver = text_of(disk, "TM_MAD");
+  if (driver != "lvm" && driver != "fs_lvm" && driver != "fs_lvm_ssh") return false;
+  return type == "BLOCK" || (type == "FS" && upper(text_of(disk, "DISK_TYPE")) == "BLOCK");
+}
+
+void name_volume(Disk& out, const XmlNode& disk, const LvmNames& names) {
+  if (!is_in_lvm(disk, out.type)) return;
+  const auto id = std::to_string(out.id);
+  if (out.tm_mad != "lvm") {
+    const auto own = "lv-one-" + names.vm + "-";
+    out.lvm = "vg-one-" + names.system + "/" + own + id;
+    if (upper(text_of(disk, "LVM_THIN_ENABLE")) == "YES") out.lvm_pool = own + "pool";
+    return;
+  }
+  const auto datastore = text_of(disk, "DATASTORE_ID");
+  const auto group = "vg-one-" + (datastore.empty() ? names.first_image : datastore) + "/";
+  const bool persistent = upper(text_of(disk, "PERSISTENT")) == "YES";
+  const auto own = persistent ? "img-one-" + text_of(disk, "IMAGE_ID") : "vm-one-" + names.vm;
+  out.lvm = group + own + (persistent ? "" : "-" + id);
+  out.lvm_pool = own + "-pool";
+}
+
+Disk parse_disk(const XmlNode& disk, int vm, const LvmNames& names) {
   const auto size = text_of(disk, "SIZE");
   Disk out{.id = id_of(disk, "DISK_ID", "DISK_ID of a disk of the VM"),
            .target = device_name(text_of(disk, "TARGET")),
@@ -73,8 +114,11 @@ Disk parse_disk(const XmlNode& disk, int vm) {
            .rbd = {},
            .ceph_user = text_of(disk, "CEPH_USER"),
            .ceph_conf = text_of(disk, "CEPH_CONF"),
-           .ceph_key_file = text_of(disk, "CEPH_KEY")};
+           .ceph_key_file = text_of(disk, "CEPH_KEY"),
+           .lvm = {},
+           .lvm_pool = {}};
   out.rbd = rbd_of(disk, out.type, std::to_string(vm) + "-" + std::to_string(out.id));
+  name_volume(out, disk, names);
   return out;
 }
 
@@ -103,8 +147,9 @@ Vm Vm::parse(const XmlNode& node) {
         .backup = parse_config(node),
         .has_tpm = !text_of(node, "TEMPLATE/TPM/MODEL").empty(),
         .failed = upper(text_of(node, "BACKUP_RESULT")) == "FAILURE"};
+  const auto names = lvm_names(node);
   for (const auto& disk : node.find_all("TEMPLATE/DISK"))
-    vm.disks.push_back(parse_disk(disk, vm.id));
+    vm.disks.push_back(parse_disk(disk, vm.id, names));
   return vm;
 }
 

@@ -21,6 +21,11 @@ struct Disk {
   // how the cluster is reached.  Empty: it is no such disk.
   std::string rbd;
   std::string ceph_user, ceph_conf, ceph_key_file;
+  // Of a logical volume of LVM: "group/volume", named as the core's own drivers name it (contract
+  // 3.5), and the thin pool of the same group that it is in; empty: it is in none.
+  std::string lvm, lvm_pool;
+  // It is a file, as far as the core says.
+  bool is_file() const { return rbd.empty() && lvm.empty(); }
 };
 
 enum class Mode { full, increment };

@@ -189,6 +189,36 @@ TEST(Vm, NamesTheImagesOfItsDisksInCeph) {
   EXPECT_EQ(rbd("<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE>").ceph_key_file, "/k");
 }
 
+TEST(Vm, NamesTheVolumesOfItsDisksInLvm) {
+  const auto lvm = [](const std::string& disk) {
+    const Xml xml{
+        "<VM><ID>42</ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><TYPE>FILE</TYPE></DISK>"
+        "<DISK><DISK_ID>1</DISK_ID>" +
+        disk +
+        "</DISK>"
+        "<DISK><DISK_ID>2</DISK_ID><TM_MAD>lvm</TM_MAD><DATASTORE_ID>104</DATASTORE_ID></DISK>"
+        "</TEMPLATE><HISTORY_RECORDS><HISTORY><DS_ID>100</DS_ID></HISTORY>"
+        "<HISTORY><DS_ID>101</DS_ID></HISTORY></HISTORY_RECORDS></VM>"};
+    const auto found = Vm::parse(xml.root()).disk(1);
+    return std::pair{found.lvm, found.lvm_pool};
+  };
+  using Names = std::pair<std::string, std::string>;
+  const std::string block =
+      "<TYPE>BLOCK</TYPE><IMAGE_ID>7</IMAGE_ID><DATASTORE_ID>103</DATASTORE_ID>";
+  EXPECT_EQ(lvm(block + "<TM_MAD>lvm</TM_MAD>"),
+            (Names{"vg-one-103/vm-one-42-1", "vm-one-42-pool"}));
+  EXPECT_EQ(lvm(block + "<TM_MAD>lvm</TM_MAD><PERSISTENT>YES</PERSISTENT>"),
+            (Names{"vg-one-103/img-one-7", "img-one-7-pool"}));
+  EXPECT_EQ(lvm(block + "<TM_MAD>fs_lvm_ssh</TM_MAD><LVM_THIN_ENABLE>yes</LVM_THIN_ENABLE>"),
+            (Names{"vg-one-101/lv-one-42-1", "lv-one-42-pool"}));
+  EXPECT_EQ(lvm(block + "<TM_MAD>fs_lvm_ssh</TM_MAD>"), (Names{"vg-one-101/lv-one-42-1", ""}));
+  EXPECT_EQ(lvm("<TYPE>fs</TYPE><DISK_TYPE>BLOCK</DISK_TYPE><TM_MAD>lvm</TM_MAD>"),
+            (Names{"vg-one-104/vm-one-42-1", "vm-one-42-pool"}));
+  EXPECT_EQ(lvm("<TYPE>FS</TYPE><DISK_TYPE>FILE</DISK_TYPE><TM_MAD>lvm</TM_MAD>"), (Names{"", ""}));
+  EXPECT_EQ(lvm("<TYPE>FILE</TYPE><TM_MAD>fs_lvm_ssh</TM_MAD>"), (Names{"", ""}));
+  EXPECT_EQ(lvm(block + "<TM_MAD>dev</TM_MAD>"), (Names{"", ""}));
+}
+
 TEST(Freeze, IsReadBackFromItsText) {
   for (const auto freeze : {Freeze::none, Freeze::agent, Freeze::suspend})
     EXPECT_EQ(parse_freeze(to_text(freeze)), freeze);
