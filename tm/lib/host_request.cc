@@ -96,10 +96,17 @@ std::vector<int> HostRequest::rbd_disks() const {
   return out;
 }
 
+std::vector<int> HostRequest::lvm_disks() const {
+  std::vector<int> out;
+  for (const int id : disk_ids)
+    if (!vm.disk(id).lvm.empty()) out.push_back(id);
+  return out;
+}
+
 std::vector<int> HostRequest::file_disks() const {
   std::vector<int> out;
   for (const int id : disk_ids)
-    if (vm.disk(id).rbd.empty()) out.push_back(id);
+    if (vm.disk(id).is_file()) out.push_back(id);
   return out;
 }
 

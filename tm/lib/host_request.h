@@ -21,6 +21,7 @@ inline constexpr const char* host_settings[] = {"AGENT_TIMEOUT",
                                                 "FREEZE_DEADLINE",
                                                 "FS_FREEZE_FALLBACK",
                                                 "KEEP_SUMS",
+                                                "LVM_DEADLINE",
                                                 "MAX_RIOPS",
                                                 "MULTI_STORE_SUSPEND",
                                                 "READ_BWLIMIT",
@@ -54,8 +55,9 @@ struct HostRequest {
   static HostRequest parse(std::string_view xml, const Settings& host = {});
   std::string to_xml() const;
 
-  // Of disk_ids, in that order: those that are images in Ceph, and those that are files.
+  // Of disk_ids, in that order: those that are images in Ceph, volumes of LVM, and files.
   std::vector<int> rbd_disks() const;
+  std::vector<int> lvm_disks() const;
   std::vector<int> file_disks() const;
 
   // A setting, or what holds without it.

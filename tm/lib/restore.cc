@@ -90,7 +90,6 @@ RestoredDisk describe_file(const XmlNode& disk, int id, std::optional<Layout> la
   auto format = upper(disk.find("DRIVER").value_or(""));
   if (format.empty()) format = upper(disk.find("FORMAT").value_or(""));
   RestoredDisk out{.id = id,
-                   .image = {},
                    .layout = layout.value_or(layout_of(disk)),
                    .source = {},
                    .raw = format == "RAW",
@@ -104,11 +103,13 @@ std::optional<RestoredDisk> find_disk(const Xml& vm, int id, std::optional<Layou
   for (const auto& node : vm.root().find_all("TEMPLATE/DISK")) {
     if (parse_int(node.find("DISK_ID").value_or("")) != id) continue;
     const auto disk = Vm::parse(vm.root()).disk(id);
-    RestoredDisk out{.id = id, .image = {}, .source = {}};
-    if (disk.rbd.empty())
+    RestoredDisk out{.id = id, .source = {}};
+    if (disk.is_file())
       out = describe_file(node, id, layout);
-    else
+    else if (disk.lvm.empty())
       out.image = image_of(disk);
+    else
+      out.volume = lvm::parse_volume(disk.lvm), out.pool = disk.lvm_pool;
     out.size_mb = disk.size_mb;
     return out;
   }

@@ -14,7 +14,7 @@
 // or none.  Error: "Error restoring VM disks: ...".
 //
 // `layout`: of the disks that are files; nullopt: as the driver of each disk has it.  Those in Ceph
-// are restored there, by whichever name the driver was called.
+// and in LVM are restored there, by whichever name the driver was called.
 std::string restore(const Request& request, std::optional<Layout> layout);
 
 inline constexpr std::string_view restore_args = "HOST:DIR VM_ID IMAGE_ID INCREMENT_ID DISK_ID";
@@ -25,4 +25,5 @@ inline constexpr std::string_view restore_description =
     "The new disks are made beside the old ones, as F<*.vmvault-new>, and the old ones stay, as "
     "F<*.vmvault-old>, until all are exchanged.  Snapshots of the disks go with the old ones.\n\n"
     "An image in Ceph is made anew beside the old one, as F<IMAGE.vmvault-new-*>, on the host of "
-    "the VM, read back, and takes the old one's name with all the others.";
+    "the VM, read back, and takes the old one's name with all the others.  So is a volume of LVM, "
+    "as F<VOLUME.vmvault-new-*> in the same pool.";

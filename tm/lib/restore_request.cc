@@ -25,6 +25,15 @@ std::optional<rbd::Image> image_at(const XmlNode& node) {
   return image_of(disk);
 }
 
+std::optional<lvm::Volume> volume_at(const XmlNode& node) {
+  const auto text = node.find("LVM").value_or("");
+  if (text.empty()) return std::nullopt;
+  auto out = lvm::parse_volume(text);
+  if (const auto pool = node.find("LVM_POOL").value_or(""); !pool.empty())
+    lvm::parse_volume(out.group + "/" + pool);
+  return out;
+}
+
 }  // namespace
 
 RestoreRequest RestoreRequest::decode(std::string_view line) {
@@ -38,6 +47,8 @@ RestoreRequest RestoreRequest::decode(std::string_view line) {
   for (const auto& node : root.find_all("DISK")) {
     RestoredDisk disk{.id = id_at(node, "ID"),
                       .image = image_at(node),
+                      .volume = volume_at(node),
+                      .pool = node.find("LVM_POOL").value_or(""),
                       .layout = node.at("LAYOUT") == "LAYERS" ? Layout::layers : Layout::plain,
                       .source = {},
                       .raw = node.at("RAW") == "YES",
@@ -64,6 +75,10 @@ std::string RestoreRequest::encode() const {
       node.add("CEPH_USER", disk.image->user);
       node.add("CEPH_CONF", disk.image->conf);
       node.add("CEPH_KEY", disk.image->key_file);
+    }
+    if (disk.volume) {
+      node.add("LVM", disk.volume->display());
+      node.add("LVM_POOL", disk.pool);
     }
     node.add("LAYOUT", disk.layout == Layout::layers ? "LAYERS" : "PLAIN");
     node.add("SOURCE", disk.source.string());

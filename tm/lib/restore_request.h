@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/lvm/volume.h"
 #include "common/rbd/image.h"
 
 // Where the disks of a VM lie (contract 3.7).
@@ -20,7 +21,9 @@ enum class Layout {
 
 struct RestoredDisk {
   int id = -1;
-  std::optional<rbd::Image> image;  // it is in Ceph, and the next three mean nothing
+  std::optional<rbd::Image> image = {};    // it is in Ceph, and layout, source and raw mean nothing
+  std::optional<lvm::Volume> volume = {};  // the same in LVM
+  std::string pool = {};                   // of the volume, as the core has it; empty: in none
   Layout layout = Layout::plain;
   std::filesystem::path source;  // of a persistent image in Layout::layers; else empty
   bool raw = false;              // the VM takes it for a raw image

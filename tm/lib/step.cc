@@ -41,7 +41,7 @@ Step read(const Request& request, When when) {
   out.disk_ids = parse_disk_ids(request["DISKS"]);
   for (const int id : out.disk_ids) out.vm.disk(id);
   // The guest is here, and its disks are read there.
-  if (!out.vm.backup.last_bridge.empty() && out.file_disks().empty())
+  if (!out.vm.backup.last_bridge.empty() && out.rbd_disks().size() == out.disk_ids.size())
     hand_to_stock(request, "all disks are in Ceph, and are uploaded from " +
                                one_line(out.vm.backup.last_bridge) + " (BRIDGE_LIST)");
   out.live = when == When::live;

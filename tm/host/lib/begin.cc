@@ -75,11 +75,11 @@ std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
   return open_live(capture, hypervisor, std::move(domain));
 }
 
-// With its files open nobody starts a VM; one with all its disks in Ceph may have run meanwhile.
+// With its files open nobody starts a VM; one with all its disks elsewhere may have run meanwhile.
 void insist_on_rest(const Capture& capture, Hypervisor& hypervisor) {
   if (!capture.request.file_disks().empty()) return;
   const auto domain = domain_of(hypervisor, capture.request);
-  if (domain && is_active(*domain)) throw Error{"while its disks in Ceph were taken"};
+  if (domain && is_active(*domain)) throw Error{"while its disks were taken"};
 }
 
 // A VM that is off, unless it was started meanwhile: then it is captured as it runs.
@@ -156,11 +156,13 @@ void copy(Capture& capture, const Handover& what) {
 
 // Layers are files; and what is taken of each storage has to be taken at the same moment.
 void refuse_mixed_layers(const Capture& capture) {
-  const auto others = capture.request.rbd_disks();
-  if (capture.layered() && !others.empty())
-    throw Error{"INCREMENT_MODE=SNAPSHOT cannot be used with VM " +
-                std::to_string(capture.request.vm.id) + ", whose disk " +
-                std::to_string(others.front()) + " is in Ceph: use CBT"};
+  const HostRequest& request = capture.request;
+  if (!capture.layered()) return;
+  for (const int id : request.disk_ids)
+    if (const Disk& disk = request.vm.disk(id); !disk.is_file())
+      throw Error{"INCREMENT_MODE=SNAPSHOT cannot be used with VM " +
+                  std::to_string(request.vm.id) + ", whose disk " + std::to_string(id) + " is in " +
+                  (disk.lvm.empty() ? "Ceph" : "LVM") + ": use CBT"};
 }
 
 Handover prepare(Capture& capture, Hypervisor& hypervisor) {

@@ -32,7 +32,7 @@ struct Capture {
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }
   bool cbt() const { return request.vm.backup.mode == Mode::increment; }
-  // The mode is one of files; disks in Ceph know no other way than their own.
+  // The mode is one of files; disks of other storages know no other way than their own.
   bool layered() const {
     return cbt() && request.vm.backup.increment_mode == IncrementMode::snapshot &&
            !request.file_disks().empty();

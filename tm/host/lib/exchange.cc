@@ -40,7 +40,7 @@ void undo(Exchange& exchange, const fs::path& vm_dir) {
   for (const auto& place : exchange.places) settle(place);
   for (const auto& place : exchange.places) {
     if (place.had && !is_there(place, Which::old)) continue;
-    if (!place.image)
+    if (place.is_file())
       remove(place, Which::current);
     else if (is_there(place, Which::current))
       move(place, Which::current, Which::fresh);
@@ -107,7 +107,7 @@ void Exchange::save(const fs::path& vm_dir) const { write_file(file_in(vm_dir), 
 void prepare_exchange(const fs::path& vm_dir, Exchange exchange) {
   if (Exchange::load(vm_dir)) end_exchange(vm_dir);
   for (auto& place : exchange.places)
-    if (place.image)
+    if (!place.is_file())
       place.tag = random_hex(8);
     else
       remove(place, Which::fresh);
@@ -121,6 +121,7 @@ void swap_places(const fs::path& vm_dir) {
     throw Error{"nothing is prepared for a restore in '" + vm_dir.string() + "'"};
   for (auto& place : exchange->places) {
     place.had = is_there(place, Which::current);
+    place.active = is_active(place);
     if (is_there(place, Which::old))
       throw Error{display(place, Which::old) + " of an earlier restore is in the way"};
   }

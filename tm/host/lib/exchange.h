@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files, directories and images in Ceph that are exchanged for others all together, or not at all,
-// whoever dies in the middle.
+// Files, directories, images in Ceph and volumes of LVM that are exchanged for others all together,
+// or not at all, whoever dies in the middle.
 //
 // For each place the new one is made beside it (see exchange_place.h).  Then all old ones are moved
 // aside, and only when no place has one any more, the new ones move in: a VM that is started in the

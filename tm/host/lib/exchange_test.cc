@@ -108,11 +108,17 @@ TEST_F(Places, AreUndoneWhenOneFails) {
 TEST(ExchangeJournal, IsReadAsWritten) {
   const rbd::Image image{
       .pool = "one", .name_space = "", .name = "x", .user = "u", .conf = "/c", .key_file = ""};
-  const Exchange exchange{
-      .vm_id = 7,
-      .phase = Exchange::Phase::undone,
-      .places = {{"/a b", true}, {.path = {}, .image = image, .tag = "0badcafe"}}};
+  const Exchange exchange{.vm_id = 7,
+                          .phase = Exchange::Phase::undone,
+                          .places = {{"/a b", true},
+                                     {.path = {}, .image = image, .tag = "0badcafe"},
+                                     {.path = {},
+                                      .tag = "0badcafe",
+                                      .volume = lvm::parse_volume("vg/lv"),
+                                      .pool = "pool",
+                                      .active = true}}};
   EXPECT_EQ(Exchange::parse(exchange.to_text()).to_text(), exchange.to_text());
+  EXPECT_EQ(Exchange::parse(exchange.to_text()).places[2].volume, exchange.places[2].volume);
   for (const auto* text :
        {"", "{}", R"({"version":2})", R"({"version":1,"vm":1,"phase":"x","places":[]})",
         R"({"version":1,"vm":1,"phase":"done","places":[{"path":"a","had":true}]})",

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "tm/host/lib/lvm_snapshots.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/register.h"
 
@@ -34,6 +35,23 @@ void insist_on_own_names(const Journal& journal) {
     if (!path.is_absolute() || !ours(path)) throw Error{"the backup journal names a foreign file"};
   for (const auto& one : journal.snapshots)
     if (!is_snapshot_name(one.name)) throw Error{"the backup journal names a foreign snapshot"};
+}
+
+json to_json(const Journal::Volume& one) {
+  return {
+      {"origin", one.origin.display()}, {"pool", one.pool}, {"name", one.name}, {"keep", one.keep}};
+}
+
+Journal::Volume parse_volume(const json& in) {
+  Journal::Volume out{.origin = lvm::parse_volume(in.at("origin").get<std::string>()),
+                      .pool = in.at("pool"),
+                      .name = in.at("name"),
+                      .keep = in.at("keep")};
+  const bool itself = out.pool.empty() && out.keep && out.name == out.origin.name;
+  if (!itself && !is_snapshot_of(out.origin.name, out.name))
+    throw Error{"the backup journal names a foreign volume"};
+  if (!out.pool.empty()) lvm::parse_volume(out.origin.group + "/" + out.pool);
+  return out;
 }
 
 json to_json(const Journal::Snapshot& one) {
@@ -74,11 +92,13 @@ std::string Journal::to_text() const {
            {"exporter", exporter},
            {"guard", guard},
            {"snapshots", json::array()},
+           {"volumes", json::array()},
            {"scratch", json::array()}};
   for (const auto& file : scratch) out["scratch"].push_back(file.string());
   for (const auto& one : switches)
     out["switches"].push_back({{"disk", one.disk}, {"target", one.target}});
   for (const auto& one : snapshots) out["snapshots"].push_back(to_json(one));
+  for (const auto& one : volumes) out["volumes"].push_back(to_json(one));
   return out.dump(1) + "\n";
 }
 
@@ -106,6 +126,8 @@ Journal Journal::parse(const std::string& text) {
       out.switches.push_back({one.at("disk"), one.at("target")});
     for (const auto& one : in.value("snapshots", json::array()))
       out.snapshots.push_back(parse_snapshot(one));
+    for (const auto& one : in.value("volumes", json::array()))
+      out.volumes.push_back(parse_volume(one));
     for (const auto& file : in.at("scratch")) out.scratch.emplace_back(file.get<std::string>());
     insist_on_own_names(out);
     return out;
@@ -121,8 +143,8 @@ std::optional<Journal> Journal::load(const fs::path& vm_dir) {
 }
 
 bool Journal::only_snapshots() const {
-  return !snapshots.empty() && backup_dir.empty() && scratch.empty() && switches.empty() &&
-         thaw_owed == Freeze::none && !job_begun && !resume_owed;
+  return !snapshots.empty() && volumes.empty() && backup_dir.empty() && scratch.empty() &&
+         switches.empty() && thaw_owed == Freeze::none && !job_begun && !resume_owed;
 }
 
 void Journal::save(const fs::path& vm_dir) const { write_file(file_in(vm_dir), to_text()); }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/lvm/volume.h"
 #include "common/one/vm.h"
 #include "common/rbd/image.h"
 
@@ -46,6 +47,15 @@ struct Journal {
     std::string name;
   };
   std::vector<Snapshot> snapshots;
+  // In LVM: what they may be when this backup ends.
+  struct Volume {
+    lvm::Volume origin;  // that of the guest
+    std::string pool;    // empty: no thin one, and it is read itself
+    std::string name;    // what is read, of the same group
+    bool keep = false;   // not active, but not removed either
+    lvm::Volume volume() const { return origin.beside(name); }
+  };
+  std::vector<Volume> volumes;
 
   pid_t exporter = -1;  // serves a view on the backup dir; -1: nobody
   pid_t guard = -1;     // ends the backup when its maker no longer can

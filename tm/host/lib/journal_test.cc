@@ -35,6 +35,14 @@ TEST(Journal, ReadsWhatItWrote) {
   one.snapshots = {{.image = rbd::parse_image("one/t/one-7"), .name = "one_backup_3"}};
   one.snapshots[0].image.user = "libvirt";
   one.snapshots[0].image.key_file = "/etc/ceph/key";
+  one.volumes = {{.origin = lvm::parse_volume("vg-one-0/lv-one-7-0"),
+                  .pool = "lv-one-7-pool",
+                  .name = "lv-one-7-0_one_backup_3",
+                  .keep = true},
+                 {.origin = lvm::parse_volume("vg-one-0/lv-one-7-1"),
+                  .pool = "",
+                  .name = "lv-one-7-1",
+                  .keep = true}};
   one.save(dir.path());
   const auto read = Journal::load(dir.path());
   ASSERT_TRUE(read);
@@ -75,8 +83,31 @@ TEST(Journal, SaysWhetherOnlySnapshotsAreLeft) {
   one.thaw_owed = Freeze::agent;
   EXPECT_FALSE(one.only_snapshots());
   one.thaw_owed = Freeze::none;
+  one.volumes = {{.origin = lvm::parse_volume("vg/lv"), .pool = "pool", .name = "lv_one_backup"}};
+  EXPECT_FALSE(one.only_snapshots());
+  one.volumes.clear();
   one.snapshots.clear();
   EXPECT_FALSE(one.only_snapshots());
+}
+
+TEST(Journal, ThatNamesForeignVolumesIsNotCarriedOut) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  const auto origin = lvm::parse_volume("vg-one-0/lv-one-7-0");
+  const auto expect_refused = [&](const std::string& pool, const std::string& name, bool keep) {
+    one.volumes = {{.origin = origin, .pool = pool, .name = name, .keep = keep}};
+    EXPECT_THROW(Journal::parse(one.to_text()), Error) << name;
+  };
+  expect_refused("pool", "lv-one-7-0", false);  // the guest's own would be removed
+  expect_refused("pool", "lv-one-7-0", true);
+  expect_refused("", "lv-one-7-0", false);
+  expect_refused("pool", "lv-one-7-0_s1", false);
+  expect_refused("pool", "lv-one-8-0_one_backup", false);
+  expect_refused("pool", "lv-one-7-0_one_backup_x", false);
+  expect_refused("po ol", "lv-one-7-0_one_backup", false);
+  one.volumes = {
+      {.origin = origin, .pool = "pool", .name = "lv-one-7-0_one_backup", .keep = false}};
+  EXPECT_EQ(Journal::parse(one.to_text()).volumes.at(0).volume().name, "lv-one-7-0_one_backup");
 }
 
 TEST(Journal, ThatNamesForeignFilesIsNotCarriedOut) {

@@ -30,6 +30,7 @@ std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Doma
   auto out = std::make_unique<Storages>();
   out->add(running_files(capture, hypervisor, guest));
   out->add(rbd_disks(capture, guest.get()));
+  out->add(lvm_disks(capture, guest.get()));
   out->result = capture.new_result();
   out->result.live = true;
   const MachineFiles files{request, guest->live.keeps};

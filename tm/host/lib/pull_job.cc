@@ -85,8 +85,11 @@ bool has_backup_job(const Domain& domain) {
   int type = VIR_DOMAIN_JOB_NONE;
   virTypedParameterPtr list = nullptr;
   int count = 0;
-  if (virDomainGetJobStats(domain.get(), &type, &list, &count, 0) != 0)
-    throw VirtError{"ask for a domain's job"};
+  if (virDomainGetJobStats(domain.get(), &type, &list, &count, 0) != 0) {
+    const VirtError error{"ask for a domain's job"};
+    if (error.code() == VIR_ERR_NO_SUPPORT) return false;  // a hypervisor without jobs
+    throw error;
+  }
   int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
   virTypedParamsGetInt(list, count, VIR_DOMAIN_JOB_OPERATION, &operation);
   virTypedParamsFree(list, count);

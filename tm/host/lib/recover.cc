@@ -10,6 +10,7 @@
 #include "tm/host/lib/exchange.h"
 #include "tm/host/lib/hypervisor.h"
 #include "tm/host/lib/layer_switch.h"
+#include "tm/host/lib/lvm_snapshots.h"
 #include "tm/host/lib/pull_job.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/view.h"
@@ -52,6 +53,7 @@ void remove_snapshots_last(const Journal& journal, const std::filesystem::path& 
   rest.backup_dir.clear();
   rest.scratch.clear();
   rest.switches.clear();
+  rest.volumes.clear();
   rest.thaw_owed = Freeze::none;
   rest.job_begun = rest.resume_owed = false;
   rest.exporter = -1;
@@ -61,7 +63,9 @@ void remove_snapshots_last(const Journal& journal, const std::filesystem::path& 
 
 }  // namespace
 
-bool owes(const Journal& journal) { return owes_guest(journal) || !journal.snapshots.empty(); }
+bool owes(const Journal& journal) {
+  return owes_guest(journal) || !journal.snapshots.empty() || !journal.volumes.empty();
+}
 
 bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
   for (const auto& path : journal.scratch)
@@ -80,19 +84,23 @@ void pay_debts(const std::filesystem::path& vm_dir) {
 }
 
 void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
-  if (owes_guest(journal)) {
+  bool at_home = true;
+  if (owes_guest(journal) || !journal.volumes.empty()) {
     Hypervisor hypervisor{journal.libvirt_uri};
+    at_home = journal.host_uuid == hypervisor.host_uuid();
     // After a reboot of the host, or on another host, the guest that was stopped is not there any
     // more: it may run here now, but it was started or migrated since.
-    if (journal.host_uuid != hypervisor.host_uuid())
+    if (owes_guest(journal) && !at_home)
       insist_on_absence(journal, hypervisor, vm_dir);
-    else if (journal.boot_id == boot_id())
+    else if (owes_guest(journal) && journal.boot_id == boot_id())
       set_guest_right(journal, hypervisor, vm_dir);
   }
   if (!journal.backup_dir.empty()) unmount_view(journal.backup_dir);
   for (const auto& path : journal.scratch) remove_tree(path);
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
+  settle_volumes(journal.volumes, at_home ? Where::here : Where::elsewhere,
+                 lvm_access(Shielded::yes));
   remove_snapshots_last(journal, vm_dir);
   Journal::remove(vm_dir);
 }

@@ -20,6 +20,7 @@
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/restored_image.h"
+#include "tm/host/lib/restored_volume.h"
 
 namespace fs = std::filesystem;
 
@@ -137,12 +138,14 @@ Exchange::Place place_of(const RestoreRequest& request, const RestoredDisk& disk
   const auto exchange = Exchange::load(request.vm_dir);
   if (exchange)
     for (const auto& place : exchange->places)
-      if (place.image == disk.image) return place;
+      if (!place.is_file() && place.image == disk.image && place.volume == disk.volume)
+        return place;
   throw Error{"nothing is prepared for disk " + std::to_string(disk.id)};
 }
 
 bool has_come(const RestoreRequest& request, const RestoredDisk& disk) {
   if (disk.image) return complete_image(place_of(request, disk));
+  if (disk.volume) return complete_volume(place_of(request, disk));
   return fs::is_regular_file(fs::symlink_status(data_of(request, disk)));
 }
 
@@ -159,6 +162,10 @@ std::vector<Exchange::Place> places_of(const RestoreRequest& request) {
   for (const auto& disk : request.disks) {
     if (disk.image) {
       places.push_back({.path = {}, .image = disk.image});
+      continue;
+    }
+    if (disk.volume) {
+      places.push_back({.path = {}, .volume = disk.volume, .pool = disk.pool});
       continue;
     }
     if (!disk.source.empty()) add(disk.source);
@@ -179,6 +186,10 @@ void insist_on_rest(const RestoreRequest& request) {
              "the Ceph image " + disk.image->display());
       continue;
     }
+    if (disk.volume) {
+      insist(is_open_volume(*disk.volume), "the volume " + disk.volume->display());
+      continue;
+    }
     for (const auto& file : {link_of(request, disk), base_of(request, disk)})
       insist(is_open_in_qemu(file), "'" + file.string() + "'");
   }
@@ -186,6 +197,7 @@ void insist_on_rest(const RestoreRequest& request) {
 
 void receive_disk(const RestoreRequest& request, const RestoredDisk& disk, int fd) {
   if (disk.image) return receive_image(place_of(request, disk), fd, request.vm_dir);
+  if (disk.volume) return receive_volume(place_of(request, disk), fd, request.vm_dir);
   const auto data = data_of(request, disk);
   if (in_layers(disk)) make_directory(data.parent_path(), 0755);
   const fs::path part = disk.raw ? fs::path{data.string() + ".qcow2"} : data;
@@ -222,7 +234,7 @@ void receive_tpm(const RestoreRequest& request, int fd) {
 void complete(const RestoreRequest& request) {
   for (const auto& disk : request.disks) {
     if (!has_come(request, disk)) throw Error{"disk " + std::to_string(disk.id) + " has not come"};
-    if (disk.image || disk.layout != Layout::layers) continue;
+    if (disk.image || disk.volume || disk.layout != Layout::layers) continue;
     const auto layers = layers_of(request, disk);
     const bool persistent = !disk.source.empty();
     if (persistent) {

@@ -45,6 +45,9 @@ std::unique_ptr<Storage> stopped_files(Capture& capture);
 // The same in Ceph; nullptr for the guest: it is off.
 std::unique_ptr<Storage> rbd_disks(Capture& capture, const RunningGuest* guest);
 
+// The same in thin pools of LVM, and, of a guest that is off, in other volumes, too.
+std::unique_ptr<Storage> lvm_disks(Capture& capture, const RunningGuest* guest);
+
 // All of a capture, one storage after the other.
 class Storages : public Origin {
  public:
