@@ -190,7 +190,7 @@ void make_room(const Volume& pool, const std::vector<Info>& all, std::uint64_t m
   const auto size = (wanted + extent - 1) / extent * extent;
   insist(
       program("lvextend", {"-qq", "-L", std::to_string(size) + "b", "--", pool.display()}, access),
-      "extend the thin pool " + pool.display() + ", which could run full else,");
+      "extend the thin pool " + pool.display() + " (it could run full else)");
 }
 
 void resume_if_suspended(const Volume& volume, const Access& access) {

@@ -72,8 +72,8 @@ std::optional<FileLock> ask_to_end(From whom, const HostRequest& request) {
   // to the end does so on purpose.
   for (const auto* one : {&holder, &guard}) one->signal(SIGCONT);
   holder.signal(SIGTERM);
-  // After a failure somebody waits for the end.
-  const std::chrono::seconds grace{request.vm.failed ? 1 : 5};
+  // After a failure somebody waits for the end; and LVM may take its time to remove a snapshot.
+  const std::chrono::seconds grace{request.vm.failed ? 1 : journal->volumes.empty() ? 5 : 30};
   if (auto lock = FileLock::try_lock_for(lock_file(request), grace)) return lock;
   if (only_removes_snapshots(request)) return std::nullopt;
   log(Level::warn, "the backup of VM " + std::to_string(request.vm.id) +
