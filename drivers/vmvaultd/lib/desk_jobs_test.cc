@@ -152,17 +152,20 @@ TEST_F(DeskTest, ADatastoreThatCannotBeUsedIsNot) {
   answer("MONITOR", true, 100, base64_encode("USED_MB=1\nTOTAL_MB=30M\nFREE_MB=29\n"));
   EXPECT_EQ(store.space(100).total_mib, 30);
   EXPECT_EQ(store.space(100).free_mib, 29);
-  answer("MONITOR", false, 100, "no route to host");
+  answer("MONITOR", false, 100, base64_encode("no route to host"));
   desk->backup(vm, -1, false);
   advance();
   EXPECT_TRUE(preparing.empty());
   EXPECT_EQ(manager->scheduler().waits(vm).at(0).cause, Cause::datastore_unusable);
+  now += minute;
+  advance();
+  EXPECT_EQ(monitors, 2) << "somebody may wait: it is asked soon again";
   reboot();
   advance();
   EXPECT_TRUE(preparing.empty());
   now += 300;
   advance();
-  EXPECT_EQ(monitors, 3);
+  EXPECT_EQ(monitors, 4);
   answer("MONITOR", true, 100, "not base64");
   EXPECT_EQ(preparing.size(), 1U);
 }

@@ -159,7 +159,7 @@ class Manager {
   void monitor(Time now);
   void make_files();
   void end_jobs();
-  void monitored(int datastore, const Answer& answer);
+  void monitored(int datastore, const Answer& answer, Time now);
   void put(const Vm& vm, Time now);
 
   // Backups.

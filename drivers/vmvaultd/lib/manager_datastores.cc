@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Datastores: whether they can be used, and what space they have (contract 1.13, 5.4).
+#include <algorithm>
+
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/number.h"
@@ -50,20 +52,24 @@ void Manager::monitor(Time now) {
       const auto request = messages::datastore_action(home_.datastore(id));
       ways_.ask_datastore("MONITOR", id, base64_encode(request.dump()));
     } catch (const Error& error) {
-      monitored(id, {.verb = "MONITOR", .good = false, .id = id, .info = error.what()});
+      monitored(id,
+                {.verb = "MONITOR", .good = false, .id = id, .info = base64_encode(error.what())},
+                now);
     }
   }
 }
 
-void Manager::monitored(int id, const Answer& answer) {
+void Manager::monitored(int id, const Answer& answer, Time now) {
   const auto known = datastores_.find(id);
   if (known == datastores_.end()) return;
   const auto name = "datastore " + std::to_string(id);
+  const auto text = decoded(answer.info);
   if (answer.good) {
-    const auto text = decoded(answer.info);
     store_.put_space(id, {.used_mib = value(text, "USED_MB"),
                           .total_mib = value(text, "TOTAL_MB"),
                           .free_mib = value(text, "FREE_MB")});
+  } else {  // backups wait for it: soon again
+    monitor_at_[id] = now + std::min(settings_.monitoring, minute);
   }
   if (known->second.usable == answer.good) return;
   known->second.usable = answer.good;
@@ -71,7 +77,10 @@ void Manager::monitored(int id, const Answer& answer) {
   core_.put(known->second);
   save();
   log(answer.good ? 'I' : 'W', {"DATASTORE", id},
-      name + (answer.good ? " can be used again" : " cannot be used: " + one_line(answer.info)));
+      name + (answer.good ? " can be used again"
+                          : " cannot be used: " + (text.empty() || text == "-"
+                                                       ? "its driver does not say why"
+                                                       : one_line(text))));
 }
 
 }  // namespace vmvaultd

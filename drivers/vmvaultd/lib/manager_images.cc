@@ -119,7 +119,7 @@ void Manager::datastore_ready(Time) {
 }
 
 void Manager::datastore_answer(const Answer& answer, Time now) {
-  if (answer.verb == "MONITOR") return monitored(static_cast<int>(answer.id), answer);
+  if (answer.verb == "MONITOR") return monitored(static_cast<int>(answer.id), answer, now);
   for (const auto& [vm, work] : works_) {
     if (work.task.image != answer.id) continue;
     if (answer.verb == "RM" && work.phase == Work::Phase::deleting) return deleted(vm, answer, now);
