@@ -71,6 +71,7 @@ RPO = 4"
 RPO = 4"
     done
     service_end KILL
+    sql 'UPDATE requests SET not_before = 0'   # what was killed often is tried again late
     service_start "$settings
 RPO = 0"
     eventually check settled 2>/dev/null || { check settled; false; }

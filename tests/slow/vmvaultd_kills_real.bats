@@ -91,6 +91,7 @@ knows() { [ "$(sql 'SELECT count(*) FROM scheduled_vms' 2>/dev/null)" = "$1" ]; 
         kill_some
     done
     service_end KILL
+    sql 'UPDATE requests SET not_before = 0'   # what was killed often is tried again late
     service_start 0
     eventually check settled 2>/dev/null || { check settled; false; }
     service_end TERM
