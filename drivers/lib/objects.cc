@@ -219,7 +219,9 @@ std::string vm(const state::VmView& view, const Attributes& config,
   disks(out, view);
   for (const auto& one : actions) out.raw(scheduled_action(one));
   out.number("VMID", view.vm.id).close("TEMPLATE");
-  out.open("USER_TEMPLATE").close("USER_TEMPLATE");
+  out.open("USER_TEMPLATE");
+  if (!view.error.empty()) out.text("ERROR", view.error);
+  out.close("USER_TEMPLATE");
   history(out, view);
   backups(out, view, config);
   out.close("VM");

@@ -111,8 +111,9 @@ std::vector<VmView> Views::vms(const Page& page) const {
     SQLite::Statement get{
         db,
         "SELECT vms.id, vms.uuid, vms.name, vms.active_image, vms.owner, scheduled_vms.host, "
-        "hosts.name, job_vms.job, (SELECT max(id) FROM increments WHERE image = vms.active_image) "
-        "FROM vms LEFT JOIN scheduled_vms ON scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id "
+        "hosts.name, job_vms.job, (SELECT max(id) FROM increments WHERE image = vms.active_image), "
+        "(SELECT error FROM restores WHERE vm = vms.id) FROM vms LEFT JOIN scheduled_vms ON "
+        "scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id "
         "= scheduled_vms.host LEFT JOIN job_vms ON job_vms.vm = vms.id" +
             paged("vms", "vms.owner")};
     bind(get, page);
@@ -126,7 +127,8 @@ std::vector<VmView> Views::vms(const Page& page) const {
                      .host_name = get.getColumn(6),
                      .job = number_or_null(get.getColumn(7)).value_or(-1),
                      .images = {},
-                     .last_increment = number_or_null(get.getColumn(8)).value_or(-1)});
+                     .last_increment = number_or_null(get.getColumn(8)).value_or(-1),
+                     .error = get.getColumn(9).getString()});
     SQLite::Statement images{db, "SELECT id FROM images WHERE vm = ? ORDER BY id"};
     for (auto& one : all) {
       images.bind(1, one.vm.id);

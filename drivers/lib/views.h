@@ -34,6 +34,7 @@ struct VmView {
   std::vector<int> images;           // its backups
   int last_increment = -1;           // of the active one
   std::optional<Attempt> running{};  // its backup
+  std::string error{};               // of the last restore in its place
   struct Disk {
     int id;
     std::string target, source;

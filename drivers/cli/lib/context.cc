@@ -49,7 +49,12 @@ const Core* Context::running_service() {
   if (looked_) return service_ ? &*service_ : nullptr;
   looked_ = true;
   if (const auto url = named_endpoint(); !url.empty()) {
-    service_ = Core{.endpoint = url, .session = rpc::session()};
+    // Beside a socket of ours is who made it.
+    constexpr std::string_view socket = "unix:";
+    const auto first = url.starts_with(socket)
+                           ? fs::path{url.substr(socket.size())}.parent_path() / "one_auth"
+                           : fs::path{};
+    service_ = Core{.endpoint = url, .session = rpc::session(first)};
     return &*service_;
   }
   const auto var = var_with_service();

@@ -75,7 +75,8 @@ std::int64_t Element::number(std::string_view name, std::int64_t otherwise) cons
 
 Json to_json(const Element& root) {
   auto out = Json::object();
-  out[std::string{root.name()}] = content(root, root.name().ends_with("_POOL"));
+  const bool of_pool = root.name().ends_with("_POOL") || root.name() == "QUEUE";
+  out[std::string{root.name()}] = content(root, of_pool);
   return out;
 }
 

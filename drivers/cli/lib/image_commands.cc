@@ -47,7 +47,8 @@ void restore_image(Context& with, const RestoreWords& words) {
   const int datastore = object_id(with, Kind::datastore, words.datastore);
   const auto made = with.service().text(
       "one.image.restore", {image, datastore, one::to_text(options_of(words))}, patience);
-  std::printf("image %d is restored; template and images: %s\n", image, one_line(made).c_str());
+  std::printf("image %d is being restored; template and images: %s\n", image,
+              one_line(made).c_str());
 }
 
 struct ImageWords {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/template_file.h"
 
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 
+#include "common/cancel.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/template.h"
@@ -37,19 +39,32 @@ class Unseen {
   bool changed_ = false;
 };
 
+// Of stdin, up to its end or, for a line, a newline.  Cancelled by ^C.
+std::string input(bool is_line) {
+  std::string text;
+  for (std::array<char, 65536> buffer; !is_line || text.find('\n') == text.npos;) {
+    std::array<pollfd, 2> fds{{{STDIN_FILENO, POLLIN, 0}, {cancel::fd(), POLLIN, 0}}};
+    poll(fds.data(), fds.size(), -1);
+    cancel::check();
+    if (fds[0].revents == 0) continue;
+    const auto n = read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0) throw system_error("read stdin", errno);
+    if (n == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
 std::string typed_line(const std::string& question) {
   std::fprintf(stderr, "%s: ", question.c_str());
   const Unseen unseen;
-  std::string line;
-  std::getline(std::cin, line);
-  return line;
+  return input(true);
 }
 
 }  // namespace
 
 std::string template_text(const std::string& file) {
-  auto text =
-      file.empty() ? std::string{std::istreambuf_iterator<char>{std::cin}, {}} : read_file(file);
+  auto text = file.empty() ? input(false) : read_file(file);
   one::parse_template(text);
   return text;
 }
@@ -61,7 +76,7 @@ std::string secret_line(const std::string& file, const std::string& question) {
   else if (isatty(STDIN_FILENO) == 1)
     line = typed_line(question);
   else
-    std::getline(std::cin, line);
+    line = input(true);
   line.erase(std::min(line.find_first_of("\r\n"), line.size()));
   if (line.empty()) throw BadRequest{"there is no password: an empty line, or an empty file"};
   return line;

@@ -85,7 +85,8 @@ void restore_in_place(Context& with, const RestoreWords& words) {
   const int vm = object_id(with, Kind::vm, words.vm);
   const int image = object_id(with, Kind::image, words.image);
   with.service().number("one.vm.restore", {vm, image, words.increment, words.disk}, patience);
-  std::printf("VM %d is restored from image %d\n", vm, image);
+  std::printf("VM %d is being restored from image %d ('vmvault vm show %d' says why if it fails)\n",
+              vm, image, vm);
 }
 
 struct ConfigWords {

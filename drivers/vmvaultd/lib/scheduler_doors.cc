@@ -119,7 +119,8 @@ std::pair<Cause, std::string> Scheduler::why(const Entry& of) const {
     return {Cause::host_kept, "waits for " + host_name + ", whose last place is kept for VM " +
                                   std::to_string(other) + ", which is urgent"};
   if (policy_.limits.all > 0 && running_ >= policy_.limits.all)
-    return {Cause::limit, "waits for its turn: " + backups(running_) + " run (MAX_BACKUPS)"};
+    return {Cause::limit, "waits for its turn: " + backups(running_) +
+                              (running_ == 1 ? " runs" : " run") + " (MAX_BACKUPS)"};
   return {Cause::none, "begins now"};
 }
 

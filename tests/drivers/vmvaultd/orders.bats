@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+# The command vmvault, where a service runs: what is ordered is done there.
+
+load helper
+
+setup() {
+    service_setup
+    export HOME=$BATS_TEST_TMPDIR/home
+    unset ONE_AUTH ONE_XMLRPC
+}
+teardown() { service_stop; }
+
+# served COUNT [LINES]: the service runs, and knows so many machines; none is backed up by itself
+served() {
+    machines "$1"
+    service_start "RPO = 0
+${2-}"
+    eventually known "$1"
+}
+ask() { vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" "$@"; }
+known() { [ "$(ask vm list --csv --no-header -l NAME 2>/dev/null | wc -l)" -eq "$1" ]; }
+id() { ask vm show "$1" --json | jq -r .VM.ID; }
+# queued COLUMNS [OPTION]: of what waits
+queued() { vmvault queue --csv --no-header -l "$@"; }
+queue_empty() {
+    local all
+    all=$(queued VM --all) && [ -z "$all" ]
+}
+said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/said"; }
+
+# backed_up NAME: there is one more image
+backed_up() {
+    local before
+    before=$(images)
+    go
+    vmvault vm backup "$1"
+    eventually has_images $((before + 1))
+    eventually queue_empty
+    rm "$FAKE/go"
+}
+
+@test "a backup is ordered, waits for what is told live, and ends" {
+    served 2 'MAX_BACKUPS = 1'
+    run -0 vmvault vm backup vm0
+    [[ $output == "a backup of VM $(id vm0) is ordered"* ]]
+    eventually called "begins $(id vm0)"
+    "$BUILD/drivers/cli/vmvault" vm backup vm1 --wait >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- & command=$!
+    eventually said "VM $(id vm1) waits for .*MAX_BACKUPS"
+    [[ $(queued NAME,WHY) == vm1,*MAX_BACKUPS* ]]
+    [ "$(queued NAME --all | sort | xargs)" = 'vm0 vm1' ]
+    [ "$(vmvault queue --json | jq -c '.QUEUE.VM | map(.NAME)')" = '["vm1"]' ]
+    go "$(id vm0)"
+    eventually said "VM $(id vm1) is backed up since"
+    go
+    wait "$command"
+    [ "$(cat "$BATS_TEST_TMPDIR/out")" = "VM $(id vm1) is backed up: image 2" ]
+    has_images 2
+    run -1 --separate-stderr vmvault vm backup 7
+    fails_with 1 7
+}
+
+@test "who waits may leave; a backup that is cancelled or fails is no success" {
+    served 1 'RETRIES = 0'
+    "$BUILD/drivers/cli/vmvault" vm backup vm0 --wait >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- & command=$!
+    eventually said 'is backed up since'
+    kill -TERM "$command"
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 143 ]
+    said 'goes on'
+    run -1 --separate-stderr vmvault vm backup vm0
+    fails_with 1 'a backup of VM 1000000 runs'
+    vmvault vm backup-cancel vm0
+    eventually queue_empty
+    "$BUILD/drivers/cli/vmvault" vm backup vm0 --wait >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said2" 3>&- & command=$!
+    eventually grep -q 'is backed up since' "$BATS_TEST_TMPDIR/said2"
+    vmvault vm backup-cancel vm0
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'there is no new backup' "$BATS_TEST_TMPDIR/said2"
+    eventually queue_empty
+    has_images 0
+    printf '#!/bin/sh\necho the store is full >&2\nexit 1\n' >"$VMVAULT_REMOTES/vmm/kvm/backup"
+    run -1 --separate-stderr vmvault vm backup vm0 --wait
+    [[ ${stderr_lines[-1]} == *'there is no new backup'* ]]
+    grep -q 'the store is full' "$BATS_TEST_TMPDIR/log"
+}
+
+@test "images: protected, merged, restored as new ones, deleted" {
+    served 1
+    cp "$BATS_TEST_DIRNAME/../cli/fake_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
+    cp "$BATS_TEST_DIRNAME/../cli/fake_datastore" "$VMVAULT_REMOTES/datastore/restic/downloader"
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
+    virsh -q --connect "$LIBVIRT_URI" dumpxml vm0 >"$FAKE/domain.xml"
+    run -0 --separate-stderr vmvault vm backup vm0 --wait
+    [ "$output" = 'VM 1000000 is backed up: image 1' ]
+    run -0 --separate-stderr vmvault vm backup vm0 --wait
+    vmvault image protect 1
+    run -1 --separate-stderr vmvault image delete 1
+    fails_with 1 'image 1 is protected'
+    vmvault image unprotect 1
+    run -0 vmvault image restore 1 -d images --name copy --increment 0
+    [[ $output == 'image 1 is being restored; template and images: '+([0-9])' '+([0-9]) ]]
+    eventually eval '[ "$(vmvault image list --csv --no-header -l NAME,STAT | grep copy)" = copy-disk-0,rdy ]'
+    run -1 --separate-stderr vmvault image restore 9 -d images
+    fails_with 1 9
+    run -1 --separate-stderr vmvault image restore 1 -d default
+    fails_with 1 'no image datastore 100'
+    run -0 vmvault vm restore vm0 1
+    [[ $output == 'VM 1000000 is being restored from image 1 '* ]]
+    eventually eval '[ "$(vmvault vm show vm0 --json | jq -r .VM.USER_TEMPLATE.ERROR)" = "it runs: it must be powered off" ]'
+    eventually queue_empty
+    run -0 vmvault image flatten 1 --keep 1
+    eventually grep -q 'image 1 could not be merged' "$BATS_TEST_TMPDIR/log"   # the fake says nothing
+    grep -q ^increment_flatten "$CALLS"
+    run -0 vmvault image delete 1
+    eventually has_images 0
+}
+
+@test "jobs: made of options or of a file, begun, cancelled, tried again" {
+    served 3 'RETRIES = 0'
+    run -0 vmvault job create --name nightly --vms vm0,vm1 -d default --execution SEQUENTIAL --keep-last 5
+    [[ $output =~ ^'ID: '([0-9]+)$ ]]
+    local job=${BASH_REMATCH[1]}
+    printf 'NAME = "weekly"\nBACKUP_VMS = "%s"\nDATASTORE_ID = "100"\n' "$(id vm2)" >"$BATS_TEST_TMPDIR/job"
+    vmvault job create "$BATS_TEST_TMPDIR/job"
+    [ "$(vmvault job list --csv --no-header -l NAME | xargs)" = 'nightly weekly' ]
+    [ "$(vmvault job show nightly --json | jq -r .BACKUPJOB.TEMPLATE.KEEP_LAST)" = 5 ]
+    vmvault job list --xml | xmllint --noout --schema "$ROOT/share/xsd/backupjob_pool.xsd" -
+    vmvault job priority nightly 20
+    [ "$(vmvault job list --csv --no-header -l PRIO -f NAME=nightly)" = 20 ]
+    echo 'KEEP_LAST = "6"' | vmvault job update nightly --append
+    [ "$(vmvault job show nightly --json | jq -r .BACKUPJOB.TEMPLATE.KEEP_LAST)" = 6 ]
+    vmvault job backup nightly
+    eventually called "begins $(id vm0)"
+    [ "$(queued NAME,JOB)" = "vm1,$job" ]
+    vmvault job cancel nightly
+    eventually queue_empty
+    has_images 0
+    vmvault job retry nightly
+    eventually eval '[ "$(calls "begins $(id vm0)")" -eq 2 ]'
+    go
+    eventually has_images 1   # the other has not failed: it had not begun
+    vmvault job delete weekly
+    run -1 --separate-stderr vmvault job show weekly
+    fails_with 1 "no job 'weekly'"
+    run -1 --separate-stderr vmvault job create --name bad --vms vm0 -d 77
+    fails_with 1 'datastore 77'
+    run -1 --separate-stderr vmvault job create --name bad --vms nobody -d 100
+    fails_with 1 "no vm 'nobody'"
+}
+
+@test "users: made, logged in, kept to what is theirs, changed and deleted" {
+    served 1
+    echo secret-a | vmvault user create ann
+    run --separate-stderr vmvault user create ann < <(echo other)
+    fails_with 1 ann
+    run --separate-stderr vmvault user create eve </dev/null
+    fails_with 2 password
+    [ "$(vmvault user list --csv --no-header -l NAME | xargs)" = 'oneadmin ann' ]
+    export ONE_XMLRPC=unix:$VMVAULT_VAR/vmvaultd.socket
+    printf 'ann:secret-a\n' >"$BATS_TEST_TMPDIR/ann"
+    as_ann() { ONE_AUTH=$BATS_TEST_TMPDIR/ann vmvault "$@"; }
+    [ -z "$(as_ann vm list --csv --no-header)" ]
+    run -1 --separate-stderr as_ann vm backup "$(id vm0)"
+    fails_with 1 'ot authorized'
+    mkdir "$HOME"
+    run -0 as_ann user login ann --time 600 --force
+    run -1 grep -q secret-a "$BATS_TEST_TMPDIR/ann"
+    [ -z "$(as_ann vm list --csv --no-header)" ]
+    unset ONE_XMLRPC
+    echo secret-b | vmvault user passwd ann
+    printf 'ann:secret-a\n' >"$BATS_TEST_TMPDIR/ann"
+    ONE_XMLRPC=unix:$VMVAULT_VAR/vmvaultd.socket run -1 --separate-stderr as_ann vm list
+    fails_with 1 "couldn't be authenticated"
+    vmvault user delete ann
+    [ "$(vmvault user list --csv --no-header -l NAME)" = oneadmin ]
+}
+
+@test "the hook of the examples hears of success and of failure" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    for program in logger mail; do
+        printf '#!/bin/sh\ncat >/dev/null\necho "%s $*" >>"$CALLS"\n' $program >"$BATS_TEST_TMPDIR/bin/$program"
+    done
+    chmod 755 "$BATS_TEST_TMPDIR"/bin/*
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+    served 1 "RETRIES = 0
+HOOK = \"$ROOT/share/examples/hook\""
+    go
+    vmvault vm backup vm0 --wait
+    eventually grep -q '^logger -t vmvault -- SUCCESS VM 1000000: {.*"image":1' "$CALLS"
+    printf '#!/bin/sh\necho the store is full >&2\nexit 1\n' >"$VMVAULT_REMOTES/vmm/kvm/backup"
+    run -1 vmvault vm backup vm0 --wait
+    eventually grep -q '^mail -s vmvault: FAILURE of VM 1000000 root' "$CALLS"
+    grep -q '^logger -t vmvault -- FAILURE VM 1000000: {.*the store is full' "$CALLS"
+}
