@@ -60,7 +60,7 @@ archives = $(foreach a,$1 common/one common,$(call archive,$a))
 all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
-SECTIONS := build $(if $(filter check check-all faults calls model demo bench,$(MAKECMDGOALS)),run test) \
+SECTIONS := build $(if $(filter check check-all check-one faults calls model demo bench,$(MAKECMDGOALS)),run test) \
             $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
 packages:
 	@scripts/deps $(if $(filter check check-all demo fuzz,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
@@ -139,6 +139,9 @@ faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hou
 
 calls: all $(SHIM) | packages  ## every call of a program to the system fails once: hours (SAMPLES=20: some of each)
 	@BUILD=$(abspath $(BUILD)) tests/faults/calls
+
+check-one: all | packages  ## OpenNebula's own commands against vmvaultd, where they are installed
+	@BUILD=$(abspath $(BUILD)) bats tests/one/commands.bash
 
 model: all $(SHIM) | packages  ## random things are done to a chain and its store (SEED=.. STEPS=..)
 	@BUILD=$(abspath $(BUILD)) tests/model/run
@@ -236,7 +239,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all faults calls model fuzz demo bench simulate lint man install uninstall deps clean help
+.PHONY: all packages check check-all check-one faults calls model fuzz demo bench simulate lint man install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc) $(wildcard tests/fuzz/*.cc)) \
