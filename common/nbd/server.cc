@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <vector>
 
 #include "common/cancel.h"
 #include "common/command.h"
 #include "common/error.h"
+#include "common/process.h"
 
 namespace fs = std::filesystem;
 
@@ -59,6 +62,17 @@ std::uint64_t Server::size() const {
   if (size < 0)
     throw Error{"cannot know the size of '" + socket_.string() + "': " + nbd_get_error()};
   return static_cast<std::uint64_t>(size);
+}
+
+void end_servers(const fs::path& directory) {
+  for (const pid_t pid : all_processes()) {
+    const auto process = Process::living(pid);
+    if (!process) continue;
+    const auto words = process->arguments();
+    const auto option = std::find(words.begin(), words.end(), "--socket");
+    if (option == words.end() || option + 1 == words.end()) continue;
+    if (fs::path{option[1]}.parent_path() == directory) process->signal(SIGKILL);
+  }
 }
 
 }  // namespace nbd

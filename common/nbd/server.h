@@ -42,4 +42,8 @@ class Server {
   Owned<nbd_handle, nbd_close> leash_;
 };
 
+// Ends each of them that serves a socket in this directory, or is about to: who started it may have
+// died before he held its leash.
+void end_servers(const std::filesystem::path& directory);
+
 }  // namespace nbd

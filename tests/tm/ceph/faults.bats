@@ -142,6 +142,32 @@ SH
     works -1
 }
 
+@test "killed before it holds the qemu-nbd that it has started: that one ends as well" {
+    local bin=$BATS_TEST_TMPDIR/bin pid
+    mkdir "$bin"
+    cat >"$bin/qemu-nbd" <<SH
+#!/bin/bash
+for word; do
+    [ "\${last-}" != --socket ] || socket=\$word
+    last=\$word
+done
+[ \$PPID != 1 ] || exit 1
+kill -STOP \$PPID
+'$(command -v qemu-nbd)' "\$@" &
+echo \$! >>'$BATS_TEST_TMPDIR/servers'
+until [ -S "\$socket" ]; do
+    [ -d "\${socket%/*}" ] || exit 1
+    sleep 0.05
+done
+kill -KILL \$PPID
+SH
+    chmod +x "$bin/qemu-nbd"
+    PATH=$bin:$PATH run ! step prebackup_live -1 NONE FULL
+    eventually clean
+    [ -s "$BATS_TEST_TMPDIR/servers" ]
+    while read -r pid; do eventually is_gone "$pid"; done <"$BATS_TEST_TMPDIR/servers"
+}
+
 @test "what a full backup that died left goes with recover, when the cluster is back" {
     step prebackup_live -1 NONE FULL
     alone one_backup

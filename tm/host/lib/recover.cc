@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/nbd/server.h"
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
 #include "tm/host/lib/exchange.h"
@@ -96,7 +97,10 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
       set_guest_right(journal, hypervisor, vm_dir);
   }
   if (!journal.backup_dir.empty()) unmount_view(journal.backup_dir);
-  for (const auto& path : journal.scratch) remove_tree(path);
+  for (const auto& path : journal.scratch) {
+    nbd::end_servers(path);
+    remove_tree(path);  // now none can begin to serve there
+  }
   rmdir((vm_dir / "tmp").c_str());  // if nothing else is in it
   if (!journal.backup_dir.empty()) remove_tree(journal.backup_dir);
   settle_volumes(journal.volumes, at_home ? Where::here : Where::elsewhere,
