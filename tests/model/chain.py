@@ -20,8 +20,10 @@ PROGRAMS = {
 
 
 class Chain:
-    def __init__(self):
+    def __init__(self, seed):
         self.machine = Machine()
+        self.machine.attach('qcow2', 8 * MIB)
+        self.machine.attach('raw' if seed % 3 == 0 else 'qcow2', 3 * MIB)
         self.points = {}     # (image, increment): {target: content}
         self.pending = []    # contents of backups that failed: they may turn out to be stored
         self.dying = set()   # images whose removal has begun

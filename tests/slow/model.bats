@@ -9,3 +9,10 @@ load ../helper.bash
     [ "$status" -ne 77 ] || skip "${output#*: cannot run here: }"
     [ "$status" -eq 0 ]
 }
+
+@test "the same with images in Ceph, whose chains restore with qemu-img alone" {
+    CEPH=1 TMPDIR=$BATS_TEST_TMPDIR STEPS=80 run "$ROOT/tests/model/run"
+    echo "$output"
+    [ "$status" -ne 77 ] || skip "${output#*: cannot run here: }"
+    [ "$status" -eq 0 ]
+}
