@@ -191,7 +191,7 @@ class Checks:
         self.virsh('suspend', DOMAIN)  # its disks are the reference
         try:
             acknowledged = self.acknowledged()
-            job = self.start_backup('NONE')
+            job = self.start_backup('NONE', **self.patience)
             if job.status() != 0:
                 raise Wrong(f'the next backup failed: {job.why()}')
             self.chain.append(job.out.read_text().split()[0])
@@ -203,9 +203,10 @@ class Checks:
                 restore = self.start_restore(n, copy)
                 if restore.status() != 0:
                     raise Wrong(f'the chain cannot be restored: {restore.why()}')
-                self.run('qemu-img', 'compare', '-U', '-q', self.disks[n], copy)
+                self.run('qemu-img', 'compare', '-U', '-q', *self.readable(n), copy)
         finally:
             self.virsh('resume', DOMAIN, check=False)
+        self.check_chain()
         newest = self.shell(f'guest_newest {copies[0]} {copies[1]}')
         if int(newest) < acknowledged:
             raise Wrong(f'record {acknowledged} was acknowledged, the disks end at {newest.strip()}')

@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from table import STEPS
@@ -102,6 +103,13 @@ def shut_down(world):
     return accepted
 
 
+def stop_osd(world):
+    """For longer than what reads from it, or makes snapshots, waits."""
+    world.osd(signal.SIGSTOP)
+    world.healing = threading.Timer(12, world.osd, (signal.SIGCONT,))
+    return world.healing.start
+
+
 def do(world, point, fault):
     """Does it; what to wait for as soon as everybody goes on, if anything."""
     if fault == 'kill-step':
@@ -122,13 +130,18 @@ def do(world, point, fault):
         fill_up(world.restored if point.step == 'restore' else world.target)
     elif fault == 'cut-ssh':
         kill(sessions(world), 'connection')
+    elif fault == 'stop-osd':
+        return stop_osd(world)
     elif fault == 'shutdown':
         return shut_down(world)
     return None
 
 
 def undo(world):
-    """There is space again."""
+    """There is space again, and the OSD answers."""
+    if world.healing:
+        world.healing.join()
+        world.healing = None
     for place in (world.scratch, world.target, world.restored):
         (place / 'filler').unlink(missing_ok=True)
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can happen, and when: the boundaries between the steps of a backup, and the faults."""
 
+import os
 from dataclasses import dataclass
+
+CEPH = bool(os.environ.get('CEPH'))
 
 STEPS = {  # and the program of each that the orchestrator runs
     'prebackup_live': 'tm/qcow2/prebackup_live',
@@ -85,16 +88,19 @@ FAULTS = {
     'full-target': ('target', 'nothing is written to the target any more'),
     'cut-ssh': ('ssh', 'no connection is open'),
     'shutdown': (None, ''),
+    **({'stop-osd': (None, '')} if CEPH else {}),
 }
 
 
 def nonsense(point, fault):
     """Why this combination makes no sense; '' if it does."""
     if point.step == 'restore' and fault in ('kill-host', 'kill-guard', 'kill-exporter', 'kill-qemu',
-                                             'full-scratch', 'shutdown'):
+                                             'full-scratch', 'shutdown', 'stop-osd'):
         return 'a restore has nothing to do with the guest, nor with its hypervisor'
     if point.step == 'restore' and fault == 'kill-front':
         return 'a restore has no orchestrator'
+    if CEPH and point.name in ('first-read', 'mid-upload') and fault == 'kill-exporter':
+        return 'the first reads of a disk in Ceph look for zeros, before there is an exporter'
     need, reason = FAULTS[fault]
     return reason if need and need not in point.holds else ''
 
@@ -107,3 +113,8 @@ SPREAD = """
     mid-upload:kill-exporter mid-upload:cut-ssh mid-copy:kill-host
     before-unmount:kill-qemu after-abort-job:shutdown mid-restore:full-target
 """.split()
+if CEPH:
+    SPREAD = """
+        before-freeze:stop-osd after-freeze:stop-osd after-begin-job:kill-front after-thaw:kill-guard mid-copy:kill-host
+        first-read:stop-osd before-upload:kill-exporter stored:stop-osd before-unmount:kill-qemu journal-gone:stop-osd
+    """.split()

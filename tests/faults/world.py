@@ -64,12 +64,14 @@ def fill_up(directory):
 
 
 class World:
+    patience = {}  # settings of a backup that is not disturbed
+
     def __init__(self):
         self.dir = Path(tempfile.mkdtemp(prefix='vmvault-faults.'))
         self.vm_dir = self.dir / f'vms/{VM}'
         self.disks = [self.dir / 'a.qcow2', self.dir / 'b.qcow2']
         self.scratch, self.target, self.restored = (self.dir / n for n in ('scratch', 'target', 'restored'))
-        self.sshd_pid = None
+        self.sshd_pid, self.healing = None, None
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith(('VMVAULT_', 'LIBVIRT_', 'RESTIC_', 'MAKE', 'MFLAGS'))}
         self.chain = []
@@ -112,10 +114,11 @@ class World:
         store = self.dir / 'core/datastores/100.xml'
         store.write_text(self.datastore())
         store.chmod(0o600)
-        self.shell(f'guest_copy {self.disks[0]} root; guest_copy {self.disks[1]} second; '
-                   f'guest_define --rate 10 {DOMAIN} {self.dir}/console {self.disks[0]} {self.disks[1]}')
+        disks = self.make_disks()
+        self.shell(f'guest_define --rate 10 {DOMAIN} {self.dir}/console {" ".join(map(str, disks))}')
         for n, disk in enumerate(self.disks):
-            (self.vm_dir / f'disk.{n}').symlink_to(disk)
+            if isinstance(disk, Path):
+                (self.vm_dir / f'disk.{n}').symlink_to(disk)
         self.start_guest()
 
     def destroy(self):
@@ -133,6 +136,27 @@ class World:
             for place in self.mounts(''):
                 subprocess.run(['umount', '-l', place], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    # --- disks ---
+
+    def make_disks(self):
+        """Their names for tests/fixtures/domain."""
+        self.shell(f'guest_copy {self.disks[0]} root; guest_copy {self.disks[1]} second')
+        return self.disks
+
+    def disk_document(self, _):
+        return '<TYPE>FILE</TYPE><FORMAT>qcow2</FORMAT><TM_MAD>qcow2</TM_MAD>'
+
+    def readable(self, n):
+        """Words for qemu-img, which reads it while the guest has it."""
+        return [self.disks[n]]
+
+    def check_chain(self):
+        """What it needs where the disks are is there, and no more."""
+
+    def evidence(self):
+        """What else to keep when something has failed."""
+        return ''
 
     # --- programs ---
 
@@ -161,7 +185,7 @@ class World:
         out = []
         for pid in pids():
             exe = exe_of(pid)
-            if exe.startswith(f'{BUILD}/') or os.path.basename(exe) in ('restic', 'ssh', 'qemu-nbd'):
+            if exe.startswith(f'{BUILD}/') or os.path.basename(exe) in ('restic', 'ssh', 'qemu-nbd', 'rbd'):
                 if mark in read_proc(pid, 'environ'):
                     out.append(pid)
         return out
@@ -199,8 +223,8 @@ class World:
 
     def message(self, freeze):
         disks = ''.join(
-            f'<DISK><DISK_ID>{n}</DISK_ID><TARGET>vd{"ab"[n]}</TARGET><TYPE>FILE</TYPE><FORMAT>qcow2</FORMAT>'
-            f'<TM_MAD>qcow2</TM_MAD><SIZE>1024</SIZE></DISK>' for n in range(len(self.disks)))
+            f'<DISK><DISK_ID>{n}</DISK_ID><TARGET>vd{"ab"[n]}</TARGET>{self.disk_document(n)}<SIZE>1024</SIZE></DISK>'
+            for n in range(len(self.disks)))
         return (f'<VMM_DRIVER_ACTION_DATA><HOST>hypervisor-1</HOST><DEPLOY_ID>{DOMAIN}</DEPLOY_ID>'
                 f'<TM_COMMAND><![CDATA[BACKUP qcow2 hypervisor-1:{self.vm_dir} 0:1 {DOMAIN} - {VM} 0\n]]>'
                 f'</TM_COMMAND><VM><ID>{VM}</ID><NAME>web</NAME><LCM_STATE>69</LCM_STATE>'
