@@ -79,3 +79,51 @@ for id in 0 1; do is $id /tmp/ref.new.1; done
 [ "$(volumes)" = '0 1 pool' ]
 SCRIPT
 }
+
+@test "killed at each call of a program: all disks are the old ones, or all the new ones" {
+    LIMIT=1500 there <<'SCRIPT'
+DISKS='thin thin'
+vm_start 4 4
+for id in 0 1; do
+    for age in 1 2; do
+        truncate -s 4M /tmp/ref.$age.$id
+        qemu-io -f raw -c "write -P $age$id 1M 64k" /tmp/ref.$age.$id >/dev/null
+        qemu-img convert -f raw -O qcow2 /tmp/ref.$age.$id /tmp/age.$age.$id
+    done
+    disk_write $id "write -P 1$id 1M 64k"
+    is $id /tmp/ref.1.$id
+done
+# What the disks are is age 1 or 2, all of them.
+age() {
+    if is 0 /tmp/ref.1.0 >/dev/null && is 1 /tmp/ref.1.1 >/dev/null; then echo 1; return; fi
+    is 0 /tmp/ref.2.0 && is 1 /tmp/ref.2.1 && echo 2
+}
+restore_all() {
+    begun=no
+    restore_host begin || return
+    begun=yes
+    receive 0 "/tmp/age.$1.0" && receive 1 "/tmp/age.$1.1" && restore_host swap
+}
+shim lvcreate lvremove lvchange lvextend lvrename
+now=1
+declare -A ended=()
+for ((n = 1; ; n++)); do
+    arm $n
+    to=$((3 - now))
+    restore_all $to 2>/tmp/why || true
+    ! armed || break
+    said=$(restore_host end)
+    expected=$to
+    if [ $begun = no ] || [ "$said" = undone ]; then expected=$now; fi
+    now=$(age)
+    [ "$now" = "$expected" ] || fail "call $n: age $now after '$said'"
+    [ "$(volumes)" = '0 1 pool' ] || fail "call $n: $(volumes)"
+    [ ! -e $VM_DIR/restore.journal ]
+    ended[$said]=yes
+done
+disarm
+[ $n -gt 14 ]
+[ "${ended[undone]}${ended[restored]}" = yesyes ]
+[ "$(age)" = "$to" ]
+SCRIPT
+}
