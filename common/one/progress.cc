@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::chrono::milliseconds pause{250};
+constexpr std::chrono::milliseconds interval{250};
 
 // By rename, so that nobody reads a part; but without the fsync of write_file(), which a figure
 // that is old in a quarter of a second is not worth.
@@ -32,7 +32,7 @@ void Progress::at(std::uint64_t done) noexcept try {
   if (!path || !*path) return;
   const auto now = std::chrono::steady_clock::now();
   const bool last = total_ != 0 && done >= total_;
-  if (!last && written_ && now - *written_ < pause) return;
+  if (!last && written_ && now - *written_ < interval) return;
   written_ = now;
   replace(path, "{\"step\":\"" + step_ + "\",\"done\":" + std::to_string(done) +
                     ",\"total\":" + std::to_string(total_) + "}\n");
