@@ -161,5 +161,5 @@ SH
     fails DOMAIN -- vmvault backup
     fails --to -- vmvault restore "$image"
     fails ID -- vmvault show
-    fails ubcommand -- vmvault
+    fails 'what is to be done' -- vmvault
 }
