@@ -61,7 +61,8 @@ all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
 SECTIONS := build $(if $(filter check check-all check-one faults calls model demo bench,$(MAKECMDGOALS)),run test) \
-            $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz)
+            $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz) \
+            $(if $(filter deb,$(MAKECMDGOALS)),deb)
 packages:
 	@scripts/deps $(if $(filter check check-all demo fuzz,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
 
@@ -92,7 +93,7 @@ $(foreach l,$(LAYERS),$(eval $(call archive-rule,$l,$(filter $l/%,$(UNITS)))))
 # A program is linked with its own layer, with common/one and common, and with nothing else.
 define program-rule
 $(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(call archives,$1)
-	$$(call say,link   )$$(CXX) $$(ALL_CXXFLAGS) -o $$@ $$^ $$(LIBS)
+	$$(call say,link   )$$(CXX) $$(ALL_CXXFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call program-rule,$l)))
 
@@ -108,19 +109,19 @@ endef
 $(foreach r,$(ALIAS_ROWS),$(eval $(call alias-rule,$(firstword $(subst :, ,$r)),$(lastword $(subst :, ,$r)))))
 
 $(BUILD)/unit-tests: $(call object,$(TESTS)) $(call archives,$(LAYERS))
-	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) -o $@ $(call object,$(TESTS)) -lgtest_main $(filter %.a,$^) $(LIBS) -lgtest
 
 # Programs that only tests run: what lies in lib/ of a layer, by hand.
 TOOLS := $(basename $(wildcard tests/datastore/*/*.cc))
 $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(call archives,datastore)
-	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $^ $(LIBS)
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Parsers that get what others have chosen: `make check` repeats tests/fuzz/corpus, `make fuzz` adds to it.
 FUZZ    := $(filter-out tests/fuzz/libfuzzer.cc tests/fuzz/replay.cc,$(wildcard tests/fuzz/*.cc))
 REPLAY  := $(BUILD)/tests/fuzz/replay
 FUZZER  := $(BUILD)/tests/fuzz/libfuzzer
 $(REPLAY) $(FUZZER): %: %.o $(call object,$(FUZZ)) $(call archives,$(LAYERS))
-	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(if $(filter $(FUZZER),$@),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) $(if $(filter $(FUZZER),$@),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 # Preloaded by tests into the programs, and never installed: see there.
 SHIM := $(BUILD)/tests/faults/shim.so $(BUILD)/tests/faults/calls.so
@@ -161,7 +162,7 @@ bench: all | packages  ## measure, and write build/bench.json (a part: ONLY=view
 # The scheduler of vmvaultd in fast motion; never installed.
 SIMULATE := $(BUILD)/tests/bench/simulate
 $(SIMULATE): $(SIMULATE).o $(call archives,drivers)
-	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) -o $@ $^ $(LIBS)
+	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 simulate: $(SIMULATE) | packages  ## a month of 100,000 VMs by our scheduler, and by the stock algorithm
 	@TZ=CET-1CEST,M3.5.0,M10.5.0/3 $(SIMULATE)
@@ -230,7 +231,10 @@ uninstall:  ## remove what install put there, but no changed configuration
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))
 
-deps:  ## install the Debian packages that share/packages lists, but clang, for `make fuzz`
+deb: | packages  ## Debian packages, in build/deb: of a hypervisor, of the service, of an OpenNebula front-end
+	@scripts/deb $(BUILD)
+
+deps:  ## install the Debian packages that share/packages lists, but those of `make fuzz` and `make deb`
 	@scripts/deps --install build run test lint
 
 clean:  ## remove what was built
@@ -239,7 +243,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all check-one faults calls model fuzz demo bench simulate lint man install uninstall deps clean help
+.PHONY: all packages check check-all check-one faults calls model fuzz demo bench simulate lint man install uninstall deb deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc) $(wildcard tests/fuzz/*.cc)) \
