@@ -244,9 +244,7 @@ class HttpServer::Impl {
     make_room(listener);
     Fd socket{accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC)};
     if (!socket) {
-      // Without descriptors or memory it would come back at once.
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) back_off();
       return;
     }
     const std::lock_guard lock{mutex_};
@@ -257,6 +255,13 @@ class HttpServer::Impl {
     } catch (const std::system_error&) {
       connections_.erase(at);
     }
+  }
+
+  // Without descriptors or memory the client would be offered again at once. Whoever goes gives
+  // some back.
+  void back_off() {
+    std::unique_lock lock{mutex_};
+    gone_.wait_for(lock, std::chrono::milliseconds{100});
   }
 
   void make_room(const Listener& listener) {
