@@ -8,22 +8,14 @@
 
 namespace {
 
-template <class Part>
-void attempt(const Part& part) {
-  try {
-    part();
-  } catch (const Error&) {
-  }
-}
-
 void call(std::string_view input) {
   const auto call = api::parse_call(input);
   fuzz::insist(input.size() <= api::longest_body, "a body has a limit");
   for (std::size_t at = 0; at <= call.arguments.size(); ++at) {
-    attempt([&] { call.text(at); });
-    attempt([&] { call.number(at); });
-    attempt([&] { call.flag(at, false); });
-    attempt([&] { call.numbers(at, {}); });
+    fuzz::attempt([&] { call.text(at); });
+    fuzz::attempt([&] { call.number(at); });
+    fuzz::attempt([&] { call.flag(at, false); });
+    fuzz::attempt([&] { call.numbers(at, {}); });
   }
   for (const auto& one : call.arguments) {
     if (!std::holds_alternative<std::string>(one)) continue;

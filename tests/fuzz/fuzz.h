@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/error.h"
+
 namespace fuzz {
 
 // It may throw an Error, which is our own way to refuse; anything else that is thrown, and whatever
@@ -33,6 +35,15 @@ void run(std::string_view name, std::string_view input);
 
 inline std::span<const std::byte> bytes(std::string_view text) {
   return std::as_bytes(std::span{text});
+}
+
+// One part of what is tried, which may refuse the input; the others are tried all the same.
+template <class Part>
+void attempt(const Part& part) {
+  try {
+    part();
+  } catch (const Error&) {
+  }
 }
 
 // Something that must hold; the process aborts if it does not.

@@ -28,21 +28,13 @@
 
 namespace {
 
-template <class Part>
-void attempt(const Part& part) {
-  try {
-    part();
-  } catch (const Error&) {
-  }
-}
-
 void restic_says(std::string_view input) {
-  attempt([&] { restic::parse_snapshots(input); });
-  attempt([&] { restic::parse_files(input); });
-  attempt([&] { restic::parse_size(input, "/a/disk.0.0"); });
-  attempt([&] { restic::parse_version(input); });
-  attempt([&] { restic::parse_status(input); });
-  attempt([&] { restic::parse_summary(input); });
+  fuzz::attempt([&] { restic::parse_snapshots(input); });
+  fuzz::attempt([&] { restic::parse_files(input); });
+  fuzz::attempt([&] { restic::parse_size(input, "/a/disk.0.0"); });
+  fuzz::attempt([&] { restic::parse_version(input); });
+  fuzz::attempt([&] { restic::parse_status(input); });
+  fuzz::attempt([&] { restic::parse_summary(input); });
   for (const int status : {0, 1, 10, 12}) restic::classify(status, input);
   restic::lock_owner(input);
   restic::first_finding(input);
@@ -70,12 +62,12 @@ void frames(std::string_view input) {
     const auto frame = wire.receive();
     const std::string text{reinterpret_cast<const char*>(frame.payload.data()),
                            frame.payload.size()};
-    attempt([&] { rsync::zeros_of(frame); });
-    attempt([&] { rsync::copy_of(frame); });
-    if (frame.kind == rsync::Kind::deflated) attempt([&] { rsync::inflated(frame.payload); });
+    fuzz::attempt([&] { rsync::zeros_of(frame); });
+    fuzz::attempt([&] { rsync::copy_of(frame); });
+    if (frame.kind == rsync::Kind::deflated) fuzz::attempt([&] { rsync::inflated(frame.payload); });
     if (frame.kind != rsync::Kind::message) continue;
-    attempt([&] { rsync::encode(rsync::decode_client(text)); });
-    attempt([&] { rsync::encode(rsync::decode_server(text)); });
+    fuzz::attempt([&] { rsync::encode(rsync::decode_client(text)); });
+    fuzz::attempt([&] { rsync::encode(rsync::decode_server(text)); });
   }
 }
 const fuzz::Register r3{"rsync-frames", frames};
@@ -113,12 +105,12 @@ const fuzz::Register r6{"librsync-delta", delta};
 // A signature and a table of blocks are of 20 000 bytes of a file.
 void signature(std::string_view input) {
   constexpr std::uint64_t size = 20'000;
-  attempt([&] {
+  fuzz::attempt([&] {
     const auto parsed = rsync::Signature::parse(std::string{input}, size);
     const std::string part(8192, 'x');
     rsync::Search{parsed}.delta(fuzz::bytes(part));
   });
-  attempt([&] {
+  fuzz::attempt([&] {
     const auto blocks = rsync::Blocks::parse(std::string{input}, size);
     for (std::uint64_t i = 0; i < blocks.count(); ++i) blocks.find(blocks.at(i));
   });

@@ -17,21 +17,12 @@
 
 namespace {
 
-// All parts are tried, whatever the others say to it.
-template <class Part>
-void attempt(const Part& part) {
-  try {
-    part();
-  } catch (const Error&) {
-  }
-}
-
 void request(std::string_view input) {
   const Xml xml{input};
   const auto root = xml.root();
-  attempt([&] { Vm::parse(root.first("VM").value_or(root)); });
-  attempt([&] { Image::parse(root.first("IMAGE").value_or(root)); });
-  attempt([&] {
+  fuzz::attempt([&] { Vm::parse(root.first("VM").value_or(root)); });
+  fuzz::attempt([&] { Image::parse(root.first("IMAGE").value_or(root)); });
+  fuzz::attempt([&] {
     const Datastore datastore{root.first("DATASTORE").value_or(root)};
     datastore.attribute("RESTIC_PASSWORD");
     datastore.number("RESTIC_LOCK_WAIT", 1);
@@ -50,8 +41,8 @@ const fuzz::Register r3{"restore-request", restore_request};
 
 void domain(std::string_view input) {
   const Xml xml{input};
-  attempt([&] { guest::backup_disks(guest::parse(xml.root())); });
-  attempt([&] { guest::keeps(xml.root()); });
+  fuzz::attempt([&] { guest::backup_disks(guest::parse(xml.root())); });
+  fuzz::attempt([&] { guest::keeps(xml.root()); });
 }
 const fuzz::Register r4{"domain", domain};
 
