@@ -147,18 +147,11 @@ SH
     mkdir "$bin"
     cat >"$bin/qemu-nbd" <<SH
 #!/bin/bash
-for word; do
-    [ "\${last-}" != --socket ] || socket=\$word
-    last=\$word
-done
 [ \$PPID != 1 ] || exit 1
 kill -STOP \$PPID
-'$(command -v qemu-nbd)' "\$@" &
-echo \$! >>'$BATS_TEST_TMPDIR/servers'
-until [ -S "\$socket" ]; do
-    [ -d "\${socket%/*}" ] || exit 1
-    sleep 0.05
-done
+# With --fork it returns when it serves.
+'$(command -v qemu-nbd)' --fork --pid-file='$BATS_TEST_TMPDIR/pid' "\$@"
+cat '$BATS_TEST_TMPDIR/pid' >>'$BATS_TEST_TMPDIR/servers'
 kill -KILL \$PPID
 SH
     chmod +x "$bin/qemu-nbd"
