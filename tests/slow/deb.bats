@@ -23,7 +23,7 @@ setup_file() {
 }
 
 teardown_file() {
-    ! mountpoint -q "$SYSTEM/proc" || umount "$SYSTEM/proc"
+    if mountpoint -q "$SYSTEM/proc"; then umount "$SYSTEM/proc"; fi
 }
 
 in_system() { chroot "$SYSTEM" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@" 3>&-; }

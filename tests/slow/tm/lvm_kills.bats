@@ -19,7 +19,7 @@ for ((n = 1; ; n++)); do
     arm \$n $1
     step prebackup_live 0 2>/tmp/why || true
     step postbackup_live 0 2>>/tmp/why
-    ! armed || break
+    if armed; then break; fi
     step postbackup_live 0
     clean
     # The own one stays where the backup was made and only its end was cut off.

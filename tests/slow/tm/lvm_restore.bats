@@ -111,7 +111,7 @@ for ((n = 1; ; n++)); do
     arm $n
     to=$((3 - now))
     restore_all $to 2>/tmp/why || true
-    ! armed || break
+    if armed; then break; fi
     said=$(restore_host end)
     expected=$to
     if [ $begun = no ] || [ "$said" = undone ]; then expected=$now; fi
