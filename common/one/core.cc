@@ -110,6 +110,13 @@ Xml vm_from_core(int id) { return ask(vms, id); }
 
 Xml image_from_core(int id) { return ask(images, id); }
 
+std::string libvirt_uri_on(const std::string& host) {
+  const auto directory = directory_instead_of_service();
+  if (!directory || host.find('/') != host.npos || host.starts_with('.')) return libvirt_uri();
+  const auto noted = read_file_if_any(*directory / "hosts" / host);
+  return noted ? noted->substr(0, noted->find('\n')) : libvirt_uri();
+}
+
 std::int64_t backup_mb_from_core(int datastore_id) try {
   if (const auto directory = directory_instead_of_service()) {
     const auto pool = read_file_if_any(*directory / "imagepool.xml");

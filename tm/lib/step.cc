@@ -45,7 +45,7 @@ Step read(const Request& request, When when) {
     hand_to_stock(request, "all disks are in Ceph, and are uploaded from " +
                                one_line(out.vm.backup.last_bridge) + " (BRIDGE_LIST)");
   out.live = when == When::live;
-  out.libvirt_uri = libvirt_uri();
+  out.libvirt_uri = libvirt_uri_on(location.host);
   for (const char* name : host_settings)
     if (const auto value = setting(name)) out.settings[name] = *value;
   return {std::move(location.host), std::move(out)};
