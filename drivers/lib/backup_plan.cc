@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/lib/backup_plan.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <map>
 #include <utility>
 
 #include "common/error.h"
@@ -37,7 +35,8 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
   const auto config = parse_config(effective_config(store, vm));
   Mode mode;
-  auto disks = guest::take_disks(store, vm, subject.guest, mode);
+  auto disks =
+      guest::take_disks(store, vm, subject.guest, mode, guest::MachineFiles{wish.host.host});
   choose(disks, config.disks);
   const auto datastore = store.datastore(wish.datastore);
   const bool full =
@@ -48,8 +47,7 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
   const auto active = machine->active_image ? store.image(*machine->active_image) : std::nullopt;
   const auto next = next_backup(active, next_wish);
 
-  const auto dir = home.vm_link(vm);
-  link_disks(dir, disks);
+  const auto dir = prepare_dir(home, *machine, wish.host, disks);
   const auto usual = subject.running && subject.guest.agent ? Freeze::agent : Freeze::none;
   const messages::VmMessage message{
       .vm_id = vm,
@@ -60,7 +58,8 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                  .freeze = wish.freeze ? *wish.freeze : config.freeze.value_or(usual),
                  .last_increment_id = next.last_increment,
                  .last_datastore_id = wish.datastore,
-                 .last_bridge = {}}};
+                 .last_bridge = {}},
+      .host = wish.host.host};
   // Not within the braces: g++ 12 destroys twice what is there when one of these throws.
   auto directory = backup_dir(dir, vm);
   auto document = messages::backup_action(message, dir, home.datastore(wish.datastore)).dump();
@@ -79,15 +78,14 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
           .why_anew = next.why};
 }
 
-void link_disks(const fs::path& dir, const std::vector<messages::VmDisk>& disks) {
-  for (const auto& entry : fs::directory_iterator{dir})
-    if (entry.is_symlink() && entry.path().filename().string().starts_with("disk."))
-      fs::remove(entry.path());
-  for (const auto& one : disks) {
-    const auto link = dir / ("disk." + std::to_string(one.id));
-    if (symlink(one.disk.source.c_str(), link.c_str()) != 0)
-      throw system_error("make the link '" + link.string() + "'", errno);
-  }
+fs::path prepare_dir(const Home& home, const VmRecord& vm, const guest::HostUri& host,
+                     const std::vector<messages::VmDisk>& disks) {
+  if (!host.is_here()) home.note_host(host.host, host.there);
+  const auto dir = home.dir_on(host.host, vm.uuid, vm.id);
+  std::map<int, fs::path> files;
+  for (const auto& one : disks) files[one.id] = one.disk.source;
+  guest::MachineFiles{host.host}.link(dir, files);
+  return dir;
 }
 
 }  // namespace state

@@ -9,6 +9,7 @@
 
 #include "common/one/vm.h"
 #include "drivers/lib/home.h"
+#include "drivers/lib/host_uri.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/store.h"
 #include "drivers/lib/subject.h"
@@ -20,6 +21,7 @@ struct BackupWish {
   bool full = false;               // a new chain
   std::optional<Freeze> freeze{};  // none: by the agent, where one is connected
   std::int64_t now = 0;
+  guest::HostUri host{};  // where the machine is
 };
 
 struct BackupPlan {
@@ -32,7 +34,9 @@ struct BackupPlan {
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
                        const BackupWish& wish);
 
-// Points <vm dir>/disk.<id> to each disk's file, and takes away the links to others.
-void link_disks(const std::filesystem::path& vm_dir, const std::vector<messages::VmDisk>& disks);
+// The machine's directory on its host, with links to its disks; drivers know where libvirt is
+// there.
+std::filesystem::path prepare_dir(const Home& home, const VmRecord& vm, const guest::HostUri& host,
+                                  const std::vector<messages::VmDisk>& disks);
 
 }  // namespace state

@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/machine_dir.h"
 #include "drivers/lib/document.h"
 
 namespace fs = std::filesystem;
@@ -18,20 +19,9 @@ namespace fs = std::filesystem;
 namespace state {
 namespace {
 
-constexpr mode_t passable = 0711;
-
 void make_directory(const fs::path& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     throw system_error("make the directory '" + path.string() + "'", errno);
-}
-
-// qemu runs as another user only when root asks for it; nobody else needs to pass through.
-void make_passable(const fs::path& path) {
-  make_directory(path, geteuid() == 0 ? passable : 0700);
-  struct stat now;
-  if (geteuid() != 0 || (stat(path.c_str(), &now) == 0 && (now.st_mode & 0111) == 0111)) return;
-  if (chmod(path.c_str(), (now.st_mode & 07777) | 0111) != 0)
-    throw system_error("open '" + path.string() + "' for qemu's user", errno);
 }
 
 std::string random_hex() {
@@ -129,6 +119,11 @@ void Home::make_datastore() const {
 
 void Home::write_datastore(int id, const Xml& datastore) const {
   write_file(datastore_file(id), datastore.dump() + "\n", 0600);
+}
+
+void Home::note_host(const std::string& host, const std::string& uri) const {
+  make_directory(var_ / "hosts", 0700);
+  write_file(var_ / "hosts" / host, uri + "\n", 0600);
 }
 
 void Home::prepare_vm(int id, const std::string& uuid) const {

@@ -5,6 +5,7 @@
 //   <var>/restic.password     the repository's password, mode 0600: the one truth
 //   <var>/datastores/100.xml  the datastore as the drivers read it, mode 0600; others beside it
 //   <var>/repo/<vm id>        the restic repositories
+//   <var>/hosts/<host>        the URI of another host's libvirt, as it is there
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
 #pragma once
 
@@ -33,6 +34,11 @@ class Home {
   // tells the machine by the digits before "/backup/" (contract 3.11).
   std::filesystem::path vm_link(int id) const { return var_ / "vms" / std::to_string(id); }
 
+  // The same on another host, whose own vmvault has numbers of its own.
+  std::filesystem::path dir_on(const std::string& host, const std::string& uuid, int id) const {
+    return host == "localhost" ? vm_link(id) : vm_dir(uuid) / std::to_string(id);
+  }
+
   // Makes what is missing: directories, password, datastore 100.  True if the password is new.
   // For root the directories may be passed through by qemu's user, but not listed; secrets are
   // files of mode 0600.  An Error when the password is lost while a repository needs it.
@@ -40,6 +46,9 @@ class Home {
 
   // The description of another datastore, for the drivers.  Replaces what is there.
   void write_datastore(int id, const Xml& datastore) const;
+
+  // Where its libvirt is, for drivers (common/one/core.h).
+  void note_host(const std::string& host, const std::string& uri) const;
 
   // A machine's directory and its link.
   void prepare_vm(int id, const std::string& uuid) const;

@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "common/error.h"
-#include "common/one/location.h"
 #include "drivers/lib/document.h"
 #include "drivers/lib/guest.h"
+#include "drivers/lib/host_uri.h"
 
 namespace guest {
 namespace {
@@ -33,14 +33,6 @@ std::string remedy() {
   return "";
 }
 
-// "qemu+ssh://user@host/system": the part between "//" and the next "/".
-std::string host_of(const std::string& uri) {
-  const auto begin = uri.find("://");
-  if (begin == uri.npos) return "";
-  const auto host = uri.substr(begin + 3, uri.find_first_of("/?", begin + 3) - begin - 3);
-  return host.substr(0, host.find(':'));
-}
-
 std::string description_of(virDomain* domain, const std::string& name) {
   struct Freed {
     char* text;
@@ -53,16 +45,17 @@ std::string description_of(virDomain* domain, const std::string& name) {
 
 }  // namespace
 
-Hypervisor::Hypervisor(const std::string& uri) : uri_{uri} {
-  const auto host = host_of(uri);
-  if (!host.empty() && !is_this_machine(host))
+Hypervisor::Hypervisor(const std::string& uri, Where where) : uri_{uri} {
+  const auto place = parse_host_uri(uri);
+  if (!place.is_here() && where == Where::here)
     throw BadRequest{"'" + uri + "' is another machine: run vmvault there, where the disks are"};
   // Its own handler prints to stderr; and it must be initialised before anything else.
   virInitialize();
   virSetErrorFunc(nullptr, quiet);
-  connection_.reset(virConnectOpen(uri.c_str()));
+  connection_.reset(virConnectOpen(place.to_ask.c_str()));
   if (!connection_)
-    throw Error{"cannot reach libvirt at '" + uri + "': " + libvirts_words() + remedy()};
+    throw Error{"cannot reach libvirt at '" + uri + "': " + libvirts_words() +
+                (place.is_here() ? remedy() : "")};
 }
 
 Hypervisor::Domain Hypervisor::look_up(const std::string& domain) const {
@@ -105,7 +98,7 @@ std::vector<NamedDomain> Hypervisor::all() const {
     try {
       const auto description = description_of(domain.get(), name);
       if (!parse(read_document(description, name).root()).opennebulas)
-        all.push_back({.uuid = uuid, .name = name});
+        all.push_back({.uuid = uuid, .name = name, .active = virDomainIsActive(domain.get()) == 1});
     } catch (const Error&) {  // it is undefined at this moment
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The libvirt of this machine, as far as it is asked by us and not by an action.
+// The libvirt of a host, as far as it is asked by us and not by an action.
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -19,12 +19,15 @@ struct FoundDomain {
 
 struct NamedDomain {
   std::string uuid, name;
+  bool active = false;
 };
 
 class Hypervisor {
  public:
-  // BadRequest for a URI of another machine, Error with the remedy when libvirt cannot be reached.
-  explicit Hypervisor(const std::string& uri);
+  // Whether another machine will do (host_uri.h): the command works where the disks are.
+  enum class Where { here, anywhere };
+  // BadRequest for a URI that will not do, Error with the remedy when libvirt cannot be reached.
+  explicit Hypervisor(const std::string& uri, Where where = Where::here);
 
   // By name, UUID or id, in this order.
   FoundDomain find(const std::string& domain) const;

@@ -176,13 +176,13 @@ Xml backup_action(const VmMessage& message, const std::filesystem::path& dir,
   return document;
 }
 
-Xml cancel_action(int vm, const std::string& uuid, const std::filesystem::path& dir,
-                  const Xml& datastore) {
+Xml cancel_action(int vm, const std::string& uuid, const std::string& host,
+                  const std::filesystem::path& dir, const Xml& datastore) {
   auto document = Xml::create("VMM_DRIVER_ACTION_DATA");
   auto root = document.root();
-  root.add("HOST", "localhost");
+  root.add("HOST", host);
   root.add("DEPLOY_ID", uuid);
-  root.add("TM_COMMAND", "BACKUPCANCEL qcow2 localhost:" + dir.string() + " " + uuid + "\n");
+  root.add("TM_COMMAND", "BACKUPCANCEL qcow2 " + host + ":" + dir.string() + " " + uuid + "\n");
   auto machine = root.add("VM");
   machine.add("ID", number(vm));
   machine.add("DEPLOY_ID", uuid);

@@ -38,8 +38,8 @@ Xml image(const state::ImageRecord& image);
 Xml backup_action(const VmMessage& message, const std::filesystem::path& dir, const Xml& datastore);
 
 // The same of a BACKUPCANCEL.
-Xml cancel_action(int vm, const std::string& uuid, const std::filesystem::path& dir,
-                  const Xml& datastore);
+Xml cancel_action(int vm, const std::string& uuid, const std::string& host,
+                  const std::filesystem::path& dir, const Xml& datastore);
 
 // DS_DRIVER_ACTION_DATA of MONITOR, and of RM with an image.
 Xml datastore_action(const Xml& datastore);

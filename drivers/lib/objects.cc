@@ -12,7 +12,8 @@ namespace {
 
 // Numbers of contract 1.2.
 constexpr int backup_image = 6;
-constexpr int vm_active = 3, vm_done = 6, lcm_init = 0, lcm_running = 3, lcm_backup = 69;
+constexpr int vm_active = 3, vm_done = 6, lcm_init = 0, lcm_running = 3, lcm_unknown = 16,
+              lcm_backup = 69;
 
 int number_of(state::ImageState state) {
   switch (state) {
@@ -205,7 +206,10 @@ std::string vm(const state::VmView& view, const Attributes& config,
                const std::vector<state::ActionView>& actions, const Owners& owners) {
   const bool there = view.host >= 0;
   const int state = there ? vm_active : vm_done;
-  const int lcm = !there ? lcm_init : view.running ? lcm_backup : lcm_running;
+  const int lcm = !there          ? lcm_init
+                  : view.running  ? lcm_backup
+                  : !view.host_up ? lcm_unknown
+                                  : lcm_running;
   XmlWriter out;
   out.open("VM");
   identity(out, view.vm.id, view.vm.owner, view.vm.name, owners);

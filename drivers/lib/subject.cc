@@ -2,14 +2,13 @@
 #include "drivers/lib/subject.h"
 
 #include "common/error.h"
-#include "drivers/lib/disk_file.h"
 #include "drivers/lib/document.h"
-#include "drivers/lib/hypervisor.h"
 
 namespace guest {
 
-Subject find_subject(const std::string& uri, const std::string& domain, bool force) {
-  const auto found = Hypervisor{uri}.find(domain);
+Subject find_subject(const std::string& uri, const std::string& domain, bool force,
+                     Hypervisor::Where where) {
+  const auto found = Hypervisor{uri, where}.find(domain);
   const auto xml = read_document(found.xml, "libvirt's description of domain '" + domain + "'");
   Subject subject{
       .guest = parse(xml.root()), .running = found.active, .keeps = keeps(xml.root()), .notes = {}};
@@ -29,19 +28,17 @@ Subject find_subject(const std::string& uri, const std::string& domain, bool for
   return subject;
 }
 
-// The disks with their ids; links to their files in the machine's directory, where drivers look.
 std::vector<messages::VmDisk> take_disks(state::Store& store, int vm, const Guest& guest,
-                                         Mode& mode) {
+                                         Mode& mode, const MachineFiles& files) {
   std::vector<messages::VmDisk> disks;
   mode = Mode::full;
-  for (auto& disk : backup_disks(guest)) try {
-      const auto file = probe(disk.source, disk.format);
-      if (file.tracks_changes) mode = Mode::increment;
-      const int id = store.disk_id(vm, disk.target, disk.source);
-      disks.push_back({.id = id, .disk = std::move(disk), .virtual_size = file.virtual_size});
-    } catch (const Error& error) {
-      throw Error{"disk '" + disk.target + "' of domain '" + guest.name + "': " + error.what()};
-    }
+  const auto wanted = backup_disks(guest);
+  const auto found = files.probe(guest.name, wanted);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (found[i].tracks_changes) mode = Mode::increment;
+    const int id = store.disk_id(vm, wanted[i].target, wanted[i].source);
+    disks.push_back({.id = id, .disk = wanted[i], .virtual_size = found[i].virtual_size});
+  }
   return disks;
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "drivers/lib/guest.h"
+#include "drivers/lib/hypervisor.h"
+#include "drivers/lib/machine_files.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/store.h"
 
@@ -20,11 +22,12 @@ struct Subject {
 
 // By name, UUID or id.  Throws Error when libvirt knows none such, and for one that OpenNebula
 // owns, unless `force`.
-Subject find_subject(const std::string& uri, const std::string& domain, bool force);
+Subject find_subject(const std::string& uri, const std::string& domain, bool force,
+                     Hypervisor::Where where = Hypervisor::Where::here);
 
 // The disks with their ids, which a disk keeps for ever.  `mode`: increment if one of them can
 // track its changes.
 std::vector<messages::VmDisk> take_disks(state::Store& store, int vm, const Guest& guest,
-                                         Mode& mode);
+                                         Mode& mode, const MachineFiles& files = MachineFiles{});
 
 }  // namespace guest

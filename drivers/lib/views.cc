@@ -112,7 +112,8 @@ std::vector<VmView> Views::vms(const Page& page) const {
         db,
         "SELECT vms.id, vms.uuid, vms.name, vms.active_image, vms.owner, scheduled_vms.host, "
         "hosts.name, job_vms.job, (SELECT max(id) FROM increments WHERE image = vms.active_image), "
-        "(SELECT error FROM restores WHERE vm = vms.id) FROM vms LEFT JOIN scheduled_vms ON "
+        "(SELECT error FROM restores WHERE vm = vms.id), hosts.up FROM vms LEFT JOIN scheduled_vms "
+        "ON "
         "scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id "
         "= scheduled_vms.host LEFT JOIN job_vms ON job_vms.vm = vms.id" +
             paged("vms", "vms.owner")};
@@ -125,6 +126,7 @@ std::vector<VmView> Views::vms(const Page& page) const {
                             .owner = get.getColumn(4)},
                      .host = number_or_null(get.getColumn(5)).value_or(-1),
                      .host_name = get.getColumn(6),
+                     .host_up = number_or_null(get.getColumn(10)).value_or(1) != 0,
                      .job = number_or_null(get.getColumn(7)).value_or(-1),
                      .images = {},
                      .last_increment = number_or_null(get.getColumn(8)).value_or(-1),

@@ -30,6 +30,7 @@ struct VmView {
   VmRecord vm;
   int host = -1;  // -1: it is on none
   std::string host_name{};
+  bool host_up = true;
   int job = -1;
   std::vector<int> images;           // its backups
   int last_increment = -1;           // of the active one

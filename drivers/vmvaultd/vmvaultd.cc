@@ -19,6 +19,8 @@
 #include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "drivers/lib/host_uri.h"
+#include "drivers/lib/machine_files.h"
 #include "drivers/lib/provider.h"
 #include "drivers/vmvaultd/lib/errands.h"
 #include "drivers/vmvaultd/lib/reports.h"
@@ -49,6 +51,8 @@ void settle_environment(const state::Home& home, const vmvaultd::Settings& setti
   setenv("VMVAULT_VAR", home.var().c_str(), 1);
   setenv("VMVAULT_CORE_DIR", home.var().c_str(), 1);
   setenv("VMVAULT_REMOTES", remotes_root().c_str(), 1);
+  // On other hosts the same package is installed.
+  if (!setting("REMOTE_DIR")) setenv("VMVAULT_REMOTE_DIR", remotes_root().c_str(), 1);
   setenv("VMVAULT_STOCK_VMM_MAD", "none", 1);
   setenv("VMVAULT_KEEP_SUMS", "YES", 1);
   // Who asks the core asks us.
@@ -76,8 +80,13 @@ bool errand(const std::vector<std::string>& words) {
     state::end_job(state::Home{var_dir()}, number(words[1]));
     return true;
   }
-  if (what != "--look" && what != "--prepare" && what != "--fetch") return false;
+  if (what != "--look" && what != "--prepare" && what != "--fetch" && what != "--recover")
+    return false;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (what == "--recover" && words.size() == 2) {  // a host, by its URI
+    guest::recover_host(guest::parse_host_uri(words[1]).host);
+    return true;
+  }
   if (what == "--fetch" && words.size() == 3) {
     const auto fetch = words[1] == "disk" ? vmvaultd::fetch_disk : vmvaultd::fetch_template;
     fetch(state::Home{var_dir()}, number(words[2]));

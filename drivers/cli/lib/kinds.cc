@@ -43,11 +43,12 @@ std::string image_state(const Element& image) {
 }
 
 std::string vm_state(const Element& vm) {
-  constexpr int active = 3, backup = 69, backup_poweroff = 70;
+  constexpr int active = 3, unknown = 16, backup = 69, backup_poweroff = 70;
   constexpr std::array words{"init", "pend", "hold", "runn", "stop", "susp",
                              "done", "fail", "poff", "unde", "clon", "clon"};
   const auto state = vm.number("STATE"), detail = vm.number("LCM_STATE");
   if (state == active && (detail == backup || detail == backup_poweroff)) return "back";
+  if (state == active && detail == unknown) return "unkn";
   return state < 0 || state >= static_cast<int>(words.size())
              ? "?"
              : words[static_cast<std::size_t>(state)];

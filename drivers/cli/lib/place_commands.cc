@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <cstdio>
+
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
 
 namespace cli {
 namespace {
+
+constexpr std::chrono::seconds patience{60};
 
 struct Queue : ListOptions {
   bool all = false;
@@ -43,11 +48,37 @@ void show_queue(Context& with, const Queue& options) {
   print_list(text, queue_columns(), options);
 }
 
+struct HostWords {
+  std::string host, uri;
+};
+
+void create_host(Context& with, const HostWords& words) {
+  const int id = with.service().number(
+      "one.host.allocate", {words.host, std::string{"kvm"}, std::string{"kvm"}, 0, words.uri},
+      patience);
+  std::printf("ID: %d\n", id);
+}
+
+void add_host_verbs(Tree& tree, CLI::App* command) {
+  auto words = std::make_shared<HostWords>();
+  auto* verb = command->add_subcommand("create", "Another host, whose libvirt is reached by ssh");
+  verb->add_option("NAME", words->host, "What it is called")->type_name(type::text)->required();
+  verb->add_option("--uri", words->uri, "Of its libvirt (default: qemu+ssh://NAME/system)")
+      ->type_name(type::text);
+  tree.does(verb, words, create_host);
+  verb = command->add_subcommand("delete", "Its VMs are backed up no more; their backups stay");
+  add_id(verb, Kind::host, words->host);
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const int host = object_id(with, Kind::host, one.host);
+    with.service().number("one.host.delete", {host}, patience);
+  });
+}
+
 }  // namespace
 
 void add_place_commands(Tree& tree) {
   add_object(tree, Kind::datastore, "Where the backups are");
-  add_object(tree, Kind::host, "Where the virtual machines run");
+  add_host_verbs(tree, add_object(tree, Kind::host, "Where the virtual machines run"));
   auto options = std::make_shared<Queue>();
   auto* verb = tree.root.add_subcommand("queue", "The backups that wait, and for what");
   verb->add_flag("-a,--all", options->all, "Those that run, too");

@@ -42,8 +42,7 @@ void recover_one(App& app, const RecoverOptions& options) {
   settle(app, vm);
   Mode mode;
   const auto disks = guest::take_disks(app.store(), vm.id, subject.guest, mode);
-  const auto dir = app.home().vm_link(vm.id);
-  state::link_disks(dir, disks);
+  const auto dir = state::prepare_dir(app.home(), vm, {}, disks);
   const auto image = active_image(app, vm);
   const messages::VmMessage message{
       .vm_id = vm.id,

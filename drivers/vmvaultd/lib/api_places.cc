@@ -44,7 +44,22 @@ Argument datastore_allocate(Request& request) {
       request.order([&](auto& orders) { return orders.add_image_datastore(name, dir); })};
 }
 
-// (id, template, 1 merge): MAX_BACKUPS, EMULATOR_CPUS.
+// (name, im_mad, vm_mad, cluster, URI of its libvirt): the core has no fifth; without it, the host
+// is reached by ssh under its name.
+Argument host_allocate(Request& request) {
+  request.need_admin();
+  const auto name = request.text(1), uri = request.call().text(5, "");
+  return std::int64_t{request.order([&](auto& orders) { return orders.add_host(name, uri); })};
+}
+
+Argument host_delete(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  request.order([&](auto& orders) { orders.delete_host(id); });
+  return std::int64_t{id};
+}
+
+// (id, template, 1 merge): MAX_BACKUPS, EMULATOR_CPUS, URI.
 Argument host_update(Request& request) {
   request.need_admin();
   const int id = request.number(1);
@@ -71,6 +86,8 @@ Argument host_pool(Request& request) {
 void add_place_methods(Methods& methods) {
   methods["one.datastore.info"] = datastore_info;
   methods["one.datastore.allocate"] = datastore_allocate;
+  methods["one.host.allocate"] = host_allocate;
+  methods["one.host.delete"] = host_delete;
   methods["one.host.update"] = host_update;
   methods["one.datastore.update"] = datastore_update;
   methods["one.datastorepool.info"] = datastore_pool;

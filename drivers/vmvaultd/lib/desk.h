@@ -48,6 +48,8 @@ class Desk : public Orders {
   void remove_action(Subject subject, int parent, int action) override;
 
   void configure_datastore(int datastore, const Attributes& attributes) override;
+  int add_host(const std::string& name, const std::string& uri) override;
+  void delete_host(int host) override;
   void configure_host(int host, const Attributes& attributes) override;
 
   const Scheduler& scheduler() const override { return manager_.scheduler(); }
@@ -56,6 +58,9 @@ class Desk : public Orders {
   state::VmRecord vm(int id) const;
   state::ImageRecord image(int id) const;
   void insist_on_datastore(int id) const;
+  HostRecord host(int id) const;
+  // Of another machine, and of no other host.
+  void check_uri(const std::string& uri, int host) const;
   // Whose increments are not made now, and on which nobody else works.
   state::ImageRecord free_image(int id, std::optional<FileLock>& lock) const;
   // The point that is meant: its increment is known then.

@@ -2,6 +2,7 @@
 // Orders about datastores and hosts.
 #include "common/error.h"
 #include "common/number.h"
+#include "drivers/lib/host_uri.h"
 #include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/desk.h"
 
@@ -18,6 +19,14 @@ std::optional<int> limit(const std::string& value) {
 std::string cpus(const std::string& value) {
   if (value.find_first_not_of("0123456789,-^") == value.npos) return value;
   throw BadRequest{"EMULATOR_CPUS is a list of processors, not '" + one_line(value) + "'"};
+}
+
+constexpr std::string_view here = "localhost";
+
+bool is_host_name(std::string_view name) {
+  constexpr std::string_view letters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  return name.find_first_not_of(letters) == name.npos && name.front() != '-' && name.front() != '.';
 }
 
 }  // namespace
@@ -40,21 +49,64 @@ void Desk::configure_datastore(int id, const Attributes& attributes) {
   manager_.settings_changed(clock_());
 }
 
-void Desk::configure_host(int id, const Attributes& attributes) {
-  for (auto record : pools_.hosts()) {
-    if (record.host.id != id) continue;
-    for (const auto& [name, value] : attributes) {
-      if (name == "MAX_BACKUPS")
-        record.host.limit = limit(value);
-      else if (name == "EMULATOR_CPUS")
-        record.emulator_cpus = cpus(value);
-      else
-        throw BadRequest{"'" + one_line(name) + "' is nothing that is set of a host"};
-    }
-    pools_.put(record);
-    return manager_.change([&](Scheduler& core) { core.put(record.host); });
-  }
+HostRecord Desk::host(int id) const {
+  for (auto& record : pools_.hosts())
+    if (record.host.id == id) return std::move(record);
   throw NoSuchObject{"host", id};
+}
+
+void Desk::check_uri(const std::string& uri, int host) const {
+  const auto found = guest::parse_host_uri(uri);
+  if (found.is_here())
+    throw BadRequest{"'" + one_line(uri) + "' is this machine, which is a host already: " +
+                     "LIBVIRT_URI of vmvaultd.conf is for it"};
+  for (const auto& record : pools_.hosts())
+    if (record.host.id != host && guest::parse_host_uri(record.uri).to_ask == found.to_ask)
+      throw BadRequest{"that is host " + record.name + " already"};
+}
+
+int Desk::add_host(const std::string& name, const std::string& uri) {
+  constexpr std::size_t longest = 128;
+  if (name.empty() || name.size() > longest || !is_host_name(name))
+    throw BadRequest{"'" + one_line(name) + "' is no name for a host"};
+  for (const auto& record : pools_.hosts())
+    if (record.name == name) throw BadRequest{"there is a host '" + name + "' already"};
+  const auto wanted = uri.empty() ? "qemu+ssh://" + name + "/system" : uri;
+  check_uri(wanted, -1);
+  // Up is what has answered.
+  HostRecord record{.host = {.up = false}, .name = name, .uri = wanted, .emulator_cpus = {}};
+  record.host.id = pools_.put(record);
+  manager_.change([&](Scheduler& core) { core.put(record.host); });
+  return record.host.id;
+}
+
+void Desk::delete_host(int id) {
+  const auto record = host(id);
+  if (record.name == here) throw WrongState{"this machine is always a host"};
+  if (manager_.is_used(id)) throw WrongState{"a backup or a restore runs on host " + record.name};
+  manager_.host_gone(id, clock_());
+  pools_.remove_host(id);
+  manager_.change([&](Scheduler& core) { core.remove_host(id); });
+}
+
+void Desk::configure_host(int id, const Attributes& attributes) {
+  auto record = host(id);
+  for (const auto& [name, value] : attributes) {
+    if (name == "MAX_BACKUPS") {
+      record.host.limit = limit(value);
+    } else if (name == "EMULATOR_CPUS") {
+      record.emulator_cpus = cpus(value);
+    } else if (name == "URI" && record.name != here) {
+      check_uri(value, id);
+      if (manager_.is_used(id))
+        throw WrongState{"a backup or a restore runs on host " + record.name};
+      record.uri = value;
+    } else {
+      throw BadRequest{"'" + one_line(name) + "' is nothing that is set of a host"};
+    }
+  }
+  pools_.put(record);
+  manager_.change([&](Scheduler& core) { core.put(record.host); });
 }
 
 }  // namespace vmvaultd

@@ -28,8 +28,8 @@ void say(const std::string& text) {
 
 void look(const std::string& uri) {
   std::string text;
-  for (const auto& one : guest::Hypervisor{uri}.all())
-    text += one.uuid + " " + base64_encode(one.name) + "\n";
+  for (const auto& one : guest::Hypervisor{uri, guest::Hypervisor::Where::anywhere}.all())
+    text += one.uuid + (one.active ? " 1 " : " 0 ") + base64_encode(one.name) + "\n";
   say(text + last_line + "\n");
 }
 
@@ -39,9 +39,10 @@ std::optional<std::vector<Machine>> parse_look(const std::string& text) {
   for (std::string line; std::getline(lines, line);) {
     if (line == last_line) return all;
     const auto blank = line.find(' ');
-    if (blank == line.npos) return std::nullopt;
-    auto name = base64_decode(line.substr(blank + 1));
-    all.push_back({.uuid = line.substr(0, blank), .name = std::move(name)});
+    if (blank == line.npos || line.size() < blank + 3) return std::nullopt;
+    all.push_back({.uuid = line.substr(0, blank),
+                   .name = base64_decode(line.substr(blank + 3)),
+                   .active = line[blank + 1] == '1'});
   }
   return std::nullopt;
 }
@@ -50,12 +51,16 @@ void prepare(const state::Home& home, const std::string& uri, int vm, int datast
   state::Store store{home.database()};
   const auto machine = store.vm(vm);
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
-  const auto subject = guest::find_subject(uri, machine->uuid, false);
+  const auto subject =
+      guest::find_subject(uri, machine->uuid, false, guest::Hypervisor::Where::anywhere);
   state::settle(store, home, vm);
   state::begin_job_of(store, home, vm, datastore);
-  auto plan = state::plan_backup(
-      store, home, vm, subject,
-      {.datastore = datastore, .full = reset, .freeze = {}, .now = std::time(nullptr)});
+  auto plan = state::plan_backup(store, home, vm, subject,
+                                 {.datastore = datastore,
+                                  .full = reset,
+                                  .freeze = {},
+                                  .now = std::time(nullptr),
+                                  .host = guest::parse_host_uri(uri)});
   for (const auto& note : subject.notes) std::fprintf(stderr, "WARN: %s\n", one_line(note).c_str());
   if (!plan.why_anew.empty() && !reset)
     std::fprintf(stderr, "WARN: a new chain begins: %s\n", one_line(plan.why_anew).c_str());

@@ -138,21 +138,6 @@ void Manager::start(const Start& start, Time now) {
   ways_.prepare(start.vm, start.datastore, start.reset);
 }
 
-// New ones get one; what has not changed is not written again.
-std::vector<int> Manager::ids_of(const std::vector<Machine>& machines) {
-  std::map<std::string, state::VmRecord> known;
-  for (auto& vm : store_.vms()) known[vm.uuid] = std::move(vm);
-  std::vector<int> ids;
-  store_.together([&] {
-    for (const auto& [uuid, name] : machines) {
-      const auto at = known.find(uuid);
-      const bool is_known = at != known.end() && at->second.name == name;
-      ids.push_back(is_known ? at->second.id : store_.vm_for(uuid, name).id);
-    }
-  });
-  return ids;
-}
-
 Vm Manager::configured(Vm vm) const {
   const auto set = rules_.of(vm.id);
   vm.rpo = set.rpo;
@@ -180,48 +165,6 @@ void Manager::settings_changed(Time now) {
     const auto vm = configured(known);
     if (!(vm == known)) put(known = vm, now);
     want_tidy(id);
-  }
-  save();
-}
-
-void Manager::machines(int host, const std::optional<std::vector<Machine>>& found, Time now) {
-  for (auto record : pools_.hosts())
-    if (record.host.id == host && record.host.up != found.has_value()) {
-      record.host.up = found.has_value();
-      log(found ? 'I' : 'W', {"HOST", host},
-          "host " + record.name + (found ? " is up" : " is down"));
-      pools_.put(record);
-      core_.put(record.host);
-    }
-  if (!found) return save();
-  const auto newest = store_.newest_backups();
-  rules_ = RuleBook{store_, usual()};
-  put_datastores();
-  std::set<int> there;
-  for (const int id : ids_of(*found)) {
-    there.insert(id);
-    auto& known = known_[id];
-    const bool is_new = known.id < 0;
-    Vm vm = known;
-    vm.id = id;
-    vm.host = host;
-    vm = configured(vm);
-    // The first backup is due at once, and late after a quarter of RPO.
-    if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
-    if (const auto one = newest.find(id); one != newest.end())
-      vm.last_backup = std::max(vm.last_backup, one->second);
-    if (vm == known) continue;
-    if (is_new) want_tidy(id);
-    known = vm;
-    put(vm, now);
-  }
-  for (auto at = known_.begin(); at != known_.end();) {
-    const bool gone = at->second.host == host && !there.contains(at->first);
-    if (gone) {
-      log('I', at->first, "is not defined any more");
-      core_.remove_vm(at->first);
-    }
-    at = gone ? known_.erase(at) : std::next(at);
   }
   save();
 }

@@ -60,6 +60,7 @@ struct Ways {
 
 struct Machine {
   std::string uuid, name;
+  bool active = false;  // it runs
 };
 
 class Manager {
@@ -107,7 +108,16 @@ class Manager {
     return {.rpo = settings_.rpo, .datastore = settings_.datastore, .keep = settings_.keep};
   }
 
-  // All machines of this host as they are now; nullopt: it does not say.
+  // Of the host that the machine was seen on last; -1: none.
+  int host_of(int vm) const;
+  // Has a backup or a restore begun there, and not ended?
+  bool is_used(int host) const;
+  std::string uri_of(int host) const;  // of its libvirt; empty: there is no such host
+  // Its machines are others', or gone.
+  void host_gone(int host, Time now);
+
+  // All machines of this host as they are now; nullopt: it does not say.  Of several hosts that
+  // have one, it is on the one where it runs.
   void machines(int host, const std::optional<std::vector<Machine>>& found, Time now);
   // The attempt, and the payload of its request; or what was in the way.
   void prepared(int vm, std::int64_t attempt, const std::string& payload);
@@ -152,6 +162,11 @@ class Manager {
   void log(char severity, About about, const std::string& text) const;
   void tell(const Event& event) const;
 
+  void note_up(int host, bool up);
+  void move(Vm& known, int host, Time now);
+  bool moves_here(const Vm& known, int host, bool active) const;
+  bool find_elsewhere(int vm, int host, Time now);
+  std::string host_name(int host) const;
   std::vector<int> ids_of(const std::vector<Machine>& machines);
 
   Vm configured(Vm vm) const;
@@ -194,9 +209,10 @@ class Manager {
   Ways ways_;
   Pools pools_;
   Scheduler core_;
-  std::map<int, Work> works_;              // by VM
-  std::map<int, std::deque<Task>> tasks_;  // by VM: what is to be done with its images
-  std::map<int, Vm> known_;                // the machines, as the scheduler was told last
+  std::map<int, Work> works_;                // by VM
+  std::map<int, std::deque<Task>> tasks_;    // by VM: what is to be done with its images
+  std::map<int, Vm> known_;                  // the machines, as the scheduler was told last
+  std::map<int, std::map<int, bool>> seen_;  // by host: its machines, and whether they run
   RuleBook rules_;
   std::map<int, Datastore> datastores_;  // as the scheduler was told last
   std::map<int, Time> monitor_at_;       // when to ask a datastore for its space

@@ -2,6 +2,7 @@
 // What people do to backups: they ask for some, cancel some, and make some without the service.
 #include "common/base64.h"
 #include "common/error.h"
+#include "drivers/lib/host_uri.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/settle.h"
 #include "drivers/vmvaultd/lib/manager.h"
@@ -60,8 +61,10 @@ void Manager::ask_cancel(int vm) {
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
   for (const auto& attempt : store_.unfinished(vm)) {
     if (attempt.id != works_.at(vm).attempt) continue;
-    const auto request = messages::cancel_action(vm, machine->uuid, home_.vm_link(vm),
-                                                 home_.datastore(attempt.datastore));
+    const auto host = guest::parse_host_uri(uri_of(host_of(vm))).host;
+    const auto request =
+        messages::cancel_action(vm, machine->uuid, host, home_.dir_on(host, machine->uuid, vm),
+                                home_.datastore(attempt.datastore));
     ways_.ask_vmm("BACKUPCANCEL", vm, base64_encode(request.dump()));
   }
 }

@@ -87,7 +87,12 @@ class Orders {
   // RPO, PRIORITY, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW of a backup datastore; an empty value goes
   // back to the service's.
   virtual void configure_datastore(int datastore, const Attributes& attributes) = 0;
-  // MAX_BACKUPS (of its own), EMULATOR_CPUS; an empty value goes.
+  // A host whose libvirt is there (drivers/lib/host_uri.h); its id.
+  virtual int add_host(const std::string& name, const std::string& uri) = 0;
+  // WrongState for this machine, and while a backup or a restore runs there.  What was backed up
+  // stays.
+  virtual void delete_host(int host) = 0;
+  // MAX_BACKUPS (of its own), EMULATOR_CPUS, URI (of another machine's); an empty value goes.
   virtual void configure_host(int host, const Attributes& attributes) = 0;
 
   // Why each that waits does, what runs, limits.

@@ -10,13 +10,14 @@
 
 #include "common/base64.h"
 #include "common/command.h"
+#include "common/disk_file.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/location.h"
 #include "common/one/log_line.h"
 #include "common/one/machine_state.h"
 #include "common/random.h"
-#include "drivers/lib/disk_file.h"
+#include "drivers/lib/backup_plan.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/restores.h"
 #include "drivers/lib/subject.h"
@@ -67,12 +68,15 @@ void check_image(const fs::path& file) {
 }
 
 // The documents that the restore's program reads in the place of a core's answers.
-void write_documents(const state::Home& home, state::Store& store, int vm,
-                     const guest::Subject& subject, const state::ImageRecord& image) {
-  Mode mode;
-  const auto disks = guest::take_disks(store, vm, subject.guest, mode);
-  const auto document = messages::vm(
-      {.vm_id = vm, .guest = subject.guest, .disks = disks, .running = false, .config = {}});
+void write_documents(const state::Home& home, int vm, const guest::Subject& subject,
+                     const guest::HostUri& host, const std::vector<messages::VmDisk>& disks,
+                     const state::ImageRecord& image) {
+  const auto document = messages::vm({.vm_id = vm,
+                                      .guest = subject.guest,
+                                      .disks = disks,
+                                      .running = false,
+                                      .config = {},
+                                      .host = host.host});
   // The file itself is what is replaced.
   for (auto& disk : document.root().find_all("TEMPLATE/DISK"))
     if (auto save = disk.first("SAVE")) save->set_text("YES");
@@ -105,7 +109,7 @@ void fetch_disk(const state::Home& home, int id) {
     fs::remove(part, ignored);
     throw;
   }
-  const auto size = guest::probe(image->source, "qcow2").virtual_size;
+  const auto size = disk_file::probe(image->source, "qcow2").virtual_size;
   say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
 }
 
@@ -141,14 +145,21 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   fcntl(lock.fd(), F_SETFD, 0);  // also for what we start
   const auto wanted = restores.restore_of(vm);
   if (!wanted || wanted->ended) return;  // one that was left behind has done it
-  const auto subject = guest::find_subject(uri, machine->uuid, false);
+  const auto subject =
+      guest::find_subject(uri, machine->uuid, false, guest::Hypervisor::Where::anywhere);
   if (subject.running) throw Error{"it runs: it must be powered off"};
   const auto image = store.image(wanted->origin.image);
   if (!image)
     throw Error{"image " + std::to_string(wanted->origin.image) + " is not there any more"};
-  write_documents(home, store, vm, subject, *image);
+  const auto host = guest::parse_host_uri(uri);
+  Mode mode;
+  const auto disks =
+      guest::take_disks(store, vm, subject.guest, mode, guest::MachineFiles{host.host});
+  const auto dir =
+      host.is_here() ? home.vm_link(vm) : state::prepare_dir(home, *machine, host, disks);
+  write_documents(home, vm, subject, host, disks, *image);
   const auto finished = Command{(remotes_root() / "tm/qcow2/restore").string(),
-                                "localhost:" + home.vm_link(vm).string(),
+                                host.host + ":" + dir.string(),
                                 std::to_string(vm),
                                 std::to_string(image->id),
                                 std::to_string(wanted->origin.increment),

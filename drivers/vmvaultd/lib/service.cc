@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -18,13 +19,14 @@
 #include "drivers/vmvaultd/lib/errands.h"
 #include "drivers/vmvaultd/lib/front.h"
 #include "drivers/vmvaultd/lib/log.h"
+#include "drivers/vmvaultd/lib/looks.h"
 #include "drivers/vmvaultd/lib/metrics.h"
 
 namespace vmvaultd {
 namespace {
 
 constexpr std::size_t most_errands = 16, most_copies = 4;
-constexpr std::chrono::minutes longest_errand{10};
+constexpr std::chrono::minutes longest_errand{10}, longest_look{2};
 
 Time now() { return std::time(nullptr); }
 
@@ -65,12 +67,11 @@ class Service {
     while (!cancel::requested()) {
       vmm_.advance();
       datastore_.advance();
-      if (is_time_to_look()) look();
-      for (auto* pool : {&errands_, &copies_, &restores_, &hooks_}) pool->advance();
+      look();
+      for (auto* pool : pools()) pool->advance();
       inbox_.work();
       manager_.advance(now());
-      for (auto* pool : {&errands_, &copies_, &restores_, &hooks_})
-        pool->advance();  // what that has begun
+      for (auto* pool : pools()) pool->advance();  // what that has begun
       wait();
     }
     inbox_.close();
@@ -157,10 +158,15 @@ class Service {
               }});
   }
 
+  std::string uri_of(int vm) const {
+    const auto uri = manager_.uri_of(manager_.host_of(vm));
+    return uri.empty() ? uri_ : uri;
+  }
+
   void prepare(int vm, int datastore, bool reset) {
     run_errand(
         errands_, vm,
-        {"--prepare", uri_, std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
+        {"--prepare", uri_of(vm), std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
         [this, vm](const std::string* out, const std::string& error) {
           const auto found = out ? parse_preparation(*out) : std::nullopt;
           if (found)
@@ -208,25 +214,40 @@ class Service {
                });
   }
   void restore(int vm) {
-    run_errand(restores_, vm, {"--restore", uri_, std::to_string(vm)},
+    run_errand(restores_, vm, {"--restore", uri_of(vm), std::to_string(vm)},
                [=, this](const std::string* out, const std::string& error) {
                  manager_.restored(vm, out, error, now());
                });
   }
 
-  // Also after the clock was set back.
-  bool is_time_to_look() const {
-    return !looks_ && (now() >= look_at_ || look_at_ > now() + settings_.look);
+  void look() {
+    std::set<int> there;
+    for (const auto& record : pools_.hosts()) {
+      there.insert(record.host.id);
+      if (looks_.begins(record.host.id, record.uri, now())) look_at(record);
+    }
+    looks_.keep(there);
   }
 
-  void look() {
-    looks_ = true;
-    run_errand(errands_, -1, {"--look", uri_},
-               [this](const std::string* out, const std::string& error) {
-                 looks_ = false;
-                 look_at_ = now() + settings_.look;
-                 if (!error.empty()) log_('W', -1, error);
-                 manager_.machines(host_, out ? parse_look(*out) : std::nullopt, now());
+  void look_at(const HostRecord& record) {
+    const int host = record.host.id;
+    const auto uri = record.uri;
+    run_errand(
+        lookers_, -1, {"--look", uri}, [=, this](const std::string* out, const std::string& error) {
+          const auto found = out ? parse_look(*out) : std::nullopt;
+          const auto heard = looks_.ended(host, uri, found.has_value(), host != host_, now());
+          if (heard == Looks::Heard::nothing) return;  // it was changed meanwhile, or deleted
+          if (!error.empty()) log_('W', {"HOST", host}, error);
+          manager_.machines(host, found, now());
+          if (heard == Looks::Heard::came && host != host_) recover(host, uri);
+        });
+  }
+
+  // What backups have left there that died with it.
+  void recover(int host, const std::string& uri) {
+    run_errand(recoveries_, -1, {"--recover", uri},
+               [=, this](const std::string* out, const std::string& error) {
+                 if (!out) log_('W', {"HOST", host}, error);
                });
   }
 
@@ -246,21 +267,27 @@ class Service {
     return all;
   }
 
+  std::array<mad::Pool*, 6> pools() {
+    return {&errands_, &lookers_, &recoveries_, &copies_, &restores_, &hooks_};
+  }
+  std::array<const mad::Pool*, 6> pools() const {
+    return {&errands_, &lookers_, &recoveries_, &copies_, &restores_, &hooks_};
+  }
+
   void wait() {
     std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
     vmm_.watch(fds);
     datastore_.watch(fds);
-    for (const auto* pool : {&errands_, &copies_, &restores_, &hooks_}) pool->watch(fds);
+    for (const auto* pool : pools()) pool->watch(fds);
     poll(fds.data(), fds.size(), timeout());
   }
 
   // Milliseconds.
   int timeout() const {
     constexpr Time longest = 3600;
-    const Time look_at = looks_ ? last_time : look_at_;
-    const Time first = std::min(manager_.next().value_or(last_time), look_at) - now();
+    const Time first = std::min(manager_.next().value_or(last_time), looks_.next()) - now();
     Time limit = std::clamp<Time>(first, 0, longest) * 1000;
-    for (const auto* pool : {&errands_, &copies_, &restores_, &hooks_})
+    for (const auto* pool : pools())
       if (const int errand = pool->timeout(); errand >= 0) limit = std::min<Time>(limit, errand);
     for (const auto* one : {&vmm_, &datastore_})
       if (const auto alarm = one->alarm()) {
@@ -281,12 +308,13 @@ class Service {
   Manager manager_;
   Inbox inbox_;
   Desk desk_{store_, home_, manager_, now};
-  mad::Pool errands_{most_errands, longest_errand}, copies_{most_copies}, restores_{most_copies},
+  Pools pools_{store_};
+  mad::Pool errands_{most_errands, longest_errand}, lookers_{most_errands, longest_look},
+      recoveries_{most_errands}, copies_{most_copies}, restores_{most_copies},
       hooks_{most_copies, longest_errand};
   std::set<std::int64_t> monitored_{};
   Driver vmm_, datastore_;
-  Time look_at_ = 0;
-  bool looks_ = false;
+  Looks looks_{settings_.look};
   Time begun_ = now();
   std::optional<Front> front_;  // asks the others
 };

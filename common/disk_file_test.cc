@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/lib/disk_file.h"
+#include "common/disk_file.h"
 
 #include <gtest/gtest.h>
 
 #include "common/error.h"
 #include "common/file.h"
 
-namespace guest {
+namespace disk_file {
 namespace {
 
 std::string qcow2(char version, std::uint64_t size) {
@@ -48,4 +48,4 @@ TEST_F(ProbeTest, RefusesWhatIsNotThereOrNotThat) {
 }
 
 }  // namespace
-}  // namespace guest
+}  // namespace disk_file

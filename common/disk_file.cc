@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/lib/disk_file.h"
+#include "common/disk_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include "common/error.h"
 #include "common/file.h"
 
-namespace guest {
+namespace disk_file {
 namespace {
 
 std::uint64_t big_endian(const unsigned char* bytes, int count) {
@@ -39,4 +39,4 @@ DiskFile probe(const std::filesystem::path& path, const std::string& format) {
           .tracks_changes = big_endian(header.data() + 4, 4) >= 3};
 }
 
-}  // namespace guest
+}  // namespace disk_file

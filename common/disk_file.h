@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace guest {
+namespace disk_file {
 
 struct DiskFile {
   std::uint64_t virtual_size = 0;
@@ -18,4 +18,4 @@ struct DiskFile {
 // is not of that format.
 DiskFile probe(const std::filesystem::path& path, const std::string& format);
 
-}  // namespace guest
+}  // namespace disk_file

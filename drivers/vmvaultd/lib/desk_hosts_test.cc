@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hosts beside this machine, and the machines that move between them.
+#include "drivers/vmvaultd/lib/test_desk.h"
+
+namespace vmvaultd {
+namespace {
+
+class DeskHostsTest : public DeskTest {
+ protected:
+  DeskHostsTest() {
+    vm = idle_machines(1);
+    other = desk->add_host("kvm2", "");
+  }
+  std::vector<Machine> one(bool active) const {
+    return {{.uuid = "u0", .name = "vm0", .active = active}};
+  }
+  std::string why() const {
+    const auto waits = manager->scheduler().waits();
+    return waits.empty() ? "" : waits.front().text;
+  }
+
+  int vm = -1, other = -1;
+};
+
+TEST_F(DeskHostsTest, AreAddedAndDeleted) {
+  EXPECT_EQ(manager->uri_of(other), "qemu+ssh://kvm2/system");
+  EXPECT_THROW(desk->add_host("kvm2", "qemu+ssh://kvm3/system"), BadRequest) << "the name";
+  EXPECT_THROW(desk->add_host("b", "qemu+ssh://kvm2/system?"), BadRequest) << "the URI";
+  EXPECT_THROW(desk->add_host("b", "qemu:///system"), BadRequest) << "this machine";
+  EXPECT_THROW(desk->add_host("b", "qemu+ssh://b/system?command=/x"), BadRequest);
+  for (const auto* name : {"", "a b", "-a", "a/b", ".."})
+    EXPECT_THROW(desk->add_host(name, ""), BadRequest) << name;
+  desk->configure_host(other, {{"URI", "qemu+ssh://root@kvm2/system"}, {"MAX_BACKUPS", "1"}});
+  EXPECT_EQ(manager->uri_of(other), "qemu+ssh://root@kvm2/system");
+  EXPECT_THROW(desk->configure_host(host, {{"URI", "qemu+ssh://kvm3/system"}}), BadRequest);
+  EXPECT_THROW(desk->delete_host(host), WrongState) << "this machine";
+  desk->delete_host(other);
+  EXPECT_THROW(desk->delete_host(other), NoSuchObject);
+  EXPECT_EQ(pools.hosts().size(), 1U);
+}
+
+TEST_F(DeskHostsTest, AMachineIsWhereItRuns) {
+  manager->machines(other, one(false), now);
+  EXPECT_EQ(manager->host_of(vm), host) << "a definition alone";
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+  manager->machines(host, one(false), now);
+  EXPECT_EQ(manager->host_of(vm), other) << "what a migration leaves behind";
+  manager->machines(other, std::vector<Machine>{}, now);
+  EXPECT_EQ(manager->host_of(vm), host) << "gone there, and still defined here";
+  manager->machines(host, std::vector<Machine>{}, now);
+  EXPECT_FALSE(manager->knows(vm));
+}
+
+TEST_F(DeskHostsTest, AMachineStaysWhereItIsBackedUp) {
+  desk->backup(vm, -1, false);
+  advance();
+  prepare_all();
+  manager->machines(host, one(false), now);
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), host);
+  EXPECT_TRUE(manager->is_used(host));
+  EXPECT_FALSE(manager->is_used(other));
+  stored(vm);
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+}
+
+TEST_F(DeskHostsTest, AHostInUseIsNotDeleted) {
+  manager->machines(host, std::vector<Machine>{}, now);
+  manager->machines(other, one(true), now);
+  desk->backup(vm, -1, false);
+  advance();
+  prepare_all();
+  EXPECT_THROW(desk->delete_host(other), WrongState);
+  EXPECT_THROW(desk->configure_host(other, {{"URI", "qemu+ssh://kvm3/system"}}), WrongState);
+  stored(vm);
+  desk->delete_host(other);
+  EXPECT_FALSE(manager->knows(vm));
+  EXPECT_EQ(store.images().size(), 1U) << "the backups stay";
+}
+
+TEST_F(DeskHostsTest, WhatIsOnAHostThatDoesNotAnswerStays) {
+  manager->machines(host, std::vector<Machine>{}, now);
+  manager->machines(other, one(true), now);
+  manager->machines(other, std::nullopt, now);
+  desk->backup(vm, -1, false);
+  advance();
+  EXPECT_TRUE(manager->knows(vm));
+  EXPECT_TRUE(preparing.empty());
+  EXPECT_EQ(why(), "VM " + std::to_string(vm) + " waits for host " + std::to_string(other) +
+                       ", which is down");
+  manager->machines(other, one(true), now);
+  advance();
+  EXPECT_EQ(preparing, std::vector{vm});
+}
+
+TEST_F(DeskHostsTest, WhatASilentHostHadIsTakenWhereItRuns) {
+  manager->machines(host, std::nullopt, now);
+  manager->machines(other, one(false), now);
+  EXPECT_EQ(manager->host_of(vm), host);
+  reboot();
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+}
+
+}  // namespace
+}  // namespace vmvaultd
