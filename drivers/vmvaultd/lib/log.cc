@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,7 +48,9 @@ bool append(const std::filesystem::path& file, const std::string& line) {
 }  // namespace
 
 Log::Log(LogSettings settings)
-    : settings_{std::move(settings)}, journal_{is_journal(STDERR_FILENO)} {}
+    : settings_{std::move(settings)}, journal_{is_journal(STDERR_FILENO)} {
+  if (settings_.to_syslog) openlog("vmvaultd", LOG_PID, LOG_DAEMON);
+}
 
 void Log::operator()(char severity, About about, const std::string& text) const {
   const int level = level_of(severity);
@@ -55,9 +58,11 @@ void Log::operator()(char severity, About about, const std::string& text) const 
   std::string line;
   if (about.id >= 0) line = "[" + std::string{about.kind} + " " + std::to_string(about.id) + "]";
   line += "[" + std::string{severity} + "]: " + one_line(text) + "\n";
+  constexpr std::array priorities{LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+  const int priority = priorities[static_cast<std::size_t>(level)];
+  if (settings_.to_syslog) return syslog(LOG_DAEMON | priority, "%s", line.c_str());
   if (!settings_.file.empty() && append(settings_.file, now_text() + line)) return;
-  constexpr std::array levels{"<3>", "<4>", "<6>", "<7>"};
-  std::fputs(((journal_ ? levels[static_cast<std::size_t>(level)] : "") + line).c_str(), stderr);
+  std::fputs((journal_ ? "<" + std::to_string(priority) + ">" + line : line).c_str(), stderr);
 }
 
 }  // namespace vmvaultd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the service says of its work: to the journal, to a person, or to a file.
+// What the service says of its work: to the journal, to syslog, to a person, or to a file.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,9 @@
 namespace vmvaultd {
 
 struct LogSettings {
-  std::filesystem::path file{};  // empty: stderr
+  std::filesystem::path file{};  // empty: stderr, or syslog
   int level = 2;                 // DEBUG_LEVEL: 0 errors, 1 warnings, 2 what is done, 3 all
+  bool to_syslog = false;
 };
 
 // Of which object a line speaks, in OpenNebula's words; below 0: of none.

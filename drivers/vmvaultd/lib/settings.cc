@@ -79,13 +79,13 @@ const std::map<std::string, Take, std::less<>>& keys() {
 void take_log(Settings& settings, const ConfEntry& entry) {
   if (!entry.is_list) throw BadRequest{"it is not [ NAME = VALUE, ... ]"};
   auto& log = settings.log;
-  bool to_file = false;
+  std::string system = "std";
   std::string file = "/var/log/vmvaultd.log";
   for (const auto& [line, name, value, list, is_list] : entry.list) {
-    if (name == "SYSTEM" && (value == "std" || value == "file")) {
-      to_file = value == "file";
-    } else if (name == "SYSTEM") {
-      throw BadRequest{"SYSTEM: '" + one_line(value) + "' is neither std nor file"};
+    if (name == "SYSTEM") {
+      if (value != "std" && value != "file" && value != "syslog")
+        throw BadRequest{"SYSTEM: '" + one_line(value) + "' is neither std nor file nor syslog"};
+      system = value;
     } else if (name == "DEBUG_LEVEL") {
       log.level = number(value, 0);
     } else if (name == "FILE") {
@@ -96,7 +96,8 @@ void take_log(Settings& settings, const ConfEntry& entry) {
       throw BadRequest{"'" + one_line(name) + "' is unknown"};
     }
   }
-  log.file = to_file ? file : "";
+  log.file = system == "file" ? file : "";
+  log.to_syslog = system == "syslog";
 }
 
 void take(Settings& settings, const ConfEntry& entry) {

@@ -57,12 +57,16 @@ TEST(ServiceSettings, TheLogIsWhereTheOperatorWantsIt) {
   EXPECT_EQ(log.file, "/a, ]b");
   EXPECT_EQ(log.level, 1);
   EXPECT_EQ(parse_service_settings("LOG = [ FILE = \"/a\", SYSTEM = std ]").log.file, "");
+  const auto to_syslog = parse_service_settings("LOG = [ FILE = \"/a\", SYSTEM = syslog ]").log;
+  EXPECT_TRUE(to_syslog.to_syslog);
+  EXPECT_EQ(to_syslog.file, "");
+  EXPECT_FALSE(log.to_syslog);
 }
 
 TEST(ServiceSettings, NamesWhatALogCannotBe) {
   EXPECT_EQ(complaint("LOG = file"), "line 1: LOG: it is not [ NAME = VALUE, ... ]");
   EXPECT_EQ(complaint("LOG = [ SYSTEM = tape ]"),
-            "line 1: LOG: SYSTEM: 'tape' is neither std nor file");
+            "line 1: LOG: SYSTEM: 'tape' is neither std nor file nor syslog");
   EXPECT_EQ(complaint("LOG = [ FILE = log ]"), "line 1: LOG: FILE: 'log' does not begin with /");
   EXPECT_EQ(complaint("LOG = [ LEVEL = 1 ]"), "line 1: LOG: 'LEVEL' is unknown");
   EXPECT_EQ(complaint("LOG = [ DEBUG_LEVEL = \"1\"\n\n  SYSTEM = std ]"),
