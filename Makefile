@@ -197,8 +197,9 @@ $(PAGES):
 TEMPLATES   := $(wildcard share/etc/*.conf)
 COMPLETIONS := vmvault
 SYSTEMD     := $(wildcard share/systemd/*)
-DASHBOARDS  := $(notdir $(wildcard share/grafana/*))
-DASHBOARDED := $(DESTDIR)$(PREFIX)/share/vmvault/grafana
+# The dashboard, and the schemas of the API's documents.
+DATA        := $(patsubst share/%,%,$(wildcard share/grafana/* share/xsd/*))
+DATADIR     := $(DESTDIR)$(PREFIX)/share/vmvault
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # make install HOOKS=/etc/libvirt/hooks: the hook of libvirt, too.  A copy: AppArmor lets libvirtd run
@@ -218,7 +219,7 @@ install: all man $(COMPLETIONS:%=$(BUILD)/completions/%)  ## install below $(DES
 	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
 	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
 	@scripts/install --data $(BUILD)/completions $(COMPLETED) $(COMPLETIONS)
-	@scripts/install --data share/grafana $(DASHBOARDED) $(DASHBOARDS)
+	@scripts/install --data share $(DATADIR) $(DATA)
 	@scripts/install --units $(REMOTES) $(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))
 
@@ -226,7 +227,7 @@ uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove-config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	@scripts/install --remove $(DESTDIR)$(dir $(MADS)) $(addprefix $(notdir $(MADS))/,$(notdir $(DRIVERS)))
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
-	@scripts/install --remove $(dir $(DASHBOARDED)) $(addprefix grafana/,$(DASHBOARDS))
+	@scripts/install --remove $(DATADIR) $(DATA)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
 	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))

@@ -212,6 +212,11 @@ int Restores::add_image_datastore(const Home& home, const std::string& name, con
   return id;
 }
 
+void Restores::remove_image_datastore(const Home& home, int id) {
+  execute(store_, "DELETE FROM datastores WHERE id = ? AND type = 'IMAGE'", id);
+  fs::remove(home.datastore_file(id));
+}
+
 std::vector<DatastoreRecord> Restores::image_datastores() const {
   return guarded(store_.file(), [&] {
     std::vector<DatastoreRecord> all;

@@ -86,6 +86,7 @@ class Restores {
   // Directories for disk images; ids from 1 to 99.
   int add_image_datastore(const Home& home, const std::string& name,
                           const std::filesystem::path& dir);
+  void remove_image_datastore(const Home& home, int id);  // its directory stays
   std::vector<DatastoreRecord> image_datastores() const;
   std::filesystem::path directory(const Home& home, int image_datastore) const;
 

@@ -242,6 +242,7 @@ as_nobody() {
     STAGE=$BATS_TEST_TMPDIR/real run -0 install_sh
     "$REMOTES/tm/ssh/prebackup_live" --help | grep -q 'tm/qcow2/prebackup_live'
     "$REMOTES/datastore/restic_downloader.rb" --help | grep -q downloader
+    diff -r "$ROOT/share/xsd" "$BATS_TEST_TMPDIR/real/prefix/share/vmvault/xsd"
     # The front of the VMM MAD finds the stock one.
     run -0 env ONE_LOCATION="$ONE" "$ONE/lib/mads/one_vmm_exec" '-t 15 -r 0 kvm -p' <<<'INIT'
     [[ $output == *'stock one_vmm_exec'*INIT* ]]

@@ -15,14 +15,21 @@ Argument datastore_info(Request& request) {
 
 Argument datastore_pool(Request& request) { return request.answers().datastores(); }
 
-// (id, template, 1 merge): RPO, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW...
+// (id, template, 0 replace | 1 merge): RPO, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW...  What describes
+// the datastore itself may be said again, as an editor does that was given all of it.
 Argument datastore_update(Request& request) {
   request.need_admin();
   const int id = request.number(1);
   if (!request.store().datastore(id)) throw no_such("DATASTORE", id);
+  auto attributes = flat(parse(request.text(2)));
+  const auto description = request.world().home.datastore(id);
+  for (const auto& one : description.root().find_all("TEMPLATE/*"))
+    if (const auto same = attributes.find(one.name());
+        same != attributes.end() && same->second == one.text())
+      attributes.erase(same);
   if (request.call().number(3, 0) == 0)
-    throw Failure{Code::api, "a datastore's attributes can only be merged (append)"};
-  const auto attributes = flat(parse(request.text(2)));
+    for (const auto& [name, value] : request.store().settings(state::Store::Subject::datastore, id))
+      attributes.try_emplace(name, "");
   request.order([&](auto& orders) { orders.configure_datastore(id, attributes); });
   return std::int64_t{id};
 }
@@ -42,6 +49,13 @@ Argument datastore_allocate(Request& request) {
   const auto name = value("NAME"), dir = value("DIRECTORY");
   return std::int64_t{
       request.order([&](auto& orders) { return orders.add_image_datastore(name, dir); })};
+}
+
+Argument datastore_delete(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  request.order([=](auto& orders) { orders.delete_image_datastore(id); });
+  return std::int64_t{id};
 }
 
 // (name, im_mad, vm_mad, cluster, URI of its libvirt): the core has no fifth; without it, the host
@@ -86,6 +100,7 @@ Argument host_pool(Request& request) {
 void add_place_methods(Methods& methods) {
   methods["one.datastore.info"] = datastore_info;
   methods["one.datastore.allocate"] = datastore_allocate;
+  methods["one.datastore.delete"] = datastore_delete;
   methods["one.host.allocate"] = host_allocate;
   methods["one.host.delete"] = host_delete;
   methods["one.host.update"] = host_update;

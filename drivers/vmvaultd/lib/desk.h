@@ -33,6 +33,7 @@ class Desk : public Orders {
   int add_template(const std::string& name, int owner, const std::string& text) override;
   void delete_template(int id) override;
   int add_image_datastore(const std::string& name, const std::string& dir) override;
+  void delete_image_datastore(int datastore) override;
 
   int create_job(const std::string& name, int owner, const Attributes& attributes) override;
   void update_job(int job, const Attributes& attributes, bool append) override;

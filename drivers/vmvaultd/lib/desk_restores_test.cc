@@ -54,6 +54,27 @@ TEST_F(DeskRestoresTest, MakesNewObjectsAlsoAfterARestart) {
   EXPECT_FALSE(restores.disk_image(image.id));
 }
 
+TEST_F(DeskRestoresTest, AnImageDatastoreGoesWhenNothingIsInIt) {
+  machine_with_backup();
+  const state::Restores restores{store};
+  const int spare = desk->add_image_datastore("spare", (dir.path() / "spare").string());
+  const auto before = restores.image_datastores().size();
+  desk->delete_image_datastore(spare);
+  EXPECT_EQ(restores.image_datastores().size(), before - 1);
+  EXPECT_THROW(desk->delete_image_datastore(spare), NoSuchObject);
+  EXPECT_THROW(desk->delete_image_datastore(100), WrongState) << "it is of backups";
+  const auto made = desk->restore({.image = 1, .datastore = datastore});
+  EXPECT_THROW(desk->delete_image_datastore(datastore), WrongState);
+  advance();
+  manager->fetched("disk", made.images[0], nullptr, "no");
+  desk->delete_image(made.images[0]);
+  advance();
+  EXPECT_FALSE(restores.disk_image(made.images[0]));
+  EXPECT_THROW(desk->delete_image_datastore(datastore), WrongState) << "the template is not made";
+  manager->fetched("template", made.template_id, nullptr, "no");
+  desk->delete_image_datastore(datastore);
+}
+
 TEST_F(DeskRestoresTest, OneDiskIsAnImageWithoutATemplate) {
   machine_with_backup();
   const auto made = desk->restore({.image = 1, .disk = 0, .datastore = datastore, .name = "web"});

@@ -65,6 +65,8 @@ class Orders {
   virtual void delete_template(int id) = 0;
   // A directory for disk images.
   virtual int add_image_datastore(const std::string& name, const std::string& dir) = 0;
+  // WrongState while an image is in it, or will be, and for a datastore of backups.
+  virtual void delete_image_datastore(int datastore) = 0;
 
   // --- backup jobs (contract 5.7); their template's attributes ---
   virtual int create_job(const std::string& name, int owner, const Attributes& attributes) = 0;

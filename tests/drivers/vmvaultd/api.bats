@@ -6,21 +6,12 @@ load helper
 setup() { service_setup; }
 teardown() { service_stop; }
 
-api() { "$BATS_TEST_DIRNAME/api" "$@"; }
-as() { SESSION=$1 "$BATS_TEST_DIRNAME/api" "${@:2}"; }
-
-# ready [LINES]: the service runs, and knows its machines; none is backed up by itself
-ready() {
-    service_start "RPO = 0
-${1-}"
-    eventually knows_machines
-}
-knows_machines() { [ "$(api one.vmpool.info i:-2 i:-1 i:-1 i:-2 | grep -o '<STATE>3<' | wc -l)" -eq 2 ]; }
+as() { SESSION=$1 api "${@:2}"; }
 
 # valid SCHEMA METHOD ARGUMENTS...: the answer is of that form; it stays in $answer
 valid() {
     answer=$(api "${@:2}") || { echo "$answer"; return 1; }
-    xmllint --noout --nonet --schema "$ROOT/share/xsd/$1.xsd" - <<<"$answer"
+    follows "$1" "$answer"
 }
 at() { xmllint --xpath "string($1)" - <<<"$answer"; }
 
@@ -69,8 +60,15 @@ token() {
     [ "$(at /DATASTORE/IMAGES/ID)" = "$image" ]
     valid datastore one.datastore.info i:100 b:1
     [ -n "$(at //RESTIC_PASSWORD)" ]
+    api one.datastore.update i:100 's:KEEP_LAST="7" MAX_BACKUPS="2"' i:1
+    api one.datastore.update i:100 's:DS_MAD="restic" RPO="3600"' i:0
+    run -1 api one.datastore.update i:100 's:DS_MAD="rsync"' i:1
+    [[ $output == "4096 "* ]]
+    valid datastore one.datastore.info i:100
+    [ "$(at //RPO),$(at //KEEP_LAST),$(at //MAX_BACKUPS),$(at /DATASTORE/DS_MAD)" = 3600,,,restic ]
     valid host_pool one.hostpool.info
     valid host one.host.info "i:$(at //HOST/ID)"
+    valid queue one.vmvault.queue
     valid user_pool one.userpool.info
     valid user one.user.info i:-1
     job=$(api one.backupjob.allocate 's:NAME="j" BACKUP_VMS="1000000,1000001" DATASTORE_ID="100"
@@ -102,7 +100,7 @@ SCHED_ACTION=[REPEAT="3",DAYS="24",TIME="4000000000"]')
             "$BATS_TEST_DIRNAME/recorded/$1.xml" | sed -E 's,<i4>102<,<i4>100<,; s,<i4>100</i4></value></param><param><value><boolean>0,<i4>1</i4></value></param><param><value><boolean>0,'
     }
     answer=$(recorded datastore.info | api --body)
-    xmllint --noout --schema "$ROOT/share/xsd/datastore.xsd" - <<<"$answer"
+    follows datastore "$answer"
     [ -n "$(at //RESTIC_PASSWORD)" ]
     disk=$(recorded image.allocate | api --body)
     valid image one.image.info "i:$disk"

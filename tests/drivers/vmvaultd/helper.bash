@@ -63,6 +63,18 @@ service_end() {
     service=
 }
 
+# ready [LINES]: the service runs, and knows its two machines; none is backed up by itself
+ready() {
+    service_start "RPO = 0
+${1-}"
+    eventually knows_machines
+}
+knows_machines() { [ "$(api one.vmpool.info i:-2 i:-1 i:-1 i:-2 | grep -o '<STATE>3<' | wc -l)" -eq 2 ]; }
+
+api() { "${BASH_SOURCE[0]%/*}/api" "$@"; }
+# follows SCHEMA DOCUMENT
+follows() { xmllint --noout --nonet --schema "$ROOT/share/xsd/$1.xsd" - <<<"$2"; }
+
 called() { grep -qx -- "$1" "$CALLS"; }
 calls() { grep -cx -- "$1" "$CALLS" || true; }
 # shellcheck disable=SC2120  # its argument may be missing
