@@ -12,7 +12,7 @@ _vmvault_objects() { vmvault "$@" --csv --no-header 2>/dev/null; }
 
 # _vmvault_offer KIND WORD: what such a value can be
 _vmvault_offer() {
-    local choices=''
+    local choice choices=''
     case $1 in
         DIR) mapfile -t COMPREPLY < <(compgen -d -- "$2"); return ;;
         FILE) mapfile -t COMPREPLY < <(compgen -f -- "$2"); return ;;
@@ -21,9 +21,12 @@ _vmvault_offer() {
         DATASTORE) choices=$(_vmvault_objects datastore list -l ID) ;;
         VM | HOST | USER) choices=$(_vmvault_objects "${1,,}" list -l NAME) ;;
         BACKUPJOB) choices=$(_vmvault_objects job list -l NAME) ;;
-        *,*) choices=${1//,/ } ;;
+        *,*) choices=${1//,/$'\n'} ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$2")
+    # Others have chosen these names: compgen -W would run a $(...) in them.
+    while IFS= read -r choice; do
+        [[ -z $choice || $choice != "$2"* ]] || COMPREPLY+=("$(printf %q "$choice")")
+    done <<<"$choices"
 }
 
 _vmvault() {

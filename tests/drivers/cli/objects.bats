@@ -95,11 +95,15 @@ setup() {
     [ "$output" = '<QUEUE/>' ]
 }
 
-@test "each command completes, and is in the manual" {
+# complete_words WORD...: COMPREPLY is what the last one can become
+complete_words() {
     # shellcheck disable=SC1090
     source <(vmvault completion bash)
-    complete_words() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=(); _vmvault; }
-    vmvault() { "$BUILD/drivers/cli/vmvault" "$@"; }
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+    _vmvault
+}
+
+@test "each command completes, and is in the manual" {
     complete_words vmvault ima
     [ "${COMPREPLY[*]}" = image ]
     complete_words vmvault image restore 1 --no
@@ -120,4 +124,14 @@ setup() {
         done
     done
     [ "$(_vmvault_commands ' job' | wc -w)" -ge 9 ]
+}
+
+@test "a name that somebody else has chosen is completed, and no shell runs it" {
+    local name='x $(touch run)'
+    cd "$BATS_TEST_TMPDIR"
+    domains "$(domain "$name" "$(disk vda "$BATS_TEST_TMPDIR/web.qcow2")")"
+    vmvault backup "$name"
+    complete_words vmvault vm show x
+    [ ! -e run ]
+    [ "${COMPREPLY[*]}" = "$(printf %q "$name")" ]
 }
