@@ -70,7 +70,18 @@ Mounted::~Mounted() {
 }
 
 fs::path Mounted::file(const StoredFile& stored) const {
-  return directory_.path() / "ids" / stored.snapshot / stored.path.relative_path();
+  auto path = directory_.path() / "ids" / stored.snapshot;
+  auto type = fs::file_type::directory;
+  for (const auto& part : stored.path.relative_path()) {
+    path /= part;
+    std::error_code ignored;
+    type = fs::symlink_status(path, ignored).type();
+    if (type == fs::file_type::symlink) break;
+  }
+  if (type != fs::file_type::regular)
+    throw Error{"'" + one_line(stored.path.string()) + "' of the snapshot " + stored.snapshot +
+                " is no plain file"};
+  return path;
 }
 
 }  // namespace restic

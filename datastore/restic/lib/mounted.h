@@ -23,6 +23,8 @@ class Mounted {
   // Who still reads in it gets errors.
   ~Mounted();
 
+  // Throws an Error if it is no plain file there, or a link is on the way: who wrote the snapshot
+  // has chosen where that leads, and it would be to files of this machine.
   std::filesystem::path file(const StoredFile& stored) const;
   int ended() const { return restic_->ended(); }  // readable when it is not there any more
 

@@ -11,9 +11,21 @@ namespace fs = std::filesystem;
 
 namespace restic {
 
+namespace {
+
+// Whoever may write into the repository wrote the path as well.
+StoredFile stored(const Snapshot& snapshot, const fs::path& path) {
+  if (!path.is_absolute() || path != path.lexically_normal())
+    throw Error{"the snapshot " + short_id(snapshot.id) + " has a path that leads elsewhere: '" +
+                one_line(path.string()) + "'"};
+  return {short_id(snapshot.id), path};
+}
+
+}  // namespace
+
 StoredFile stored_file(const Snapshot& snapshot, const std::string& name) {
   for (const fs::path path : snapshot.paths)
-    if (path.filename() == name) return {short_id(snapshot.id), path};
+    if (path.filename() == name) return stored(snapshot, path);
   throw Error{"the snapshot " + short_id(snapshot.id) + " has no file '" + one_line(name) + "'"};
 }
 
@@ -21,7 +33,7 @@ StoredFile stored_disk_file(const Snapshot& snapshot, int disk, int increment) {
   const auto names = names_of_disk(disk, increment);
   for (const fs::path path : snapshot.paths)
     if (std::find(names.begin(), names.end(), path.filename()) != names.end())
-      return {short_id(snapshot.id), path};
+      return stored(snapshot, path);
   return stored_file(snapshot, names.front());
 }
 

@@ -35,5 +35,13 @@ TEST(Stored, AFileThatIsNotThereIsNamedWithItsSnapshot) {
   }
 }
 
+TEST(Stored, APathThatLeadsElsewhereIsRefused) {
+  for (const char* path : {"/../../srv/secret/disk.0.0", "/a/../disk.0.0", "a/disk.0.0"}) {
+    const Snapshot planted{.id = "aaaa0000aaaa", .paths = {path}, .tags = {}};
+    EXPECT_THROW(stored_file(planted, "disk.0.0"), Error) << path;
+    EXPECT_THROW(stored_disk_file(planted, 0, 0), Error) << path;
+  }
+}
+
 }  // namespace
 }  // namespace restic

@@ -327,6 +327,20 @@ SH
     one_line 'external data file'
 }
 
+@test "a snapshot that holds a link where a disk should be leads to no file of this machine" {
+    sequential "$BATS_TEST_TMPDIR/of_another" 40 0=s
+    ln -s "$BATS_TEST_TMPDIR/of_another" "$FILES/disk.0.0"
+    restic_here backup "$FILES/disk.0.0"
+    URL=restic://100//0:$(snapshots)$FILES/disk.0.0
+    run -1 --separate-stderr "$BUILD/datastore/restic/downloader" --stream "$URL"
+    one_line 'symlink'
+    [ -w /dev/fuse ] || skip 'no /dev/fuse'
+    mkdir "$BATS_TEST_TMPDIR/raw"
+    run -1 --separate-stderr timeout 120 "$BUILD/datastore/restic/downloader" --raw "$BATS_TEST_TMPDIR/raw" "$URL"
+    one_line 'is no plain file'
+    [ -z "$(ls -A "$BATS_TEST_TMPDIR/raw")" ]
+}
+
 @test "the progress of a restore is written where VMVAULT_PROGRESS says" {
     three_increments
     VMVAULT_PROGRESS=$BATS_TEST_TMPDIR/progress download
