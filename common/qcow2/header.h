@@ -14,6 +14,7 @@ enum class Backing {
   overridden,  // whoever opens it sets another one first
 };
 
-// `start`: the first bytes of the file, or all of it.  Throws an Error that calls the file `name`
-// if it is no qcow2 file, has an external data file, or has a backing file that is refused.
-void check_header(std::span<const std::byte> start, const std::string& name, Backing backing);
+// `start`: the first bytes of the file, or all of it.  Throws an Error that begins with `what`
+// ("the restored disk 0") if it is no qcow2 file, has an external data file, or has a backing file
+// that is refused.
+void check_header(std::span<const std::byte> start, const std::string& what, Backing backing);

@@ -84,7 +84,7 @@ std::string CheckedFile::problem() const {
     return name() + " has " + std::to_string(seen_) + " bytes instead of " + std::to_string(size_);
   if (!ended_ || rbd::is_diff(start_)) return "";  // an older OpenNebula's, of a disk in Ceph
   try {
-    check_header(start_, name(), Backing::overridden);
+    check_header(start_, "'" + name() + "' of the backup", Backing::overridden);
   } catch (const Error& error) {
     return error.what();
   }

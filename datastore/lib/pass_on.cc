@@ -21,7 +21,8 @@ void pass_on(const qcow2::Source& source, const std::string& name, Content conte
     if (n == 0) break;
   }
   const auto start = std::span<const std::byte>{buffer}.first(held);
-  if (content == Content::image) check_header(start, name, Backing::refused);
+  if (content == Content::image)
+    check_header(start, "'" + name + "' of the backup", Backing::refused);
   if (held > 0) sink(start);
   while (const auto n = source(buffer)) sink({buffer.data(), n});
 }

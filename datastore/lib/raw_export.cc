@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <deque>
@@ -21,7 +20,7 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
-#include "common/qcow2/header.h"
+#include "common/qcow2/image_file.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -59,15 +58,6 @@ class MountPoint {
   fs::path path_;
 };
 
-void check_header_of(const fs::path& file, Backing backing) {
-  std::array<std::byte, header_size> start{};
-  const auto fd = open_file(file, O_RDONLY);
-  const auto n = pread(fd.get(), start.data(), start.size(), 0);
-  if (n == -1) throw system_error("read '" + file.string() + "'", errno);
-  check_header(std::span{start}.first(static_cast<std::size_t>(n)), file.filename().string(),
-               backing);
-}
-
 // What the files say of each other does not count: the chain is the image's.
 class Daemon {
  public:
@@ -75,7 +65,8 @@ class Daemon {
   void add(int disk, const std::vector<fs::path>& chain, const fs::path& mount_point) {
     std::string below;
     for (const auto& file : chain) {
-      check_header_of(file, below.empty() ? Backing::refused : Backing::overridden);
+      check_header_of(file, "'" + file.filename().string() + "' of the backup",
+                      below.empty() ? Backing::refused : Backing::overridden);
       const auto node = "disk" + std::to_string(disk) + "-" + std::to_string(nodes_++);
       option("--blockdev",
              {{"driver", "qcow2"},

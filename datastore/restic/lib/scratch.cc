@@ -4,14 +4,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <span>
 
 #include "common/file.h"
-#include "common/qcow2/header.h"
+#include "common/qcow2/image_file.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/lib/space.h"
 
@@ -38,14 +37,6 @@ void fetch(const Restic& restic, const StoredFile& stored, const fs::path& file)
     throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);
 }
 
-void check_header_of(const fs::path& file) {
-  std::array<std::byte, header_size> start{};
-  const auto fd = open_file(file, O_RDONLY);
-  const auto n = pread(fd.get(), start.data(), start.size(), 0);
-  check_header(std::span{start}.first(n > 0 ? static_cast<std::size_t>(n) : 0),
-               file.filename().string(), Backing::overridden);
-}
-
 std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out,
                     const std::string& name) {
   std::size_t done = 0;
@@ -58,15 +49,6 @@ std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out,
     done += static_cast<std::size_t>(n);
   }
   return done;
-}
-
-// What is cut off at the end of a file would read as zeros.
-void check_whole(const fs::path& file) {
-  constexpr int only_leaks = 3;
-  const auto checked = Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run();
-  if (!checked.ok() && checked.status != only_leaks)
-    throw Error{"'" + file.filename().string() +
-                "' of the backup is damaged: " + one_line(last_line(checked.err))};
 }
 
 }  // namespace
@@ -91,11 +73,12 @@ fs::path fetch_in(const fs::path& directory, const Restic& restic,
   for (const auto& stored : chain) {
     const auto file = directory / stored.path.filename();
     fetch(restic, stored, file);
-    check_header_of(file);
+    const auto what = "'" + file.filename().string() + "' of the backup";
+    check_header_of(file, what, Backing::overridden);
     Command rebase{"qemu-img", "rebase", "-u", "-f", "qcow2"};
     if (!previous.empty()) rebase.arg("-F").arg("qcow2");
     rebase.arg("-b").arg(previous.string()).arg("--").arg(file.string()).output();
-    check_whole(file);  // opens the backing file, which is ours now
+    check_whole(file, what);  // what is cut off at its end would read as zeros
     previous = file;
   }
   return previous;

@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/qcow2/image_file.h"
 #include "drivers/cli/lib/meter.h"
 
 namespace fs = std::filesystem;
@@ -62,9 +63,9 @@ void fetch(const App& app, const DiskUrl& url, int fd, const std::string& doing)
 }
 
 bool check_image(const fs::path& file, const std::string& what) {
+  check_header_of(file, what, Backing::refused);
   if (!have_qemu_img()) return false;
-  insist(Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run(),
-         what + " is damaged");
+  check_whole(file, what);
   return true;
 }
 

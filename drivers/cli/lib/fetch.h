@@ -13,7 +13,8 @@ namespace cli {
 // Error that begins with `doing`, Cancelled.
 void fetch(const App& app, const DiskUrl& url, int fd, const std::string& doing);
 
-// Insists that a fetched file is whole, where qemu-img is there to look at it; false where not.
+// Insists that a fetched file names no other one, and is whole; false where no qemu-img is there to
+// look at that.
 bool check_image(const std::filesystem::path& file, const std::string& what);
 
 }  // namespace cli

@@ -16,6 +16,7 @@
 #include "common/one/location.h"
 #include "common/one/log_line.h"
 #include "common/one/machine_state.h"
+#include "common/qcow2/image_file.h"
 #include "common/random.h"
 #include "drivers/lib/backup_plan.h"
 #include "drivers/lib/messages.h"
@@ -62,11 +63,6 @@ void download(const state::Home& home, BackupPoint& point, int disk, int fd) {
   if (fsync(fd) != 0) throw system_error("write the restored disk", errno);
 }
 
-void check_image(const fs::path& file) {
-  const auto checked = Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run();
-  insist(checked, "the restored disk is damaged");
-}
-
 // The documents that the restore's program reads in the place of a core's answers.
 void write_documents(const state::Home& home, int vm, const guest::Subject& subject,
                      const guest::HostUri& host, const std::vector<messages::VmDisk>& disks,
@@ -101,7 +97,8 @@ void fetch_disk(const state::Home& home, int id) {
   try {
     const Fd fd = open_file(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
     download(home, point, image->origin.disk, fd.get());
-    check_image(part);
+    check_header_of(part, "the restored disk", Backing::refused);
+    check_whole(part, "the restored disk");
     fs::rename(part, image->source);
     sync_directory(image->source.parent_path());
   } catch (...) {

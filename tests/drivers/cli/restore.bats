@@ -71,10 +71,27 @@ setup() {
 }
 
 @test "a damaged disk is not handed out" {
-    head -c 5000 /dev/zero >"$FAKE/disk.qcow2"
+    truncate -s 70000 "$FAKE/disk.qcow2"
     run --separate-stderr vmvault restore 1 --to "$TO"
     fails_with 1 "$TO/disk.0.qcow2" damaged
+    head -c 5000 /dev/zero >"$FAKE/disk.qcow2"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO/disk.0.qcow2" 'no qcow2 file'
     [ ! -e "$TO" ]
+}
+
+@test "a disk that names other files of this machine is refused, and they are not opened" {
+    local other=$BATS_TEST_TMPDIR/other
+    qemu-img create -q -f qcow2 -u -b "$other" -F raw "$FAKE/disk.qcow2" 8M
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO/disk.0.qcow2" 'has a backing file'
+    run --separate-stderr vmvault download 1 --disk 0 --to "$BATS_TEST_TMPDIR/disk"
+    fails_with 1 "$BATS_TEST_TMPDIR/disk" 'has a backing file'
+    qemu-img create -q -f qcow2 -o "data_file=$other,data_file_raw=on" "$FAKE/disk.qcow2" 8M
+    rm "$other"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "$TO/disk.0.qcow2" 'has an external data file'
+    [ ! -e "$TO" ] && [ ! -e "$BATS_TEST_TMPDIR/disk" ]
 }
 
 @test "SIGTERM in the middle leaves nothing" {

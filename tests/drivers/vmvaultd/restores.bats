@@ -59,6 +59,15 @@ wanted() {
     run -1 grep -q downloader "$CALLS"
 }
 
+@test "a disk that names other files of this machine is an error" {
+    wanted 1
+    qemu-img create -q -f qcow2 -u -b "$BATS_TEST_TMPDIR/vm0.qcow2" -F qcow2 "$FAKE/disk.qcow2" 8M
+    service_start 'RPO = 0'
+    eventually is 'SELECT state FROM disk_images' ERROR
+    [[ $(sql 'SELECT error FROM disk_images') == *'has a backing file'* ]]
+    [ -z "$(find "$VMVAULT_VAR/restored" -name '9.*')" ]
+}
+
 # in_place: ordered, and the program that would do it waits for $FAKE/go.restore
 in_place() {
     rm -f "$FAKE/go"

@@ -15,7 +15,7 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "common/one/machine_state.h"
-#include "common/qcow2/header.h"
+#include "common/qcow2/image_file.h"
 #include "common/rbd/manage.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/rbd_snapshots.h"
@@ -120,10 +120,7 @@ void write_sparsely(int from, int to, const fs::path& path) {
 
 void check_image(const fs::path& file, const RestoredDisk& disk) {
   const auto name = "the restored disk " + std::to_string(disk.id);
-  const auto checked = Command{"qemu-img", "check", "-q", "-f", "qcow2", "--", file.string()}.run();
-  constexpr int leaks_only = 3;
-  if (!checked.ok() && checked.status != leaks_only)
-    throw Error{name + " is damaged: " + last_line(checked.err)};
+  check_whole(file, name);
   const auto info = image_info(file, "qcow2", Access::exclusive);
   for (const auto& bitmap : info.bitmaps) remove_bitmap(file, bitmap.name);
   const auto mb = (info.virtual_size + (1 << 20) - 1) >> 20;
