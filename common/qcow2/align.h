@@ -9,6 +9,6 @@
 namespace qcow2 {
 
 // As Plan::extents() promises.  Throws Error as Plan does.
-Extents aligned(std::uint64_t virtual_size, const Extents& extents);
+Extents aligned(std::uint64_t virtual_size, const Extents& extents, std::uint64_t cluster);
 
 }  // namespace qcow2

@@ -92,6 +92,7 @@ TEST(Merge, IsWhatAReaderOfTheChainSees) {
       disk.size = i % 3 == 0 ? random_size(random, 8 * mib) : size;
       disk.extents = random_extents(random, disk.size);
       disk.seed = random();
+      disk.cluster = random_cluster(random);
     }
     expect_as_qemu(chain);
   }

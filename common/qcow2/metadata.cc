@@ -46,12 +46,12 @@ void Plan::fill_l1(std::uint64_t entry, Page& page) const {
   for (; run != l2_runs_.end() && run->first < end; ++run)
     for (auto i = std::max(entry, run->first); i < std::min(end, run->first + run->count); ++i)
       page[i - entry] = htobe64(
-          copied_bit | (layout_.l2_offset() + (run->before + i - run->first) * cluster_size));
+          copied_bit | (layout_.l2_offset() + (run->before + i - run->first) * layout_.cluster));
 }
 
 void Plan::fill_refcount_table(std::uint64_t entry, Page& page) const {
   for (auto i = entry; i < std::min(entry + page.size(), layout_.refcount_blocks); ++i)
-    page[i - entry] = htobe64(layout_.refcount_blocks_offset() + i * cluster_size);
+    page[i - entry] = htobe64(layout_.refcount_blocks_offset() + i * layout_.cluster);
 }
 
 void Plan::fill_refcounts(std::uint64_t entry, Page& page) const {
@@ -65,6 +65,7 @@ void Plan::fill_refcounts(std::uint64_t entry, Page& page) const {
 }
 
 void Plan::fill_l2(std::uint64_t entry, Page& page) const {
+  const std::uint64_t cluster = layout_.cluster, l2_entries = layout_.l2_entries();
   const std::uint64_t table = entry / l2_entries;
   const auto run = std::prev(std::partition_point(
       l2_runs_.begin(), l2_runs_.end(), [&](const L2Run& r) { return r.before <= table; }));
@@ -72,14 +73,13 @@ void Plan::fill_l2(std::uint64_t entry, Page& page) const {
       (run->first + table - run->before) * l2_entries + entry % l2_entries;  // guest's cluster
   const std::uint64_t end = first + page.size();
 
-  auto extent = std::partition_point(extents_.begin(), extents_.end(), [&](const Extent& e) {
-    return e.end() <= first * cluster_size;
-  });
-  for (; extent != extents_.end() && extent->offset < end * cluster_size; ++extent) {
-    const std::uint64_t begins = extent->offset / cluster_size;
+  auto extent = std::partition_point(extents_.begin(), extents_.end(),
+                                     [&](const Extent& e) { return e.end() <= first * cluster; });
+  for (; extent != extents_.end() && extent->offset < end * cluster; ++extent) {
+    const std::uint64_t begins = extent->offset / cluster;
     const auto from = page.begin() + static_cast<std::ptrdiff_t>(std::max(first, begins) - first);
-    const auto to =
-        page.begin() + static_cast<std::ptrdiff_t>(std::min(end, clusters(extent->end())) - first);
+    const auto to = page.begin() + static_cast<std::ptrdiff_t>(
+                                       std::min(end, clusters(extent->end(), cluster)) - first);
     if (extent->content == Content::zero) {
       std::fill(from, to, htobe64(zero_bit));
       continue;
@@ -87,7 +87,7 @@ void Plan::fill_l2(std::uint64_t entry, Page& page) const {
     std::uint64_t index = data_before_[static_cast<std::size_t>(extent - extents_.begin())] +
                           std::max(first, begins) - begins;
     for (auto at = from; at != to; ++at)
-      *at = htobe64(copied_bit | (layout_.data_offset() + index++ * cluster_size));
+      *at = htobe64(copied_bit | (layout_.data_offset() + index++ * cluster));
   }
 }
 

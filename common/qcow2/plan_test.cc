@@ -49,10 +49,12 @@ TEST(Plan, KnowsQcow2AsQemuDoes) {
   Random random{20};
   for (int i = 0; i < scaled(12); ++i) {
     SCOPED_TRACE(i);
-    Disk disk{.size = random_size(random, 12 << 20), .seed = random()};
+    Disk disk{.size = random_size(random, 12 << 20),
+              .seed = random(),
+              .cluster = i % 2 == 0 ? cluster_size : small_cluster_size};
     disk.extents = random_extents(random, disk.size);
     expect_good_file(disk);
-    expect_random_access(Plan{disk.size, disk.extents}, random);
+    expect_random_access(disk.plan(), random);
   }
 }
 
@@ -73,15 +75,46 @@ TEST(Plan, ManyTablesAndRefcountBlocks) {
 
 TEST(Plan, RefcountBlocksCountThemselves) {
   // Around the sizes where one more refcount block is needed for itself.
-  for (std::uint64_t data = 32768 - 8; data < 32768 + 8; ++data) {
-    SCOPED_TRACE(data);
-    const Plan plan{4 * gib, {{0, data * cluster_size, Content::data}}};
-    const TempDir dir;
-    const Fd fd = open_file(dir.path() / "a", O_WRONLY | O_CREAT);
-    write_metadata(plan, to_file(fd, "a"));
-    ASSERT_EQ(ftruncate(fd.get(), static_cast<off_t>(plan.file_size())), 0);
-    expect_clean(dir.path() / "a");
+  const auto expect_clean_around = [](std::uint64_t clusters, std::uint64_t cluster) {
+    for (std::uint64_t data = clusters - 8; data < clusters + 8; ++data) {
+      SCOPED_TRACE(data);
+      const Plan plan{4 * gib, {{0, data * cluster, Content::data}}, cluster};
+      const TempDir dir;
+      const Fd fd = open_file(dir.path() / "a", O_WRONLY | O_CREAT);
+      write_metadata(plan, to_file(fd, "a"));
+      ASSERT_EQ(ftruncate(fd.get(), static_cast<off_t>(plan.file_size())), 0);
+      expect_clean(dir.path() / "a");
+    }
+  };
+  expect_clean_around(32768, cluster_size);
+  expect_clean_around(2048, small_cluster_size);
+}
+
+TEST(Plan, SmallClustersWhereLargeOnesHadMuchThatHasNotChanged) {
+  Extents scattered, together;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    scattered.push_back({i * 3 * cluster_size + 8192, 4096, Content::data});
+    together.push_back({i * 3 * cluster_size, cluster_size - 2048, Content::data});
   }
+  const Plan small = Plan::of_exact(gib, scattered);
+  EXPECT_EQ(small.cluster(), small_cluster_size);
+  EXPECT_EQ(small.extents(), scattered);
+  EXPECT_EQ(small.data_bytes(), 100 * 4096);
+  EXPECT_EQ(Plan::of_exact(gib, together).cluster(), cluster_size);
+  EXPECT_EQ(Plan::of_exact(gib, {}).data_bytes(), 0);
+  // One sector of a disk of which small clusters alone need 4 MiB for the first table.
+  EXPECT_EQ(Plan::of_exact(tib, {{0, 512, Content::data}}).cluster(), cluster_size);
+  EXPECT_EQ(Plan::of_exact(8 * tib + 512, scattered).cluster(), cluster_size);
+}
+
+TEST(Plan, LargestDiskWithSmallClusters) {
+  const auto size = largest_disk(small_cluster_size);
+  const TempDir dir;
+  write_qcow2(
+      dir.path() / "a",
+      {.size = size, .extents = {{size - 512, 512, Content::data}}, .cluster = small_cluster_size});
+  expect_clean(dir.path() / "a");
+  EXPECT_THROW(Plan(size + 512, {}, small_cluster_size), Error);
 }
 
 TEST(Plan, EmptyDisks) {
@@ -132,7 +165,7 @@ TEST(Plan, SparseDiskOf16TiB) {
   expect_clean(dir.path() / "ours");
   expect_same(dir.path() / "ours", "qcow2", dir.path() / "theirs", "qcow2");
   Random random{16};
-  expect_random_access(Plan{disk.size, disk.extents}, random);
+  expect_random_access(disk.plan(), random);
 }
 
 TEST(Plan, WholeIncrementOf16TiBOfZeros) {

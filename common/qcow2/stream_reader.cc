@@ -29,12 +29,13 @@ void StreamReader::read(std::uint64_t offset, std::span<std::byte> out) {
   auto& [input, plan, index, data_before] = *state_;
   const Extents& extents = plan.extents();
   for (; index < extents.size() && extents[index].end() <= offset; ++index)
-    if (extents[index].content == Content::data) data_before += clusters(extents[index].length);
+    if (extents[index].content == Content::data)
+      data_before += clusters(extents[index].length, plan.cluster());
   if (index == extents.size() || extents[index].content != Content::data ||
       offset < extents[index].offset || out.size() > extents[index].end() - offset)
     throw std::logic_error{"not in a data extent of a qcow2 stream, or not after the last read"};
   const std::uint64_t place =
-      plan.metadata_size() + data_before * cluster_size + offset - extents[index].offset;
+      plan.metadata_size() + data_before * plan.cluster() + offset - extents[index].offset;
   if (place < input.position()) throw std::logic_error{"a qcow2 stream cannot be read backwards"};
   input.skip_to(place);
   input.read(out);

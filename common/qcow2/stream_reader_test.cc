@@ -17,7 +17,7 @@ constexpr std::uint64_t mib = 1 << 20;
 constexpr std::uint64_t gib = 1 << 30;
 
 Disk random_disk(Random& random, std::uint64_t most) {
-  Disk disk{.size = random_size(random, most), .seed = random()};
+  Disk disk{.size = random_size(random, most), .seed = random(), .cluster = random_cluster(random)};
   disk.extents = random_extents(random, disk.size);
   return disk;
 }
@@ -57,7 +57,7 @@ TEST(StreamReader, GivesWhatWasWritten) {
     SCOPED_TRACE(i);
     const Disk disk = random_disk(random, 16 * mib);
     StreamReader reader{from_bytes(all_of(from_disk(disk))), "the stream"};
-    const Plan plan{disk.size, disk.extents};
+    const Plan plan = disk.plan();
     ASSERT_EQ(reader.plan().extents(), plan.extents());
     ASSERT_EQ(reader.plan().virtual_size(), disk.size);
     // Some of it, in odd pieces.

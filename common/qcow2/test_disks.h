@@ -39,6 +39,9 @@ struct Disk {
   std::uint64_t size = 0;
   Extents extents = {};
   std::uint64_t seed = 1;
+  std::uint64_t cluster = cluster_size;  // of its file
+
+  Plan plan() const { return {size, extents, cluster}; }
 
   void read(std::uint64_t offset, std::span<std::byte> out) const {
     std::fill(out.begin(), out.end(), std::byte{0});
@@ -84,7 +87,7 @@ inline void write_data(const Plan& plan, const Disk& disk, const Sink& sink) {
 }
 
 inline void write_qcow2(const std::filesystem::path& path, const Disk& disk) {
-  const Plan plan{disk.size, disk.extents};
+  const Plan plan = disk.plan();
   const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC);
   const Sink sink = to_file(fd, path);
   write_metadata(plan, sink);
@@ -119,7 +122,7 @@ inline Source from_bytes(std::vector<std::byte> bytes) {
 
 // The file of a disk, made as it is read.
 inline Source from_disk(const Disk& disk) {
-  const auto plan = std::make_shared<const Plan>(disk.size, disk.extents);
+  const auto plan = std::make_shared<const Plan>(disk.plan());
   return [plan, disk, at = std::uint64_t{0}](std::span<std::byte> out) mutable {
     const bool front = at < plan->metadata_size();
     const std::uint64_t end = front ? plan->metadata_size() : plan->file_size();
@@ -178,6 +181,10 @@ inline Extents random_extents(Random& random, std::uint64_t size) {
     at += length;
   }
   return extents;
+}
+
+inline std::uint64_t random_cluster(Random& random) {
+  return between(random, 0, 1) == 0 ? cluster_size : small_cluster_size;
 }
 
 // Not more than `most`, and often of no whole number of clusters.

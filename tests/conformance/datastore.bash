@@ -68,15 +68,17 @@ with_chain() {
 }
 
 # write_increment N: the files of this increment, and in expected/VM what the disks are with it.  Disk
-# 0 is of sequential layout, as our capture writes it, disk 2 of the layout that qemu makes.
+# 0 is of sequential layout, as our capture writes it with clusters of both sizes, disk 2 of the
+# layout that qemu makes.
 write_increment() {
-    local n=$1 id file before base=() expected=$BATS_FILE_TMPDIR/expected/$VM
+    local n=$1 id file before base=() small=() expected=$BATS_FILE_TMPDIR/expected/$VM
     mkdir -p "$expected"
     rm -f "$FILES"/*
     if [ "$n" -eq 0 ]; then
         sequential "$FILES/disk.0.0" 40 0=a 1=b 2=c 5=d 39=e
     else
-        sequential "$FILES/disk.0.$n" 40 $((n % 4))="$n" $((n + 10))=x $((n + 9))=zero
+        [ $((n % 2)) -eq 0 ] || small=(--small)
+        sequential "${small[@]}" "$FILES/disk.0.$n" 40 $((n % 4))="$n" $((n + 10))=x $((n + 9))=zero
     fi
     qemu-img create -q -f qcow2 "$FILES/disk.2.$n" 1M
     qemu-io -f qcow2 -c "write -P $((n + 1)) $((n * 64))k 100k" -c "write -P 99 900k 64k" "$FILES/disk.2.$n" >/dev/null

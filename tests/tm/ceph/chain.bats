@@ -88,6 +88,11 @@ increment() {
     [ "$(result '.disks[1].dirty_bytes')" -gt $((3 << 20)) ]
     [ "$(result '.disks[1].read_bytes')" -le $((1 << 20)) ]
     restores 1 0 1 "$BATS_TEST_TMPDIR/ref.1.1"
+    # Single blocks: what lies beside them is neither read nor stored.
+    image_write $VOLATILE 'write -P 3 3100k 4k' 'write -P 4 0 4k' 'write -P 5 3136k 4k'
+    increment backup 1
+    [ "$(result '.disks[1] | .dirty_bytes == 12288 and .read_bytes == 12288')" = true ]
+    restores 1 0 2 "$BATS_TEST_TMPDIR/ref.1.2"
 }
 
 @test "a powered-off VM, an upload that failed, and images that change their size" {

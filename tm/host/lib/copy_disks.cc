@@ -140,11 +140,12 @@ std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks) {
   plans.reserve(disks.size());
   for (auto& disk : disks) {
     const nbd::Map map = disk.map ? *std::exchange(disk.map, {}) : nbd::map(disk.source, disk.base);
-    const auto& plan = plans.emplace_back(map.size, map.extents);
+    const auto& plan = plans.emplace_back(disk.exact ? qcow2::Plan::of_exact(map.size, map.extents)
+                                                     : qcow2::Plan{map.size, map.extents});
     disk.virtual_size = map.size;
     disk.dirty_bytes = map.dirty_bytes;
     disk.file_size = plan.file_size();
-    disk.data_bytes = plan.data_clusters() * qcow2::cluster_size;
+    disk.data_bytes = plan.data_bytes();
   }
   return plans;
 }

@@ -18,6 +18,7 @@ struct CopyDisk {
   nbd::Export source;
   nbd::Base base = nbd::Base::none;
   std::optional<nbd::Map> map = {};  // known already; else the server is asked
+  bool exact = false;  // an increment whose map names less than clusters, and nothing besides
   bool deep = false;  // its server is faster with many requests on one connection than with several
   std::filesystem::path target;  // made, with mode 0600; must not exist; its sums go beside it
   // Filled by plan_disks():

@@ -129,6 +129,7 @@ class RbdDisks : public Storage {
       CopyDisk copy;
       copy.source = source_of(part);
       copy.base = base();
+      copy.exact = part.since_parent;
       copy.deep = true;
       copy.target = capture_.file_of(part.id);
       copy.map = part.map;
