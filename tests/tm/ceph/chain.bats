@@ -127,6 +127,7 @@ increment() {
     [ "$(snapshots $VOLATILE)" = 'mine one_backup' ]
     keep 0
     step postbackup -1 NONE FULL
+    eventually clean   # the end of a backup does not wait long for a cluster that is slow
     [ "$(snapshots $VOLATILE)" = mine ]
     restores 1 0 0 "$BATS_TEST_TMPDIR/ref"
     VMVAULT_EXPORT=copy step prebackup -1 NONE FULL
