@@ -39,6 +39,14 @@ TEST_F(DeskHostsTest, AreAddedAndDeleted) {
   EXPECT_EQ(pools.hosts().size(), 1U);
 }
 
+// Their files, and the domain.xml that names them, are on this machine.
+TEST_F(DeskHostsTest, RestoredMachinesGetTheEmulatorsProcessorsOfThisHost) {
+  desk->configure_host(other, {{"EMULATOR_CPUS", "8-9"}});
+  EXPECT_EQ(state::emulator_cpus(store), "");
+  desk->configure_host(host, {{"EMULATOR_CPUS", "0-1"}});
+  EXPECT_EQ(state::emulator_cpus(store), "0-1");
+}
+
 TEST_F(DeskHostsTest, AMachineIsWhereItRuns) {
   manager->machines(other, one(false), now);
   EXPECT_EQ(manager->host_of(vm), host) << "a definition alone";

@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+#include <sstream>
+
 #include "common/error.h"
 #include "common/file.h"
+#include "drivers/vmvaultd/lib/conf.h"
 
 namespace vmvaultd {
 namespace {
@@ -44,6 +49,61 @@ TEST(ServiceSettings, NamesTheLineThatCannotBe) {
   EXPECT_EQ(complaint("RPO = [ A = 1 ]"), "line 1: RPO: it has no list of values");
   EXPECT_NE(complaint("BACKUP_WINDOW = never"), "");
   EXPECT_NE(complaint("KEEP_LAST = -2"), "");
+}
+
+// vmvaultd.conf, with what is commented out there.
+std::string described() {
+  std::istringstream lines{read_file("share/etc/vmvaultd.conf")};
+  const std::regex commented{"#( *[A-Z_]+ *= .*)"};
+  std::string text;
+  for (std::string line; std::getline(lines, line);)
+    text += std::regex_replace(line, commented, "$1") + "\n";
+  return text;
+}
+
+TEST(ServiceSettings, TheFileDescribesEachKey) {
+  const auto code = read_file("drivers/vmvaultd/lib/settings.cc");
+  std::set<std::string> there, known{"LOG"};
+  const std::regex key{R"re((?:\{|name == )"([A-Z_]+)")re"};
+  for (std::sregex_iterator one{code.begin(), code.end(), key}, end; one != end; ++one)
+    known.insert((*one)[1]);
+  for (const auto& one : parse_conf(described())) {
+    there.insert(one.name);
+    for (const auto& inner : one.list) there.insert(inner.name);
+  }
+  EXPECT_GT(known.size(), 20u);
+  EXPECT_EQ(there, known);
+}
+
+TEST(ServiceSettings, TheFileShowsWhatIsSoWithoutIt) {
+  const auto shown = parse_service_settings(described()), usual = parse_service_settings("");
+  const auto limits = [](const Settings& of) {
+    const auto& [all, host, datastore] = of.manager.policy.limits;
+    return std::vector{all, host, datastore};
+  };
+  EXPECT_EQ(limits(shown), limits(usual));
+  const auto keep = [](const Settings& of) {
+    const auto& k = of.manager.keep;
+    return std::vector{k.last,    k.daily,  k.weekly,
+                       k.monthly, k.yearly, static_cast<int>(k.counting)};
+  };
+  EXPECT_EQ(keep(shown), keep(usual));
+  const auto times = [](const Settings& of) {
+    return std::vector{of.manager.rpo, of.manager.policy.retry.first, of.manager.monitoring,
+                       of.look, Time{of.manager.policy.retry.most}};
+  };
+  EXPECT_EQ(times(shown), times(usual));
+  EXPECT_EQ(shown.manager.datastore, usual.manager.datastore);
+  EXPECT_FALSE(shown.manager.window);
+  EXPECT_EQ(shown.uri + shown.hook.string() + shown.mads.string(), "");
+  EXPECT_EQ(usual.uri + usual.hook.string() + usual.mads.string(), "");
+  const auto front = [](const Settings& of) {
+    return of.front.address + " " + std::to_string(of.front.port) + of.front.socket.string() +
+           of.front.group + (of.front.metrics ? " YES" : " NO");
+  };
+  EXPECT_EQ(front(shown), front(usual));
+  EXPECT_EQ(shown.log.level, usual.log.level);
+  EXPECT_EQ(shown.log.file, usual.log.file);
 }
 
 TEST(ServiceSettings, TheLogIsWhereTheOperatorWantsIt) {
