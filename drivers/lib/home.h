@@ -33,6 +33,10 @@ class Home {
   // The same directory by the machine's id: the name that the drivers are given, since a URL
   // tells the machine by the digits before "/backup/" (contract 3.11).
   std::filesystem::path vm_link(int id) const { return var_ / "vms" / std::to_string(id); }
+  // How far a restore in the place of its disks is (common/one/progress.h).
+  std::filesystem::path restore_progress(int vm) const {
+    return vm_link(vm).string() + ".progress";
+  }
 
   // The same on another host, whose own vmvault has numbers of its own.
   std::filesystem::path dir_on(const std::string& host, const std::string& uuid, int id) const {

@@ -13,7 +13,7 @@ namespace {
 // Numbers of contract 1.2.
 constexpr int backup_image = 6;
 constexpr int vm_active = 3, vm_done = 6, lcm_init = 0, lcm_running = 3, lcm_unknown = 16,
-              lcm_backup = 69;
+              lcm_backup = 69, lcm_restore = 71;
 
 int number_of(state::ImageState state) {
   switch (state) {
@@ -203,13 +203,15 @@ std::string vm_template(const state::TemplateRecord& one, const Owners& owners) 
 }
 
 std::string vm(const state::VmView& view, const Attributes& config,
-               const std::vector<state::ActionView>& actions, const Owners& owners) {
+               const std::vector<state::ActionView>& actions, const Owners& owners,
+               const std::optional<ProgressReport>& progress) {
   const bool there = view.host >= 0;
   const int state = there ? vm_active : vm_done;
-  const int lcm = !there          ? lcm_init
-                  : view.running  ? lcm_backup
-                  : !view.host_up ? lcm_unknown
-                                  : lcm_running;
+  const int lcm = !there           ? lcm_init
+                  : view.running   ? lcm_backup
+                  : view.restoring ? lcm_restore
+                  : !view.host_up  ? lcm_unknown
+                                   : lcm_running;
   XmlWriter out;
   out.open("VM");
   identity(out, view.vm.id, view.vm.owner, view.vm.name, owners);
@@ -217,7 +219,12 @@ std::string vm(const state::VmView& view, const Attributes& config,
   out.number("LAST_POLL", 0).number("STATE", state).number("LCM_STATE", lcm);
   out.number("PREV_STATE", state).number("PREV_LCM_STATE", lcm).number("RESCHED", 0);
   out.number("STIME", 0).number("ETIME", 0).text("DEPLOY_ID", view.vm.uuid);
-  out.open("MONITORING").close("MONITORING");
+  out.open("MONITORING");
+  if (progress)
+    out.text("STEP", progress->step)
+        .number("DONE", static_cast<std::int64_t>(progress->done))
+        .number("TOTAL", static_cast<std::int64_t>(progress->total));
+  out.close("MONITORING");
   action_ids(out, actions);
   out.open("TEMPLATE");
   disks(out, view);

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/one/progress.h"
 #include "common/one/template.h"
 #include "common/one/xml.h"
 #include "drivers/lib/restores.h"
@@ -39,7 +41,8 @@ std::string disk_image(const state::DiskImage& image, const std::string& datasto
                        const Owners& owners);
 std::string vm_template(const state::TemplateRecord& one, const Owners& owners);
 std::string vm(const state::VmView& vm, const Attributes& config,
-               const std::vector<state::ActionView>& actions, const Owners& owners);
+               const std::vector<state::ActionView>& actions, const Owners& owners,
+               const std::optional<ProgressReport>& progress = {});  // of its restore in place
 std::string host(const state::HostView& host);
 std::string job(const state::JobView& job, const std::vector<state::ActionView>& actions,
                 const Owners& owners);

@@ -92,6 +92,8 @@ TEST_F(ObjectsTest, AMachineSaysWhatItsBackupsAre) {
   EXPECT_EQ(xml().at("/VM/STATE"), "3");
   EXPECT_EQ(xml().at("/VM/LCM_STATE"), "3");
   EXPECT_EQ(xml().at("//HISTORY/HOSTNAME"), "node1");
+  view.restoring = true;
+  EXPECT_EQ(xml().at("/VM/LCM_STATE"), "71");
   view.running.emplace();
   EXPECT_EQ(xml().at("/VM/LCM_STATE"), "69");
 }

@@ -112,10 +112,10 @@ std::vector<VmView> Views::vms(const Page& page) const {
         db,
         "SELECT vms.id, vms.uuid, vms.name, vms.active_image, vms.owner, scheduled_vms.host, "
         "hosts.name, job_vms.job, (SELECT max(id) FROM increments WHERE image = vms.active_image), "
-        "(SELECT error FROM restores WHERE vm = vms.id), hosts.up FROM vms LEFT JOIN scheduled_vms "
-        "ON "
-        "scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id "
-        "= scheduled_vms.host LEFT JOIN job_vms ON job_vms.vm = vms.id" +
+        "restores.error, hosts.up, restores.vm IS NOT NULL AND restores.ended IS NULL FROM vms "
+        "LEFT JOIN scheduled_vms ON scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id = "
+        "scheduled_vms.host LEFT JOIN job_vms ON job_vms.vm = vms.id LEFT JOIN restores ON "
+        "restores.vm = vms.id" +
             paged("vms", "vms.owner")};
     bind(get, page);
     while (get.executeStep())
@@ -130,6 +130,7 @@ std::vector<VmView> Views::vms(const Page& page) const {
                      .job = number_or_null(get.getColumn(7)).value_or(-1),
                      .images = {},
                      .last_increment = number_or_null(get.getColumn(8)).value_or(-1),
+                     .restoring = get.getColumn(11).getInt() != 0,
                      .error = get.getColumn(9).getString()});
     SQLite::Statement images{db, "SELECT id FROM images WHERE vm = ? ORDER BY id"};
     for (auto& one : all) {

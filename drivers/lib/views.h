@@ -35,7 +35,8 @@ struct VmView {
   std::vector<int> images;           // its backups
   int last_increment = -1;           // of the active one
   std::optional<Attempt> running{};  // its backup
-  std::string error{};               // of the last restore in its place
+  bool restoring = false;            // in its place
+  std::string error{};               // of the last such restore
   struct Disk {
     int id;
     std::string target, source;

@@ -206,12 +206,6 @@ void add_datastore(Tree& tree) {
       ->take_all();
   tree.does(verb, wanted, [](Context& with, auto& one) { add_datastore(with.app(), one); });
 
-  auto report = std::make_shared<Report>();
-  verb = datastore->add_subcommand("list", "The datastores");
-  verb->add_flag("--json", report->json, "As JSON");
-  tree.does(verb, report,
-            [](Context& with, auto& one) { list_datastores(with.app(), one.form()); });
-
   auto options = std::make_shared<PruneOptions>();
   verb = datastore->add_subcommand("prune", "Give back the space of deleted backups");
   verb->add_option("ID", options->datastore, "The datastore (default: 100)")

@@ -76,24 +76,6 @@ void add_datastore(App& app, const NewDatastore& asked) {
               printable(app.home().datastore_file(id).string()).c_str());
 }
 
-void list_datastores(const App& app, Form form) {
-  const auto all = app.store().datastores();
-  const int usual = chosen_datastore(app, std::nullopt);
-  if (form == Form::json) {
-    auto out = Json::array();
-    for (const auto& one : all)
-      out.push_back(
-          {{"id", one.id}, {"name", one.name}, {"kind", one.ds_mad}, {"default", one.id == usual}});
-    print(out);
-    return;
-  }
-  std::vector<std::vector<std::string>> rows{{"ID", "NAME", "KIND", "BACKUPS"}};
-  for (const auto& one : all)
-    rows.push_back({std::to_string(one.id), printable(one.name), one.ds_mad,
-                    one.id == usual ? "go here" : "if asked to"});
-  std::fputs(table(rows).c_str(), stdout);
-}
-
 int chosen_datastore(const App& app, std::optional<int> asked) {
   if (!asked) {
     const auto text = setting("DATASTORE");

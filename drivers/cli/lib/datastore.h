@@ -20,7 +20,6 @@ struct NewDatastore {
 
 // Adds it when its driver's monitor answers.
 void add_datastore(App& app, const NewDatastore& wanted);
-void list_datastores(const App& app, Form form);
 
 // Which one a backup goes to: the one asked for, else the setting DATASTORE, else the embedded one.
 // BadRequest, naming it, for one that is not known.

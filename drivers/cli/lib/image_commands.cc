@@ -118,6 +118,7 @@ void add_image_commands(Tree& tree) {
   verb->add_flag("--no_nic", words->no_nic, "Without its network interfaces");
   tree.does(verb, words, restore_image);
   add_changes(tree, command);
+  add_chown(tree, command, Kind::image);
 }
 
 }  // namespace cli

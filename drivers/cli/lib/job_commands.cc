@@ -129,6 +129,7 @@ void add_job_commands(Tree& tree) {
   add_create(tree, command);
   add_orders(tree, command);
   add_updates(tree, command);
+  add_chown(tree, command, Kind::job);
 }
 
 }  // namespace cli

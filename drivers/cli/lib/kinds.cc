@@ -3,7 +3,9 @@
 
 #include <array>
 
+#include "common/one/config.h"
 #include "drivers/cli/lib/display.h"
+#include "drivers/lib/home.h"
 
 namespace cli {
 namespace {
@@ -42,13 +44,19 @@ std::string image_state(const Element& image) {
              : words[static_cast<std::size_t>(state)];
 }
 
+std::string image_type(const Element& image) {
+  const auto type = image.number("TYPE");
+  return type == 6 ? "BK" : type == 0 ? "OS" : "DB";
+}
+
 std::string vm_state(const Element& vm) {
-  constexpr int active = 3, unknown = 16, backup = 69, backup_poweroff = 70;
+  constexpr int active = 3, unknown = 16, backup = 69, backup_poweroff = 70, restore = 71;
   constexpr std::array words{"init", "pend", "hold", "runn", "stop", "susp",
                              "done", "fail", "poff", "unde", "clon", "clon"};
   const auto state = vm.number("STATE"), detail = vm.number("LCM_STATE");
   if (state == active && (detail == backup || detail == backup_poweroff)) return "back";
   if (state == active && detail == unknown) return "unkn";
+  if (state == active && detail == restore) return "rest";
   return state < 0 || state >= static_cast<int>(words.size())
              ? "?"
              : words[static_cast<std::size_t>(state)];
@@ -79,7 +87,7 @@ std::vector<Column> image_columns() {
       name,
       leaf("DATASTORE", "where it is", "DATASTORE"),
       {"SIZE", "of its files", [](auto& of) { return mib_text("SIZE", of); }},
-      {"TYPE", "BK: a backup", [](auto& of) { return of.text("TYPE") == "6" ? "BK" : "?"; }},
+      {"TYPE", "BK: a backup; OS, DB: a restored disk", image_type},
       {"PER", "is it persistent",
        [](auto& of) { return of.text("PERSISTENT") == "1" ? "Yes" : "No"; }},
       {"STAT", "rdy, lock, dele or err", image_state},
@@ -103,7 +111,7 @@ std::vector<Column> vm_columns() {
       user,
       group,
       name,
-      {"STAT", "runn, poff, back (up), done (gone)", vm_state},
+      {"STAT", "runn, poff, back (up), rest (ored), done (gone)", vm_state},
       {"HOST", "where it runs",
        [](auto& of) { return of.child("HISTORY_RECORDS").child("HISTORY").text("HOSTNAME"); }},
       {"BACKUPS", "how many images there are of it",
@@ -116,6 +124,10 @@ std::vector<Column> vm_columns() {
   };
 }
 
+bool is_default_datastore(const std::string& number) {
+  return number == setting("DATASTORE").value_or(std::to_string(state::default_datastore));
+}
+
 std::vector<Column> datastore_columns() {
   return {
       id,
@@ -123,10 +135,13 @@ std::vector<Column> datastore_columns() {
       {"SIZE", "what there is", [](auto& of) { return mib_text("TOTAL_MB", of); }},
       {"FREE", "what is left", [](auto& of) { return mib_text("FREE_MB", of); }},
       {"IMAGES", "how many", [](auto& of) { return count(of.child("IMAGES")); }},
-      {"TYPE", "bck: of backups", [](auto& of) { return of.text("TYPE") == "3" ? "bck" : "?"; }},
+      {"TYPE", "bck: of backups, img: of restored disks",
+       [](auto& of) { return of.text("TYPE") == "3" ? "bck" : "img"; }},
       leaf("DS", "its driver", "DS_MAD"),
       leaf("TM", "its transfer driver", "TM_MAD"),
       {"STAT", "can it be used", [](auto& of) { return of.text("STATE") == "0" ? "on" : "off"; }},
+      {"DEFAULT", "do backups of the command go there that name no other",
+       [](auto& of) { return is_default_datastore(of.text("ID")) ? "yes" : "no"; }, false},
   };
 }
 

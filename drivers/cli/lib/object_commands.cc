@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/object_commands.h"
 
+#include <chrono>
 #include <cstdio>
 
 #include "drivers/cli/lib/display.h"
@@ -51,6 +52,25 @@ CLI::App* command_of(Tree& tree, Kind kind, const char* about) {
 }
 
 }  // namespace
+
+void add_chown(Tree& tree, CLI::App* command, Kind kind) {
+  struct Words {
+    std::string object, user;
+  };
+  auto words = std::make_shared<Words>();
+  auto* verb = command->add_subcommand("chown", "Give it to another user");
+  add_id(verb, kind, words->object);
+  verb->add_option("USER", words->user, "Whose it is then")
+      ->type_name(info(Kind::user).element)
+      ->required();
+  tree.does(verb, words, [kind](Context& with, auto& one) {
+    constexpr std::chrono::seconds patience{60};
+    const int id = object_id(with, kind, one.object), user = object_id(with, Kind::user, one.user);
+    std::string method = info(kind).info;
+    method.replace(method.rfind('.') + 1, method.npos, "chown");
+    with.service().number(method, {id, user, -1}, patience);
+  });
+}
 
 void add_list_options(CLI::App* verb, ListOptions& options) {
   verb->add_option("-l,--list", options.columns, "The columns to show, as NAME,STAT")

@@ -12,6 +12,8 @@ namespace cli {
 
 // `vmvault image`, and its verbs list and show.
 CLI::App* add_object(Tree& tree, Kind kind, const char* about);
+// Its verb chown: whose it is from now on.
+void add_chown(Tree& tree, CLI::App* command, Kind kind);
 // An argument: a number or a name.
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
 // The options of a list, as OpenNebula's tools have them.

@@ -79,12 +79,15 @@ void cancel_backup(Context& with, const std::string& word) {
 struct RestoreWords {
   std::string vm, image;
   int increment = -1, disk = -1;
+  bool wait = false;
 };
 
 void restore_in_place(Context& with, const RestoreWords& words) {
   const int vm = object_id(with, Kind::vm, words.vm);
   const int image = object_id(with, Kind::image, words.image);
-  with.service().number("one.vm.restore", {vm, image, words.increment, words.disk}, patience);
+  const auto& service = with.service();
+  service.number("one.vm.restore", {vm, image, words.increment, words.disk}, patience);
+  if (words.wait) return watch_restore(service, vm, image);
   std::printf("VM %d is being restored from image %d ('vmvault vm show %d' says why if it fails)\n",
               vm, image, vm);
 }
@@ -122,6 +125,7 @@ void add_backup_verbs(Tree& tree, CLI::App* command) {
 void add_vm_commands(Tree& tree) {
   auto* command = add_object(tree, Kind::vm, "The virtual machines");
   add_backup_verbs(tree, command);
+  add_chown(tree, command, Kind::vm);
   auto restore_words = std::make_shared<RestoreWords>();
   auto* verb = command->add_subcommand("restore", "Put its disks back as they were; it is off");
   add_id(verb, Kind::vm, restore_words->vm);
@@ -131,6 +135,7 @@ void add_vm_commands(Tree& tree) {
   verb->add_option("--increment", restore_words->increment, "As of this one (default: the last)")
       ->type_name(type::number);
   verb->add_option("--disk-id", restore_words->disk, "Only this disk")->type_name(type::number);
+  verb->add_flag("--wait", restore_words->wait, "Until it is done; ^C leaves it running");
   tree.does(verb, restore_words, restore_in_place);
 
   auto config = std::make_shared<ConfigWords>();

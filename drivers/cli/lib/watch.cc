@@ -14,12 +14,18 @@
 #include "common/number.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/elements.h"
+#include "drivers/cli/lib/meter.h"
 
 namespace cli {
 namespace {
 
 constexpr std::chrono::seconds patience{120};
 constexpr int pause_ms = 500;
+constexpr int lcm_restore = 71;  // contract 1.2
+
+Xml machine(const Core& service, int vm) {
+  return Xml{service.text("one.vm.info", {vm, false}, patience)};
+}
 
 void rest() {
   pollfd fds[] = {{cancel::fd(), POLLIN, 0}};
@@ -50,10 +56,31 @@ void watch(const Core& service, int vm) {
   }
 }
 
+// What is told of how far it is, as a step of the command itself is told.
+void tell(Meter& meter, const Element& monitoring) {
+  const auto done = monitoring.number("DONE"), total = monitoring.number("TOTAL");
+  if (done < 0 || total < 0) return;
+  const ProgressReport report{.step = one_line(monitoring.text("STEP")),
+                              .done = static_cast<std::uint64_t>(done),
+                              .total = static_cast<std::uint64_t>(total)};
+  if (const auto line = meter.line(report, Meter::Time::clock::now())) note(*line);
+}
+
+// Why it has failed; empty: it is done.
+std::string restored(const Core& service, int vm) {
+  Meter meter;
+  for (;; rest()) {
+    const auto document = machine(service, vm);
+    const Element now{document};
+    if (now.number("LCM_STATE") != lcm_restore) return now.child("USER_TEMPLATE").text("ERROR");
+    tell(meter, now.child("MONITORING"));
+  }
+}
+
 }  // namespace
 
 BackupsThere backups_there(const Core& service, int vm) {
-  const Xml document{service.text("one.vm.info", {vm, false}, patience)};
+  const auto document = machine(service, vm);
   const auto backups = Element{document}.child("BACKUPS");
   BackupsThere there;
   for (const auto& id : backups.child("BACKUP_IDS").children("ID"))
@@ -76,6 +103,21 @@ void watch_backup(const Core& service, int vm, const BackupsThere& before) {
     throw Error{"there is no new backup of VM " + std::to_string(vm) +
                 ": the service's log says why ('journalctl -u vmvaultd')"};
   std::printf("VM %d is backed up: image %d\n", vm, after.newest_image);
+}
+
+void watch_restore(const Core& service, int vm, int image) {
+  const auto name = "VM " + std::to_string(vm);
+  const auto what = " restored from image " + std::to_string(image);
+  note(name + " is being" + what);
+  std::string why;
+  try {
+    why = restored(service, vm);
+  } catch (const Cancelled&) {
+    note("the restore of " + name + " goes on");
+    throw;
+  }
+  if (!why.empty()) throw Error{name + " could not be" + what + ": " + one_line(why)};
+  std::printf("%s is%s\n", name.c_str(), what.c_str());
 }
 
 }  // namespace cli

@@ -19,4 +19,8 @@ BackupsThere backups_there(const Core& service, int vm);
 // backup goes on, which it says, and throws Cancelled.
 void watch_backup(const Core& service, int vm, const BackupsThere& before);
 
+// Until its restore in place has ended: says on stderr how far it is.  An Error when it has failed;
+// as above when it is cancelled.
+void watch_restore(const Core& service, int vm, int image);
+
 }  // namespace cli

@@ -75,6 +75,25 @@ TEST_F(DeskRestoresTest, AnImageDatastoreGoesWhenNothingIsInIt) {
   desk->delete_image_datastore(datastore);
 }
 
+TEST_F(DeskRestoresTest, ARestoreThatIsKilledIsMadeAgainAFewTimes) {
+  machine_with_backup();
+  const auto made = desk->restore({.image = 1, .disk = 0, .datastore = datastore});
+  const auto id = made.images.at(0);
+  const state::Restores restores{store};
+  const Strings again{"disk " + std::to_string(id)};
+  for (int n = 0; n < 3; ++n) {
+    EXPECT_EQ(restores.disk_image(id)->state, state::ObjectState::locked);
+    asked.clear();
+    advance();
+    EXPECT_EQ(asked, again);
+    manager->fetched("disk", id, nullptr, "");
+  }
+  EXPECT_EQ(restores.disk_image(id)->state, state::ObjectState::error);
+  asked.clear();
+  advance();
+  EXPECT_TRUE(asked.empty());
+}
+
 TEST_F(DeskRestoresTest, OneDiskIsAnImageWithoutATemplate) {
   machine_with_backup();
   const auto made = desk->restore({.image = 1, .disk = 0, .datastore = datastore, .name = "web"});

@@ -220,7 +220,8 @@ class Manager {
   Time others_at_ = last_time;           // to look whether backups of the command have ended
   bool adopted_ = false, files_wanted_ = true, restores_wanted_ = true;
   std::set<std::pair<std::string, int>> fetching_;
-  std::set<int> jobs_;  // whose execution has begun
+  std::map<std::pair<std::string, int>, int> killed_;  // how often, of those
+  std::set<int> jobs_;                                 // whose execution has begun
 };
 
 }  // namespace vmvaultd

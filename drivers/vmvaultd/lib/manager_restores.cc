@@ -32,17 +32,24 @@ void Manager::make_files() {
 
 void Manager::fetched(const std::string& what, int id, const std::string* out,
                       const std::string& error) {
+  constexpr int most_tries = 3;
   fetching_.erase({what, id});
   std::string why = out ? "" : one_line(error);
+  const auto name = (what == "disk" ? "image " : "template ") + std::to_string(id);
+  const About about{what == "disk" ? "IMAGE" : "TEMPLATE", id};
+  // Whoever fails says why: this one was killed, and its successor may not be.
+  if (!out && why.empty() && ++killed_[{what, id}] < most_tries) {
+    log('W', about, name + " is restored again: its restore was killed");
+    return want_files();
+  }
+  killed_.erase({what, id});
   const auto line = out ? out->substr(0, out->find('\n')) : "";
   if (line.empty() && why.empty()) why = "its restore has failed";
   if (what == "disk")
     restores_.end_disk_image(id, parse_number(line).value_or(0), why);
   else
     restores_.end_template(id, line.empty() ? "" : base64_decode(line), why);
-  const auto name = (what == "disk" ? "image " : "template ") + std::to_string(id);
-  log(why.empty() ? 'I' : 'E', {what == "disk" ? "IMAGE" : "TEMPLATE", id},
-      name + (why.empty() ? " is ready" : ": " + why));
+  log(why.empty() ? 'I' : 'E', about, name + (why.empty() ? " is ready" : ": " + why));
 }
 
 // Whoever restores takes the machine's lock, and keeps it when we are gone.

@@ -53,12 +53,19 @@ void remove_parts(const fs::path& file) {
 void download(const state::Home& home, BackupPoint& point, int disk, int fd) {
   const TempDir work{home.var()};
   point.write_sums(work.path());
-  const auto finished = point.downloader()
-                            .arg("--stream")
-                            .arg(point.url(disk))
-                            .env("VMVAULT_SUMS", work.path().string())
-                            .write_to(fd)
-                            .run();
+  Finished finished;
+  for (int tries = 3; tries > 0; --tries) {
+    if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+      throw system_error("begin the restored disk", errno);
+    finished = point.downloader()
+                   .arg("--stream")
+                   .arg(point.url(disk))
+                   .env("VMVAULT_SUMS", work.path().string())
+                   .write_to(fd)
+                   .run();
+    constexpr int killed = 128;
+    if (finished.status <= killed || finished.status == ssh_failed) break;
+  }
   insist(finished, "cannot restore disk " + std::to_string(disk));
   if (fsync(fd) != 0) throw system_error("write the restored disk", errno);
 }
@@ -155,14 +162,18 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   const auto dir =
       host.is_here() ? home.vm_link(vm) : state::prepare_dir(home, *machine, host, disks);
   write_documents(home, vm, subject, host, disks, *image);
+  const auto progress = home.restore_progress(vm);
+  fs::remove(progress);  // of an earlier one
   const auto finished = Command{(remotes_root() / "tm/qcow2/restore").string(),
                                 host.host + ":" + dir.string(),
                                 std::to_string(vm),
                                 std::to_string(image->id),
                                 std::to_string(wanted->origin.increment),
                                 std::to_string(wanted->origin.disk)}
+                            .env("VMVAULT_PROGRESS", progress.string())
                             .err_lines(pass_log_line)
                             .run();
+  fs::remove(progress);
   insist(finished, "cannot restore");
   restores.end(vm, "");
 }

@@ -21,8 +21,9 @@ setup() {
     said=$(xmllint --xpath '//RSYNC_HOST/text() | //RSYNC_USER/text() | //BASE_PATH/text() | //RSYNC_ARGS/text()' \
         "$VMVAULT_VAR/datastores/101.xml" | sort | tr '\n' ' ')
     [ "$said" = '-a --bwlimit=9 /backups bk1 vault ' ]
-    run -0 vmvault datastore list --json
-    [ "$(jq -c 'map([.id, .name, .kind, .default])' <<<"$output")" = '[[100,"default","restic",true],[101,"far","rsync",false]]' ]
+    run -0 vmvault datastore list --csv --no-header -l ID,NAME,DS,DEFAULT
+    [ "$output" = $'100,default,restic,yes\n101,far,rsync,no' ]
+    [ "$(VMVAULT_DATASTORE=101 vmvault datastore list --csv --no-header -l ID -f DEFAULT=yes)" = 101 ]
     run --separate-stderr vmvault datastore add rsync bk2:/b --name far
     fails_with 1 "called 'far'"
 }
@@ -32,7 +33,7 @@ setup() {
     run --separate-stderr vmvault datastore add rsync bk1:/backups
     fails_with 1 'no route to host'
     [ ! -e "$VMVAULT_VAR/datastores/101.xml" ]
-    [ "$(vmvault datastore list --json | jq length)" -eq 1 ]
+    [ "$(vmvault datastore list --csv --no-header -l ID)" = 100 ]
 }
 
 @test "wrong places, kinds and attributes are one line each" {

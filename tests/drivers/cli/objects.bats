@@ -35,6 +35,27 @@ setup() {
     fails_with 2 SIZE NAME=web
 }
 
+@test "every list takes the same options, and is of the form that share/xsd says" {
+    local what pool
+    while read -r what pool; do
+        vmvault "$what" list --xml | xmllint --noout --nonet --schema "$ROOT/share/xsd/${pool,,}.xsd" -
+        vmvault "$what" list --json | jq -e "has(\"$pool\")" >/dev/null
+        [ "$(vmvault "$what" list --csv --csv-del ';' -l ID,NAME -f ID=77)" = 'ID;NAME' ]
+        run -0 vmvault "$what" list --describe
+        [[ $output == *'NAME '* ]]
+    done <<E
+vm VM_POOL
+image IMAGE_POOL
+datastore DATASTORE_POOL
+host HOST_POOL
+job BACKUPJOB_POOL
+user USER_POOL
+E
+    vmvault queue --xml 2>/dev/null | xmllint --noout --nonet --schema "$ROOT/share/xsd/queue.xsd" -
+    vmvault queue --json 2>/dev/null | jq -e 'has("QUEUE")' >/dev/null
+    [ "$(vmvault queue --csv --csv-del ';' -l VM,NAME 2>/dev/null)" = 'VM;NAME' ]
+}
+
 @test "an object by its number or its name, in words and as documents" {
     run -0 vmvault vm show web
     [[ $output == *'NAME'*': web'* ]]
@@ -114,6 +135,10 @@ complete_words() {
     [ "${COMPREPLY[*]}" = 1 ]
     complete_words vmvault vm restore web ''
     [ "${COMPREPLY[*]}" = 1 ]
+    complete_words vmvault datastore prune ''
+    [ "${COMPREPLY[*]}" = 100 ]
+    complete_words vmvault vm restore web 1 --w
+    [ "${COMPREPLY[*]}" = --wait ]
     complete_words vmvault vm show w
     [ "${COMPREPLY[*]}" = web ]
     manual=$(cat "$ROOT"/share/man/vmvault*.1.pod)
@@ -121,6 +146,10 @@ complete_words() {
         [[ $manual == *"vmvault $command"* ]] || { echo "no manual for $command"; false; }
         for verb in $(_vmvault_commands " $command"); do
             [[ $manual == *"B<vmvault $command "*"$verb"* ]] || { echo "no manual for $command $verb"; false; }
+            for option in $(_vmvault_options " $command $verb"); do
+                [[ $option != --* || $option == --help || $manual == *"B<$option"[\ \>]* ]] ||
+                    { echo "no manual for $command $verb $option"; false; }
+            done
         done
     done
     [ "$(_vmvault_commands ' job' | wc -w)" -ge 9 ]

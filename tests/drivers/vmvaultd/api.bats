@@ -178,6 +178,12 @@ E
     eventually has_images 0
 }
 
+# refused SESSION
+refused() {
+    run as "$1" one.user.info i:-1
+    [ "$status" -eq 1 ] && [[ $output == "256 "* ]]
+}
+
 @test "tokens: for their one user, until they expire, whole" {
     machines 2
     ready
@@ -197,7 +203,10 @@ E
     good=$(as alice:secret-a one.user.login s:alice s: i:600 i:-1)
     answer=$(as "alice:$good" one.user.info i:-1)
     [ "$(at /USER/NAME)" = alice ]
-    run -1 as "bob:$good" one.user.info i:-1
+    for bad in "bob:$good" "alice:${good:0:30}" "alice:${good}0" "alice:${good/[0-9]/x}"; do
+        refused "$bad" || { echo "$bad"; false; }
+    done
+    eventually refused "alice:$(as alice:secret-a one.user.login s:alice s: i:1 i:-1)"   # when it has expired
     as alice:secret-a one.user.login s:alice "s:$good" i:0 i:-1
     run -1 as "alice:$good" one.user.info i:-1
     [[ $output == "256 "* ]]

@@ -193,3 +193,90 @@ HOOK = \"$ROOT/share/examples/hook\""
     eventually grep -q '^mail -s vmvault: FAILURE of VM 1000000 root' "$CALLS"
     grep -q '^logger -t vmvault -- FAILURE VM 1000000: {.*the store is full' "$CALLS"
 }
+
+# users: ann, whose is vm0, and bob, whose is vm1; each with an image and a job of the same number
+users() {
+    local n name names=(ann bob)
+    go
+    for n in 1 2; do
+        name=${names[n - 1]}
+        echo "secret-$name" | vmvault user create "$name"
+        echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
+        vmvault vm backup "vm$((n - 1))" --wait
+        vmvault vm chown "vm$((n - 1))" "$name"
+        vmvault image chown "$n" "$name"
+        as "$name" job create --name "$name" --vms "$(id "vm$((n - 1))")" -d 100
+    done
+}
+as() { ONE_XMLRPC=unix:$VMVAULT_VAR/vmvaultd.socket ONE_AUTH=$BATS_TEST_TMPDIR/$1 vmvault "${@:2}"; }
+
+# cannot USER COMMAND...
+cannot() {
+    run --separate-stderr as "$@"
+    [ "$status" -eq 1 ] && [[ $stderr == *'ot authorized'* ]] || { echo "$*: $status, $output$stderr"; return 1; }
+}
+
+@test "two users: neither can list, restore, delete or cancel what is the other's" {
+    served 2
+    users
+    local ids mine theirs user what words
+    ids=("$(id vm0)" "$(id vm1)")
+    for mine in 0 1; do
+        theirs=$((1 - mine))
+        user=$([ $mine = 0 ] && echo ann || echo bob)
+        for what in vm image job; do
+            [ "$(as "$user" "$what" list --csv --no-header -l ID | wc -l)" -eq 1 ]
+        done
+        [ "$(as "$user" vm list --csv --no-header -l ID)" = "${ids[mine]}" ]
+        [ "$(as "$user" image list --csv --no-header -l ID)" = $((mine + 1)) ]
+        [ "$(as "$user" job list --csv --no-header -l NAME)" = "$user" ]
+        while read -ra words; do
+            cannot "$user" "${words[@]}"
+        done <<E
+vm show ${ids[theirs]}
+vm backup ${ids[theirs]} -d 100
+vm backup ${ids[theirs]} -d 100 --schedule +3600
+vm backup-cancel ${ids[theirs]}
+vm restore ${ids[theirs]} $((theirs + 1))
+vm restore ${ids[mine]} $((theirs + 1))
+vm chown ${ids[theirs]} $((mine + 1))
+image show $((theirs + 1))
+image restore $((theirs + 1)) -d 1
+image delete $((theirs + 1))
+image flatten $((theirs + 1)) --keep 1
+image protect $((theirs + 1))
+job show $((theirs + 1))
+job backup $((theirs + 1))
+job cancel $((theirs + 1))
+job retry $((theirs + 1))
+job delete $((theirs + 1))
+queue
+E
+    done
+    as ann image delete 1
+    eventually has_images 1
+}
+
+# refused FILE: the session in there is nobody's
+refused() {
+    run --separate-stderr as "$1" vm list
+    [ "$status" -eq 1 ] && [[ $stderr == *"couldn't be authenticated"* ]]
+}
+
+@test "tokens: a bad, a truncated, an expired and another's are refused" {
+    served 1
+    echo secret-a | vmvault user create ann
+    echo secret-b | vmvault user create bob
+    echo ann:secret-a >"$BATS_TEST_TMPDIR/ann"
+    as ann user login ann --time 600 --force
+    as ann vm list
+    sed 's/.$//' "$BATS_TEST_TMPDIR/ann" >"$BATS_TEST_TMPDIR/truncated"
+    sed 's/.$/x/' "$BATS_TEST_TMPDIR/ann" >"$BATS_TEST_TMPDIR/bad"
+    sed 's/^ann/bob/' "$BATS_TEST_TMPDIR/ann" >"$BATS_TEST_TMPDIR/anothers"
+    refused truncated
+    refused bad
+    refused anothers
+    cannot ann user login bob --force
+    as ann user login ann --time 1 --force
+    eventually refused ann
+}

@@ -68,24 +68,40 @@ wanted() {
     [ -z "$(find "$VMVAULT_VAR/restored" -name '9.*')" ]
 }
 
-# in_place: ordered, and the program that would do it waits for $FAKE/go.restore
+@test "a download that is killed is begun anew" {
+    wanted 0
+    cat >"$FAKE/downloader" <<'SH'
+if [ "$1" = --file ]; then cat "$FAKE/$2"; else
+    cat "$FAKE/disk.qcow2"
+    [ -e "$FAKE/killed" ] || { : >"$FAKE/killed"; kill -KILL $$; }
+fi
+SH
+    service_start 'RPO = 0'
+    eventually is 'SELECT state, error FROM disk_images' 'READY|'
+    cmp "$FAKE/disk.qcow2" "$VMVAULT_VAR/restored/9.qcow2"
+    [ -e "$FAKE/killed" ]
+}
+
+# in_place: the program that would do it says that it is half done, and waits for $FAKE/go.restore
 in_place() {
     rm -f "$FAKE/go"
     cat >"$VMVAULT_REMOTES/tm/qcow2/restore" <<'SH'
 #!/usr/bin/env bash
 echo "restore $*" >>"$CALLS"
+echo '{"step":"restore","done":4194304,"total":8388608}' >"$VMVAULT_PROGRESS"
 until [ -e "$FAKE/go.restore" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done
 echo restored >>"$CALLS"
 SH
     chmod 755 "$VMVAULT_REMOTES/tm/qcow2/restore"
-    sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"
 }
+ordered() { sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"; }
 
 # has_said COUNT WORDS: so many times, in the log
 has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
 
 @test "in place: a service that is killed finds the one that goes on, and it is done once" {
     in_place
+    ordered
     powered_off
     service_start 'RPO = 0'
     eventually called "restore localhost:$VMVAULT_VAR/vms/1000000 1000000 1 0 -1"
@@ -104,9 +120,45 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
 
 @test "in place: a machine that runs stays as it is" {
     in_place
+    ordered
     touch "$FAKE/go.restore"
     service_start 'RPO = 0'
     eventually is 'SELECT error FROM restores' 'it runs: it must be powered off'
     run -1 grep -q ^restore "$CALLS"
     is 'SELECT active_image FROM vms' 1
+}
+
+# waiting: `vmvault vm restore --wait`, as $command
+waiting() {
+    "$BUILD/drivers/cli/vmvault" --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm restore vm0 1 --wait \
+        >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+    command=$!
+}
+said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/said"; }
+state() { [ "$(vmvault vm list --csv --no-header -l STAT)" = "$1" ]; }
+
+@test "in place, with --wait: how far it is is told, and how it ends; who waits may leave" {
+    in_place
+    powered_off
+    service_start 'RPO = 0'
+    eventually state runn
+    waiting
+    eventually said 'restore: 50 %, 4.0 MiB of 8.0 MiB'
+    said 'VM 1000000 is being restored from image 1'
+    state rest
+    kill -TERM "$command"
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 143 ]
+    said 'goes on'
+    touch "$FAKE/go.restore"
+    eventually has_said 1 'its disks are restored'
+    waiting
+    wait "$command"
+    [ "$(<"$BATS_TEST_TMPDIR/out")" = 'VM 1000000 is restored from image 1' ]
+    eventually has_said 2 'its disks are restored'
+    printf '#!/bin/sh\necho the store is gone >&2\nexit 1\n' >"$VMVAULT_REMOTES/tm/qcow2/restore"
+    waiting
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 1 ]
+    said 'could not be restored from image 1: .*the store is gone'
 }
