@@ -123,7 +123,7 @@ TempDir::~TempDir() {
 }
 
 std::optional<FileLock> FileLock::try_lock(const fs::path& path) {
-  Fd fd = open_file(path, O_RDWR | O_CREAT);
+  Fd fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FileLock{std::move(fd)};
   if (errno == EWOULDBLOCK) return std::nullopt;
   throw system_error("lock '" + path.string() + "'", errno);

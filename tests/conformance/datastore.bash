@@ -69,7 +69,8 @@ with_chain() {
 
 # write_increment N: the files of this increment, and in expected/VM what the disks are with it.  Disk
 # 0 is of sequential layout, as our capture writes it with clusters of both sizes, disk 2 of the
-# layout that qemu makes.
+# layout that qemu makes, and what its increments name as their backing file is nothing that anybody
+# may open.
 write_increment() {
     local n=$1 id file before base=() small=() expected=$BATS_FILE_TMPDIR/expected/$VM
     mkdir -p "$expected"
@@ -82,6 +83,7 @@ write_increment() {
     fi
     qemu-img create -q -f qcow2 "$FILES/disk.2.$n" 1M
     qemu-io -f qcow2 -c "write -P $((n + 1)) $((n * 64))k 100k" -c "write -P 99 900k 64k" "$FILES/disk.2.$n" >/dev/null
+    [ "$n" -eq 0 ] || qemu-img rebase -u -f qcow2 -F raw -b 'nbd+unix:///?socket=/nonexistent' "$FILES/disk.2.$n"
     write_vm_xml
     for id in 0 2; do
         file=$expected/layer.$id.$n before=$expected/layer.$id.$((n - 1)) base=()

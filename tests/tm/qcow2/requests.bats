@@ -122,3 +122,26 @@ refused() {
     rm "$VM_DIR/tmp/other.qcow2"
     rmdir "$VM_DIR/tmp"
 }
+
+@test "links that somebody planted in the VM's directory lead nowhere" {
+    local name out=$BATS_TEST_TMPDIR/out
+    mkdir "$out"
+    for name in lock log; do   # a backup cannot do without
+        echo precious >"$out/$name"
+        rm -f "$VM_DIR/backup.$name"
+        ln -s "$out/$name" "$VM_DIR/backup.$name"
+        run -1 --separate-stderr step prebackup_live -1
+        refused "backup.$name"
+        rm "$VM_DIR/backup.$name"
+    done
+    for name in marks result; do
+        echo precious >"$out/$name"
+        ln -sf "$out/$name" "$VM_DIR/backup.$name"
+    done
+    ln -s "$out" "$VM_DIR/backup"
+    step prebackup_live -1
+    step postbackup_live -1
+    [ "$(cat "$out"/*)" = $'precious\nprecious\nprecious\nprecious' ]
+    clean
+    virsh -q checkpoint-delete lab one-77-0
+}

@@ -27,7 +27,7 @@ constexpr std::chrono::seconds ending{5};
 // signals that our terminal or our process group gets.
 void start(int socket, int lock, const std::filesystem::path& words) {
   // Not our stderr: an ssh session lasts as long as somebody holds it.
-  const Fd said = open_file(words, O_WRONLY | O_CREAT | O_APPEND);
+  const Fd said = open_file(words, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
   const Fd null = open_file("/dev/null", O_RDWR);
   const pid_t pid = fork();
   if (pid == -1) throw system_error("start the guard", errno);

@@ -25,7 +25,8 @@ void detach(const Capture& capture) {
   setsid();
   cancel::watch(-1);
   const Fd null = open_file("/dev/null", O_RDONLY);
-  const Fd words = open_file(capture.request.vm_dir / "backup.log", O_WRONLY | O_CREAT | O_APPEND);
+  const Fd words =
+      open_file(capture.request.vm_dir / "backup.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
   dup2(null.get(), STDIN_FILENO);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) dup2(words.get(), fd);
 }
