@@ -45,3 +45,24 @@ teardown() { guest_remove "$name"; }
     vmvault restore "$first" --to first
     run -1 qemu-img compare -q b.raw first/disk.0.qcow2
 }
+
+@test "a guest that writes a qcow2 header into its raw disk, at a path for a shell: bytes, and no other file" {
+    # shellcheck disable=SC2016
+    local dir='./-x $(touch run); `touch run` a,b=c'
+    mkdir "$dir"
+    mv b.raw "$dir/"
+    paused_start "$name" "$dir/b.raw"
+    qemu-img create -q -f qcow2 -u -F raw -b "$BATS_TEST_TMPDIR/of_another" header 20M
+    dd if=header of="$dir/b.raw" conv=notrunc status=none
+    vmvault backup "$name"
+    first=$(image_of "$name")
+    virsh -q destroy "$name"
+    vmvault backup "$name"
+    vmvault restore "$first" --to "$dir/live"
+    vmvault restore "$(image_of "$name")" --to "$dir/off"
+    for to in live off; do
+        qemu-img convert -f qcow2 -O raw "$dir/$to/disk.0.qcow2" restored
+        cmp "$dir/b.raw" restored
+    done
+    [ ! -e run ]
+}
