@@ -32,11 +32,12 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* usage =
-    "usage: vmvaultd [--config FILE] [--queue]\n"
+    "usage: vmvaultd [--config FILE] [--queue | --retention]\n"
     "Backs up the machines of this libvirt host as FILE says (default: etc/vmvaultd.conf in the "
     "tree\n"
-    "of actions), in the foreground, until SIGTERM.  --queue: says what waits, and ends.  See\n"
-    "vmvaultd(8).\n";
+    "of actions), in the foreground, until SIGTERM.  --queue says what waits, --retention which "
+    "backups\n"
+    "would go by the rules of FILE and why; both end then.  See vmvaultd(8).\n";
 
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
@@ -113,10 +114,13 @@ vmvaultd::Settings read_settings(const std::optional<fs::path>& named) {
 }
 
 // Of the state that there is: nothing is made.
-void report(const vmvaultd::Settings& settings) {
+void report(const std::string& what, const vmvaultd::Settings& settings) {
   const auto file = state::Home{var_path()}.database();
   auto store = fs::exists(file) ? state::Store{file} : state::Store::nothing();
-  std::puts(vmvaultd::report_queue(store, settings, std::time(nullptr)).c_str());
+  const auto text = what == "--queue"
+                        ? vmvaultd::report_queue(store, settings, std::time(nullptr)) + "\n"
+                        : vmvaultd::report_retention(store, settings);
+  std::fputs(text.c_str(), stdout);
 }
 
 void serve(const vmvaultd::Settings& settings) {
@@ -139,10 +143,11 @@ void run(std::vector<std::string> words) {
     file = words[1];
     words.erase(words.begin(), words.begin() + 2);
   }
-  const bool queue = words.size() == 1 && words[0] == "--queue";
-  if (!words.empty() && !queue) throw BadRequest{usage};
+  const bool only_reports =
+      words.size() == 1 && (words[0] == "--queue" || words[0] == "--retention");
+  if (!words.empty() && !only_reports) throw BadRequest{usage};
   const auto settings = read_settings(file);
-  if (queue) return report(settings);
+  if (only_reports) return report(words[0], settings);
   serve(settings);
 }
 

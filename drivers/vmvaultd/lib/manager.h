@@ -72,6 +72,8 @@ class Manager {
     int datastore = -1;              // where to
     std::optional<Window> window{};  // of every datastore that has none of its own
     Time monitoring = 300;           // how often datastores are asked for their space
+
+    Rules usual() const { return {.rpo = rpo, .datastore = datastore, .keep = keep}; }
   };
 
   Manager(state::Store& store, const state::Home& home, Settings settings, Ways ways, Time now);
@@ -104,9 +106,7 @@ class Manager {
   std::optional<FileLock> lock(int vm) const;
   bool knows(int vm) const { return known_.contains(vm); }
   bool is_free(int vm) const { return !works_.contains(vm); }
-  Rules usual() const {
-    return {.rpo = settings_.rpo, .datastore = settings_.datastore, .keep = settings_.keep};
-  }
+  Rules usual() const { return settings_.usual(); }
 
   // Of the host that the machine was seen on last; -1: none.
   int host_of(int vm) const;

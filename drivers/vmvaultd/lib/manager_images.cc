@@ -5,23 +5,10 @@
 #include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/settle.h"
-#include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/manager.h"
+#include "drivers/vmvaultd/lib/tidy.h"
 
 namespace vmvaultd {
-namespace {
-
-BackupImage image_of(const state::ImageRecord& record, const std::optional<int>& active) {
-  BackupImage image{.id = record.id,
-                    .is_protected = record.is_protected,
-                    .active = record.id == active,
-                    .busy = record.state != state::ImageState::ready};
-  for (const auto& one : record.increments)
-    image.points.push_back({.increment = one.id, .time = one.date, .damaged = !one.damage.empty()});
-  return image;
-}
-
-}  // namespace
 
 // First what was begun: an image is not half deleted, or half merged, for long.
 void Manager::want_tidy(int vm) {
@@ -29,17 +16,13 @@ void Manager::want_tidy(int vm) {
   if (!machine) return;
   auto& tasks = tasks_[vm];
   tasks.clear();
-  std::map<int, std::vector<BackupImage>> images;  // by datastore
-  for (const auto& record : store_.images_of(vm)) {
+  const auto images = store_.images_of(vm);
+  for (const auto& record : images) {
     if (record.half_deleted()) tasks.push_back({.image = record.id});
     if (record.state == state::ImageState::locked)
       tasks.push_back({.image = record.id, .keep = record.keep.value_or(1)});
-    if (!record.half_deleted())
-      images[record.datastore].push_back(image_of(record, machine->active_image));
   }
-  const auto own = state::effective_config(store_, vm);
-  for (const auto& [datastore, those] : images) {
-    const auto plan = plan_retention(those, with(rules_.of(vm, datastore), own).keep);
+  for (const auto& plan : plans_of(store_, rules_, *machine, images)) {
     for (const int image : plan.deletes) tasks.push_back({.image = image});
     for (const auto& flatten : plan.flattens)
       tasks.push_back({.image = flatten.image, .keep = flatten.keep_last});

@@ -12,4 +12,7 @@ namespace vmvaultd {
 // The queue (queue.h), as it is at `now`.
 std::string report_queue(state::Store& store, const Settings& settings, Time now);
 
+// What the rules would do with each restore point, and why: a line for each.
+std::string report_retention(state::Store& store, const Settings& settings);
+
 }  // namespace vmvaultd

@@ -110,3 +110,20 @@ MAX_BACKUPS_HOST = 0'
     eventually grep -qE '^[0-9-]{10} [0-9:]{8} \[VM 1000000\]\[I\]: is backed up: image 1, ' "$BATS_TEST_TMPDIR/own"
     [ ! -s "$BATS_TEST_TMPDIR/log" ] || { cat "$BATS_TEST_TMPDIR/log"; false; }
 }
+
+@test "--retention says what rules would do with each backup, and does nothing" {
+    machines 1
+    mkdir -p "$VMVAULT_VAR/vms"
+    go
+    vmvault backup vm0
+    vmvault backup vm0 --full
+    echo 'KEEP_LAST = 1' >"$BATS_TEST_TMPDIR/rules"
+    run -0 --separate-stderr "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/rules" --retention
+    [[ ${lines[0]} == 'VM 1000000 vm0: image 2 increment 0 of '*': stays: '*'(KEEP_LAST)'* ]]
+    [[ ${lines[1]} == 'VM 1000000 vm0: image 1 increment 0 of '*': deleted: no rule keeps it'* ]]
+    [ "${#lines[@]}" -eq 2 ]
+    : >"$BATS_TEST_TMPDIR/rules"
+    run -0 --separate-stderr "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/rules" --retention
+    [[ $output != *deleted* ]]
+    has_images 2
+}
