@@ -89,17 +89,17 @@ void protect_snapshot(const Image& image, const std::string& snapshot, const Acc
 }
 
 void remove_snapshot(const Image& image, const std::string& snapshot, const Access& access) {
+  const std::string doing = "remove the snapshot " + snapshot + of(image);
   // It may be unprotected already, or be gone: the removal itself says what matters.
   const auto unprotected =
-      program(image, {"snap", "unprotect", "--snap=" + snapshot}, access).run();
+      finish(program(image, {"snap", "unprotect", "--snap=" + snapshot}, access), doing);
   if (unprotected.status == ENOENT) return;
-  if (unprotected.status == ETIMEDOUT)
-    throw failure("remove the snapshot " + snapshot + of(image), unprotected);
+  if (unprotected.status == ETIMEDOUT) throw failure(doing, unprotected);
   const auto removed =
-      program(image, {"snap", "rm", "--no-progress", "--snap=" + snapshot}, access).run();
+      finish(program(image, {"snap", "rm", "--no-progress", "--snap=" + snapshot}, access), doing);
   if (removed.ok() || removed.status == ENOENT) return;
   const bool busy = !unprotected.ok() && unprotected.status != EINVAL;
-  throw failure("remove the snapshot " + snapshot + of(image), busy ? unprotected : removed);
+  throw failure(doing, busy ? unprotected : removed);
 }
 
 qcow2::Extents difference(const Image& image, const Snapshot& snapshot,

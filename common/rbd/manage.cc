@@ -61,7 +61,7 @@ std::set<std::string> listed(const Image& image, const Access& access) {
 
 std::optional<Info> info(const Image& image, const Access& access) {
   const auto doing = "look at the Ceph image " + image.display();
-  const auto finished = program(image, {"info", "--format=json"}, access).run();
+  const auto finished = finish(program(image, {"info", "--format=json"}, access), doing);
   if (finished.status == ENOENT) return std::nullopt;
   if (!finished.ok()) throw failure(doing, finished);
   return parsed(finished.out, doing, parse_info);
@@ -69,7 +69,7 @@ std::optional<Info> info(const Image& image, const Access& access) {
 
 bool is_in_use(const Image& image, const Access& access) {
   const auto doing = "look who uses the Ceph image " + image.display();
-  const auto finished = program(image, {"status", "--format=json"}, access).run();
+  const auto finished = finish(program(image, {"status", "--format=json"}, access), doing);
   if (finished.status == ENOENT) return false;
   if (!finished.ok()) throw failure(doing, finished);
   return parsed(finished.out, doing, [](const json& in) { return !in.at("watchers").empty(); });

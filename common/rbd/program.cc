@@ -51,8 +51,16 @@ Error failure(const std::string& doing, const Finished& finished) {
       (words.empty() ? "rbd ended with status " + std::to_string(finished.status) : words)};
 }
 
+Finished finish(const Command& command, const std::string& doing) try {
+  return command.run();
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& e) {
+  throw Error{"cannot " + doing + ": " + e.what()};
+}
+
 std::string insist(const Command& command, const std::string& doing) {
-  const Finished finished = command.run();
+  const Finished finished = finish(command, doing);
   if (!finished.ok()) throw failure(doing, finished);
   return finished.out;
 }

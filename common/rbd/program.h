@@ -24,6 +24,8 @@ Command rados(const Image& image, std::initializer_list<std::string_view> verb,
               const Access& access);
 
 Error failure(const std::string& doing, const Finished& finished);
+// Its end, whatever its status; an Error "cannot `doing`: ..." if there is none in time.
+Finished finish(const Command& command, const std::string& doing);
 // Its stdout; an Error "cannot `doing`: ..." in rbd's words.
 std::string insist(const Command& command, const std::string& doing);
 std::string of(const Image& image);  // " of the Ceph image pool/name"

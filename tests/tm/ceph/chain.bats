@@ -152,6 +152,43 @@ increment() {
     is_protected $VOLATILE one_backup_1
 }
 
+# stock_increment IMAGE DISK PARENT: as OpenNebula's own driver takes it (contract 3.4), in CHAIN
+stock_increment() {
+    local own=$(($3 + 1)) offset length exists file=$CHAIN/disk.$2.$(($3 + 1)) part=$BATS_TEST_TMPDIR/part
+    rbd snap create --no-progress "$1@one_backup_$own"
+    rbd snap protect "$1@one_backup_$own"
+    image_now "$1@one_backup_$own" "$BATS_TEST_TMPDIR/ref.$2.$own"
+    qemu-img create -q -f qcow2 -F raw -b "rbd:$1@one_backup_$3:conf=$CEPH_CONF" "$file"
+    rbd diff --format json --from-snap "one_backup_$3" "$1@one_backup_$own" |
+        jq -r '.[] | "\(.offset) \(.length) \(.exists)"' >"$BATS_TEST_TMPDIR/changes"
+    while read -r offset length exists; do
+        if [ "$exists" = true ]; then
+            dd if="$BATS_TEST_TMPDIR/ref.$2.$own" of="$part" bs=1M iflag=skip_bytes,count_bytes skip="$offset" count="$length" status=none
+            qemu-io -f qcow2 -c "write -q -s $part $offset $length" "$file"
+        else
+            qemu-io -f qcow2 -c "write -q -z $offset $length" "$file"
+        fi
+    done <"$BATS_TEST_TMPDIR/changes"
+    qemu-img rebase -u -f qcow2 -b '' "$file"
+}
+
+@test "OpenNebula's own driver goes on with a chain of ours, and we with its increment" {
+    export DEPLOY_ID=''
+    local n
+    image_write $VOLATILE 'write -P 1 0 6M'
+    increment backup -1
+    image_write $VOLATILE 'write -P 2 1M 4k' 'write -P 3 5M 4k'
+    increment backup 0
+    image_write $VOLATILE 'write -P 4 1028k 4k' 'discard 4M 1M'
+    stock_increment one/one-7-$VM_ID-0 0 1
+    stock_increment $VOLATILE 1 1
+    image_write $VOLATILE 'write -P 5 1032k 4k' 'write -P 6 4M 4k'
+    increment backup 2
+    [ "$(result '.disks[1] | .kind == "increment" and .read_bytes == 8192')" = true ]
+    [ "$(snapshots $VOLATILE)" = 'one_backup_2 one_backup_3' ]
+    for n in 0 1 2 3; do restores 1 0 $n "$BATS_TEST_TMPDIR/ref.1.$n"; done
+}
+
 @test "without the parent's snapshot the increment is whole, and says why" {
     image_write $VOLATILE 'write -P 1 0 2M'
     increment backup -1

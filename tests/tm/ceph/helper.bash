@@ -14,11 +14,12 @@ ceph_start() {
         --client libvirt 'profile rbd' 'profile rbd' \
         --client stranger 'profile rbd' 'profile rbd pool=other') || return
     eval "$said"
-    export CEPH_CONF
+    export CEPH_CONF CEPH_PORT
     mkdir -p "$VM_DIR"
 }
 ceph_stop() { "$FIXTURES/ceph" stop "$BATS_FILE_TMPDIR/ceph"; }
 osd() { "$FIXTURES/ceph" osd "$BATS_FILE_TMPDIR/ceph" "$1"; }
+mon() { "$FIXTURES/ceph" mon "$BATS_FILE_TMPDIR/ceph" "$1"; }
 
 full_at() {   # full_at NEARLY SO_TO_SAY REALLY
     ceph osd set-nearfull-ratio "$1"
@@ -38,7 +39,7 @@ disk_xml() {
         *) type=FILE more="<FORMAT>$2</FORMAT>" ;;
     esac
     echo "<DISK><DISK_ID>$1</DISK_ID><TARGET>vd$(printf "\\x$((61 + $1))")</TARGET><TYPE>$type</TYPE>$more
-        <CEPH_USER>${CEPH_USER-libvirt}</CEPH_USER><CEPH_CONF>$CEPH_CONF</CEPH_CONF><SIZE>64</SIZE></DISK>"
+        <CEPH_USER>${CEPH_USER-libvirt}</CEPH_USER><CEPH_CONF>$CEPH_CONF</CEPH_CONF>${CEPH_KEY:+<CEPH_KEY>$CEPH_KEY</CEPH_KEY>}<SIZE>64</SIZE></DISK>"
 }
 
 # vm_xml PARENT [FREEZE] [MODE]: with the disks of DISKS

@@ -18,6 +18,8 @@
 namespace host {
 namespace {
 
+constexpr std::chrono::seconds longest_undo{5};
+
 struct RbdPart : Part {
   rbd::Image place;
   std::vector<std::string> old;  // snapshots that nobody needs any more
@@ -237,10 +239,13 @@ class RbdDisks : public Storage {
     return out;
   }
 
+  // A cluster that does not answer is the guard's to wait for: somebody wants to know that the
+  // backup has failed.
   void remove_own() noexcept try {
     if (!announced_) return;
-    host::remove_snapshots(capture_.journal.snapshots,
-                           {.deadline = access_.deadline, .shielded = true});
+    host::remove_snapshots(
+        capture_.journal.snapshots,
+        {.deadline = std::min(access_.deadline, longest_undo), .shielded = true});
     capture_.journal.snapshots.clear();
     capture_.journal.save(capture_.request.vm_dir);
   } catch (const std::exception& e) {
