@@ -76,6 +76,21 @@ TEST_F(ObjectsTest, APageIsThatPartOfThePool) {
   EXPECT_EQ(views.images_in(100).size(), 5u);
 }
 
+TEST_F(ObjectsTest, MachinesThatAreGoneCanBeLeftOut) {
+  store.database().exec(
+      "INSERT INTO scheduled_vms (id, host, job_state, rpo, rpo_since, datastore, last_backup, "
+      "expected, rpo_state, held_until, held) VALUES (" +
+      std::to_string(db) + ", 0, '', 0, 0, 100, 0, 0, 'KEPT', 0, '')");
+  const auto ids = [&](std::optional<bool> there) {
+    std::vector<int> all;
+    for (const auto& one : views.vms({.there = there})) all.push_back(one.vm.id);
+    return all;
+  };
+  EXPECT_EQ(ids({}).size(), 2u);
+  EXPECT_EQ(ids(true), std::vector{db});
+  EXPECT_EQ(ids(false), std::vector{web});
+}
+
 TEST_F(ObjectsTest, AMachineSaysWhatItsBackupsAre) {
   const int image = backed_up(web, "aaaa0000");
   store.disk_id(web, "vda", "/a&b.qcow2");

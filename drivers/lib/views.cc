@@ -22,10 +22,12 @@ class Moment {
   std::optional<SQLite::Transaction> whole_;
 };
 
-// The end of a statement on a table with ids; `owner`: its column, or NULL.
-std::string paged(const std::string& table, const std::string& owner) {
-  return " WHERE (?1 IS NULL OR " + owner + " = ?1) AND " + table + ".id BETWEEN ?2 AND ?3 " +
-         "ORDER BY " + table + ".id LIMIT ?4 OFFSET ?5";
+// The end of a statement on a table with ids; `owner`: its column, or NULL; `also`: what else must
+// hold.
+std::string paged(const std::string& table, const std::string& owner,
+                  const std::string& also = "TRUE") {
+  return " WHERE (?1 IS NULL OR " + owner + " = ?1) AND " + table + ".id BETWEEN ?2 AND ?3 AND " +
+         also + " ORDER BY " + table + ".id LIMIT ?4 OFFSET ?5";
 }
 
 void bind(SQLite::Statement& get, const Page& page) {
@@ -116,8 +118,10 @@ std::vector<VmView> Views::vms(const Page& page) const {
         "LEFT JOIN scheduled_vms ON scheduled_vms.id = vms.id LEFT JOIN hosts ON hosts.id = "
         "scheduled_vms.host LEFT JOIN job_vms ON job_vms.vm = vms.id LEFT JOIN restores ON "
         "restores.vm = vms.id" +
-            paged("vms", "vms.owner")};
+            paged("vms", "vms.owner",
+                  "(?6 IS NULL OR (coalesce(scheduled_vms.host, -1) >= 0) = ?6)")};
     bind(get, page);
+    if (page.there) get.bind(6, *page.there ? 1 : 0);
     while (get.executeStep())
       all.push_back({.vm = {.id = get.getColumn(0),
                             .uuid = get.getColumn(1),

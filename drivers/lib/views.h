@@ -18,7 +18,8 @@ namespace state {
 struct Page {
   std::optional<int> owner{};  // those of this user
   int least = 0, most = INT_MAX;
-  int offset = 0, count = -1;  // -1: all
+  int offset = 0, count = -1;   // -1: all
+  std::optional<bool> there{};  // machines: those that are on a host, or those that are gone
 };
 
 struct ImageView {

@@ -34,7 +34,19 @@ int vm_of(Request& request) {
 
 Argument info(Request& request) { return request.answers().vm(vm_of(request)).value(); }
 
-Argument pool(Request& request) { return request.answers().vms(page_of(request, 1)); }
+// (filter, start, end, state, ...)
+Argument pool(Request& request) {
+  constexpr int any = -2, not_done = -1, active = 3, done = 6;
+  auto page = page_of(request, 1);
+  const int state = request.call().number(4, not_done);
+  if (state == not_done || state == active)
+    page.there = true;
+  else if (state == done)
+    page.there = false;
+  else if (state != any)
+    return objects::pool("VM_POOL", {});  // nobody is ever in another
+  return request.answers().vms(page);
+}
 
 Argument backup(Request& request) {
   const int vm = vm_of(request), datastore = request.number(2);

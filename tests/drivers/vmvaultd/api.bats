@@ -41,6 +41,11 @@ token() {
     [ "$(stat -c %a "$VMVAULT_VAR/one_auth" "$VMVAULT_VAR/server_auth" | sort -u)" = 600 ]
     [ "$(stat -c %a "$VMVAULT_VAR/vmvaultd.socket")" = 660 ]
     valid vm_pool one.vmpool.infoextended i:-2 i:-1 i:-1 i:-1 s:
+    local state
+    for state in -2:2 -1:2 3:2 6:0 8:0; do
+        valid vm_pool one.vmpool.info i:-2 i:-1 i:-1 "i:${state%:*}"
+        [ "$(at 'count(//VM)')" -eq "${state#*:}" ]
+    done
     valid vm one.vm.info i:1000000 b:0
     [[ $(at /VM/NAME) == vm[01] ]]
     [ "$(api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[KEEP_LAST="3",LAST_INCREMENT_ID="7"]' i:1)" = 1000000 ]
