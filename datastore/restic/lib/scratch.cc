@@ -2,15 +2,14 @@
 #include "datastore/restic/lib/scratch.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <span>
 
 #include "common/file.h"
 #include "common/qcow2/image_file.h"
+#include "common/read_at.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/lib/space.h"
 
@@ -35,20 +34,6 @@ void fetch(const Restic& restic, const StoredFile& stored, const fs::path& file)
   const auto finished = restic.when_unlocked(call.write_to(out.get()));
   if (!finished.ok())
     throw restic.failure("read '" + path.string() + "' of the snapshot " + snapshot, finished);
-}
-
-std::size_t read_at(int fd, std::uint64_t offset, std::span<std::byte> out,
-                    const std::string& name) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n =
-        pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (n == -1 && errno == EINTR) continue;
-    if (n == -1) throw system_error("read '" + name + "'", errno);
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
 }
 
 }  // namespace
@@ -93,7 +78,7 @@ std::vector<qcow2::Layer> fetch_layers(const fs::path& directory, const Restic& 
     fetch(restic, stored, file);
     const auto fd = std::make_shared<Fd>(open_file(file, O_RDONLY));
     const auto read = [fd, name](std::uint64_t offset, std::span<std::byte> out) {
-      return read_at(fd->get(), offset, out, name);
+      return read_at(fd->get(), offset, out, "'" + name + "'");
     };
     add_layers(layers, read, fs::file_size(file), name);
   }

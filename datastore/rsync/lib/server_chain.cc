@@ -4,9 +4,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "common/read_at.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/receive_hash.h"
@@ -23,16 +23,7 @@ constexpr int most_looks = 5;
 
 qcow2::ReadAt reader(int fd, const std::string& name) {
   return [fd, name](std::uint64_t offset, std::span<std::byte> out) {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t n =
-          pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-      if (n == -1 && errno == EINTR) continue;
-      if (n == -1) throw system_error("read '" + name + "'", errno);
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    return done;
+    return read_at(fd, offset, out, "'" + name + "'");
   };
 }
 

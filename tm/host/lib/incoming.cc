@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/qcow2/disk_file.h"
+#include "common/read_at.h"
 
 namespace fs = std::filesystem;
 
@@ -39,17 +40,7 @@ class Spool {
   }
   std::uint64_t size() const { return size_; }
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> out) const {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      cancel::check();
-      const ssize_t n = pread(file_.get(), out.data() + done, out.size() - done,
-                              static_cast<off_t>(offset + done));
-      if (n == -1 && errno == EINTR) continue;
-      if (n == -1) throw system_error(std::string{"read "} + incoming, errno);
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    return done;
+    return ::read_at(file_.get(), offset, out, incoming);
   }
 
  private:
