@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "drivers/lib/test_attempt.h"
+
 namespace state {
 namespace {
 
@@ -14,17 +16,7 @@ struct Begun {
 
 int backup(Store& store, int vm, const Begun& begun, const std::string& source,
            std::uint64_t bytes) {
-  const auto attempt = store.begin({.id = -1,
-                                    .vm = vm,
-                                    .image = begun.image,
-                                    .increment = begun.increment,
-                                    .datastore = 100,
-                                    .mode = Mode::increment,
-                                    .disks = {0},
-                                    .dir = "/d",
-                                    .started = begun.started,
-                                    .ended = {},
-                                    .error = {}});
+  const auto attempt = store.begin(test_increment(vm, begun.started, begun.image, begun.increment));
   return store.succeed(attempt, {.id = begun.increment,
                                  .source = source,
                                  .bytes = bytes,
@@ -39,17 +31,7 @@ TEST(VmFacts, CountsWhatThereIsOfEachMachine) {
   const int idle = store.vm_for("u-2", "idle").id;
   const int image = backup(store, web, {.increment = 0, .started = 1000}, "a0", 500);
   backup(store, web, {.increment = 1, .started = 2000, .image = image}, "a1", 7);
-  const auto bad = store.begin({.id = -1,
-                                .vm = web,
-                                .image = image,
-                                .increment = 2,
-                                .datastore = 100,
-                                .mode = Mode::increment,
-                                .disks = {0},
-                                .dir = "/d",
-                                .started = 3000,
-                                .ended = {},
-                                .error = {}});
+  const auto bad = store.begin(test_increment(web, 3000, image, 2));
   store.fail(bad, "no space");
 
   const auto all = vm_facts(store);

@@ -8,6 +8,7 @@
 
 #include "common/file.h"
 #include "common/test_env.h"
+#include "drivers/lib/test_attempt.h"
 
 namespace state {
 namespace {
@@ -40,19 +41,7 @@ class GcTest : public testing::Test {
     std::ofstream{path} << "#!/bin/sh\n" << text << "\n";
     chmod(path.c_str(), 0755);
   }
-  std::int64_t begin() {
-    return store.begin({.id = -1,
-                        .vm = vm,
-                        .image = {},
-                        .increment = 0,
-                        .datastore = 100,
-                        .mode = Mode::full,
-                        .disks = {0},
-                        .dir = "/d",
-                        .started = 1,
-                        .ended = {},
-                        .error = {}});
-  }
+  std::int64_t begin() { return store.begin(test_attempt(vm, 1)); }
 
   TempDir dir;
   ScopedEnv remotes{"VMVAULT_REMOTES", (dir.path() / "remotes").string()};

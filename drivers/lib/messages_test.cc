@@ -117,12 +117,12 @@ TEST(HostMessage, NamesTheHostOfTheMachine) {
   const auto cancel = messages::cancel_action(7, "u", "root@kvm2", "/var/vms/u/7", datastore);
   EXPECT_EQ(cancel.root().at("HOST"), "root@kvm2");
   EXPECT_EQ(cancel.root().at("TM_COMMAND"), "BACKUPCANCEL qcow2 root@kvm2:/var/vms/u/7 u\n");
-  const auto backup = messages::backup_action({.vm_id = 7,
-                                               .guest = {.uuid = "u", .name = "n"},
-                                               .disks = {},
-                                               .config = {},
-                                               .host = "root@kvm2"},
-                                              "/var/vms/u/7", datastore);
+  guest::Guest guest;
+  guest.uuid = "u";
+  guest.name = "n";
+  const auto backup = messages::backup_action(
+      {.vm_id = 7, .guest = guest, .disks = {}, .config = {}, .host = "root@kvm2"}, "/var/vms/u/7",
+      datastore);
   EXPECT_EQ(backup.root().at("HOST"), "root@kvm2");
   EXPECT_TRUE(backup.root().at("TM_COMMAND").starts_with("BACKUP qcow2 root@kvm2:/var/vms/u/7 "));
   EXPECT_EQ(backup.root().at("VM/HISTORY_RECORDS/HISTORY/HOSTNAME"), "root@kvm2");

@@ -32,7 +32,7 @@ TEST(XmlWriter, AnyBytesMakeADocument) {
   std::mt19937 random{7};
   for (int n = 0; n < 2000; ++n) {
     std::string text;
-    for (unsigned size = random() % 40; size > 0; --size) text += static_cast<char>(random());
+    for (auto size = random() % 40; size > 0; --size) text += static_cast<char>(random());
     EXPECT_NO_THROW(Xml{XmlWriter{}.text("A", text).take()});
   }
 }

@@ -31,19 +31,7 @@ class DeskTest : public ManagerTest {
     front::Record::make(home.var() / "mad/kvm", vm);
   }
   // The command's.
-  std::int64_t begin_others(int vm) {
-    return store.begin({.id = -1,
-                        .vm = vm,
-                        .image = {},
-                        .increment = 0,
-                        .datastore = 100,
-                        .mode = Mode::full,
-                        .disks = {0},
-                        .dir = "/d",
-                        .started = now,
-                        .ended = {},
-                        .error = {}});
-  }
+  std::int64_t begin_others(int vm) { return store.begin(state::test_attempt(vm, now)); }
   // A backup of this machine, all of it.
   void back_up(int vm) {
     desk->backup(vm, -1, false);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "drivers/lib/test_attempt.h"
 #include "drivers/vmvaultd/lib/manager.h"
 #include "drivers/vmvaultd/lib/test_zone.h"
 
@@ -77,18 +78,9 @@ class ManagerTest : public testing::Test {
     const auto active = store.vm(vm)->active_image;
     const auto image = active ? store.image(*active) : std::nullopt;
     const auto last = image ? image->increments.back().id : -1;
-    return store.begin({.id = -1,
-                        .vm = vm,
-                        .image = active,
-                        .increment = last + 1,
-                        .datastore = 100,
-                        .mode = Mode::increment,
-                        .disks = {0},
-                        .dir = "/d",
-                        .started = now,
-                        .ended = {},
-                        .error = {},
-                        .service = true});
+    auto attempt = state::test_increment(vm, now, active, last + 1);
+    attempt.service = true;
+    return store.begin(attempt);
   }
   void stored(int vm) {
     manager->vmm_answer({.verb = "BACKUP",
