@@ -60,7 +60,7 @@ archives = $(foreach a,$1 common/one common,$(call archive,$a))
 all: $(PROGRAMS:%=$(BUILD)/%) $(ALIASES:%=$(BUILD)/%)  ## build everything
 
 # What a goal needs besides a compiler.  Those that may do so install what is missing.
-SECTIONS := build $(if $(filter check check-all check-one faults calls model demo bench,$(MAKECMDGOALS)),run test) \
+SECTIONS := build $(if $(filter check check-all check-one hostile faults calls model demo bench,$(MAKECMDGOALS)),run test) \
             $(if $(filter lint,$(MAKECMDGOALS)),lint) $(if $(filter fuzz,$(MAKECMDGOALS)),fuzz) \
             $(if $(filter deb,$(MAKECMDGOALS)),deb)
 packages:
@@ -140,6 +140,9 @@ faults: all $(SHIM) | packages  ## every harm at every step of a backup: two hou
 
 calls: all $(SHIM) | packages  ## every call of a program to the system fails once: hours (SAMPLES=20: some of each)
 	@BUILD=$(abspath $(BUILD)) tests/faults/calls
+
+hostile: all $(SHIM) $(TOOLS:%=$(BUILD)/%) $(REPLAY) $(BUILD)/unit-tests | packages  ## hostile content of every kind: what share/doc/security.md names
+	@tests/hostile $(abspath $(BUILD))
 
 check-one: all | packages  ## OpenNebula's own commands against vmvaultd, where they are installed
 	@BUILD=$(abspath $(BUILD)) bats tests/one/commands.bash
@@ -244,7 +247,7 @@ clean:  ## remove what was built
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
 
-.PHONY: all packages check check-all check-one faults calls model fuzz demo bench simulate lint man install uninstall deb deps clean help
+.PHONY: all packages check check-all check-one hostile faults calls model fuzz demo bench simulate lint man install uninstall deb deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(patsubst %.cc,$(BUILD)/%.d,$(SOURCES) $(PROGRAMS:%=%.cc) $(TOOLS:%=%.cc) $(wildcard tests/fuzz/*.cc)) \
