@@ -153,6 +153,8 @@ class GuardProcess {
 
   // Why the job has to end; "" if all is well.
   std::string danger() try {
+    // Gone, it is because the backup ends: what that says is why.
+    if (std::error_code error; !fs::exists(scratch_, error)) return "";
     check_floor(scratch_, floor_);
     const auto journal = Journal::load(vm_dir_);
     if (!journal || !journal->job_begun) return "";
