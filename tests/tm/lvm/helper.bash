@@ -3,13 +3,13 @@
 # A guest with LVM in it, where the VMs of these tests are: see scenario.sh.
 load ../../helper.bash
 
-# For setup_file
+# lvm_start [--live]: for setup_file
 lvm_start() {
     local why
     # bats 1.8 takes a skip in setup_file for a failure; scripts/run-tests knows this line.
-    why=$("$FIXTURES/lvm_host" can) || { echo "SKIP: no guest with LVM: $why"; return 1; }
-    "$FIXTURES/lvm_host" start "$BATS_FILE_TMPDIR/host" "$BUILD" --owner $$
-    there machine_start
+    why=$("$FIXTURES/lvm_host" can "$@") || { echo "SKIP: no guest with LVM: $why"; return 1; }
+    "$FIXTURES/lvm_host" start "$BATS_FILE_TMPDIR/host" "$BUILD" --owner $$ "$@"
+    [ $# -gt 0 ] || there machine_start
 }
 lvm_stop() { "$FIXTURES/lvm_host" stop "$BATS_FILE_TMPDIR/host"; }
 

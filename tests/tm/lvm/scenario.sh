@@ -38,12 +38,14 @@ machine_start() {
     vgcreate -qq $GROUP /dev/vda 2>/dev/null
 }
 
-# vm_start MIB...: thin volumes of this size, active, in a pool of the VM's own, as OpenNebula makes them
+# vm_start MIB...: thin volumes of this size, active, in a pool of the VM's own, as OpenNebula makes them;
+# 0 for a disk that is none
 vm_start() {
     local id=0 size sum=0
     for size in "$@"; do sum=$((sum + size)); done
     lvcreate -qq -W n --thin -L ${sum}M $GROUP/$POOL -ky -Zy -an 2>/dev/null
     for size in "$@"; do
+        [ "$size" -gt 0 ] || { id=$((id + 1)); continue; }
         lvcreate -qq --thin -V "${size}M" $GROUP/$POOL -n "$(lv $id)" -ky 2>/dev/null
         lvchange -qq -K -ay "$GROUP/$(lv $id)"
         ln -sfn "$(device $id)" $VM_DIR/disk.$id
@@ -62,13 +64,14 @@ vm_end() {
 }
 
 disk_xml() {   # disk_xml ID KIND: thin, thick or file
-    local thin=YES
+    local thin=YES target
+    target=vd$(printf "\\x$((61 + $1))")
     if [ "$2" = file ]; then
-        echo "<DISK><DISK_ID>$1</DISK_ID><TARGET>vdb</TARGET><TYPE>FILE</TYPE><TM_MAD>ssh</TM_MAD><FORMAT>qcow2</FORMAT></DISK>"
+        echo "<DISK><DISK_ID>$1</DISK_ID><TARGET>$target</TARGET><TYPE>FILE</TYPE><TM_MAD>ssh</TM_MAD><FORMAT>qcow2</FORMAT></DISK>"
         return
     fi
     [ "$2" = thin ] || thin=NO
-    echo "<DISK><DISK_ID>$1</DISK_ID><TARGET>vd$(printf "\\x$((61 + $1))")</TARGET><TYPE>BLOCK</TYPE><TM_MAD>fs_lvm_ssh</TM_MAD>
+    echo "<DISK><DISK_ID>$1</DISK_ID><TARGET>$target</TARGET><TYPE>BLOCK</TYPE><TM_MAD>fs_lvm_ssh</TM_MAD>
         <LVM_THIN_ENABLE>$thin</LVM_THIN_ENABLE><FORMAT>raw</FORMAT><SIZE>64</SIZE></DISK>"
 }
 
@@ -81,7 +84,7 @@ vm_xml() {   # vm_xml PARENT [FREEZE] [MODE]
     cat <<XML
 <VM><ID>$VM_ID</ID><DEPLOY_ID>${DEPLOY_ID-lab}</DEPLOY_ID><LCM_STATE>69</LCM_STATE>
 <TEMPLATE>$disks</TEMPLATE><BACKUPS><BACKUP_CONFIG><MODE>${3:-INCREMENT}</MODE>
-<LAST_INCREMENT_ID>$1</LAST_INCREMENT_ID><FS_FREEZE>${2:-NONE}</FS_FREEZE></BACKUP_CONFIG></BACKUPS>
+<INCREMENT_MODE>${INCREMENT_MODE-}</INCREMENT_MODE><LAST_INCREMENT_ID>$1</LAST_INCREMENT_ID><FS_FREEZE>${2:-NONE}</FS_FREEZE></BACKUP_CONFIG></BACKUPS>
 <HISTORY_RECORDS><HISTORY><DS_ID>9</DS_ID></HISTORY><HISTORY><DS_ID>0</DS_ID></HISTORY></HISTORY_RECORDS></VM>
 XML
 }
@@ -127,8 +130,8 @@ increment() {
     clean
 }
 
-# restores DISK LAST: to the bytes of the reference, with qemu-img alone (contract 4.8)
-restores() {
+# restored DISK LAST FILE: with qemu-img alone (contract 4.8)
+restored() {
     local n
     rm -rf /tmp/copies
     mkdir /tmp/copies
@@ -137,7 +140,12 @@ restores() {
     for ((n = 1; n <= $2; n++)); do
         qemu-img rebase -q -u -f qcow2 -F qcow2 -b "/tmp/copies/disk.$1.$((n - 1))" "/tmp/copies/disk.$1.$n"
     done
-    qemu-img convert -O raw "/tmp/copies/disk.$1.$2" /tmp/restored
+    qemu-img convert -O raw "/tmp/copies/disk.$1.$2" "$3"
+}
+
+# restores DISK LAST: to the bytes of the reference
+restores() {
+    restored "$1" "$2" /tmp/restored
     cmp "/tmp/ref.$1.$2" /tmp/restored
 }
 
