@@ -64,8 +64,8 @@ class Store {
   std::vector<ImageRecord> images() const;  // by id
   std::vector<ImageRecord> images_of(int vm) const;
 
-  // When the newest backup of each machine began.
-  std::map<int, std::int64_t> newest_backups() const;
+  // When the newest backup of each of these machines began.
+  std::map<int, std::int64_t> newest_backups(const std::vector<int>& vms) const;
 
   // A backup begins: returns the id of the attempt.
   std::int64_t begin(const Attempt& attempt);

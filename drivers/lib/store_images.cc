@@ -2,6 +2,8 @@
 #include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/Transaction.h>
 
+#include <nlohmann/json.hpp>
+
 #include "common/error.h"
 #include "drivers/lib/guarded.h"
 #include "drivers/lib/store.h"
@@ -99,12 +101,14 @@ std::vector<ImageRecord> Store::images_of(int vm) const {
   return guarded(file_, [&] { return read_images(std::nullopt, vm); });
 }
 
-std::map<int, std::int64_t> Store::newest_backups() const {
+std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms) const {
   return guarded(file_, [&] {
     std::map<int, std::int64_t> all;
     SQLite::Statement get{db_,
                           "SELECT vm, max(date) FROM increments JOIN images ON images.id = "
-                          "increments.image WHERE state = 'READY' GROUP BY vm"};
+                          "increments.image WHERE state = 'READY' AND vm IN (SELECT value FROM "
+                          "json_each(?)) GROUP BY vm"};
+    get.bind(1, nlohmann::json(vms).dump());
     while (get.executeStep()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();
     return all;
   });

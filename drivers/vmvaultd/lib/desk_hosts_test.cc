@@ -103,6 +103,47 @@ TEST_F(DeskHostsTest, WhatIsOnAHostThatDoesNotAnswerStays) {
   EXPECT_EQ(preparing, std::vector{vm});
 }
 
+TEST_F(DeskHostsTest, WhatADeadHostRanIsTakenWhereItRunsNow) {
+  manager->machines(host, one(true), now);
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), host) << "both say that they run it";
+  manager->machines(host, std::nullopt, now);
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+  manager->machines(host, one(false), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+}
+
+// Both lose it while it is backed up, and then nobody has it.
+TEST_F(DeskHostsTest, WhatNobodyHasIsForgotten) {
+  desk->backup(vm, -1, false);
+  advance();
+  prepare_all();
+  manager->machines(other, one(true), now);
+  manager->machines(host, std::vector<Machine>{}, now);
+  EXPECT_TRUE(manager->knows(vm));
+  manager->machines(other, std::vector<Machine>{}, now);
+  EXPECT_FALSE(manager->knows(vm));
+}
+
+TEST_F(DeskHostsTest, EachHostHasItsLimit) {
+  settings.policy.limits = {.all = 0, .host = 1, .datastore = 0};
+  idle_machines(3);  // boots anew
+  desk->configure_host(other, {{"MAX_BACKUPS", "2"}});
+  std::vector<Machine> there;
+  for (int i = 3; i < 6; ++i)
+    there.push_back({.uuid = "u" + std::to_string(i), .name = "vm", .active = true});
+  manager->machines(other, there, now);
+  for (const auto& one : store.vms()) desk->backup(one.id, -1, false);
+  advance();
+  std::map<int, int> on;
+  for (const int one : preparing) ++on[manager->host_of(one)];
+  EXPECT_EQ(on, (std::map<int, int>{{host, 1}, {other, 2}}));
+  EXPECT_TRUE(why().ends_with(" waits for host " + std::to_string(host) +
+                              ", which makes 1 backup (MAX_BACKUPS_HOST)"))
+      << why();
+}
+
 TEST_F(DeskHostsTest, WhatASilentHostHadIsTakenWhereItRuns) {
   manager->machines(host, std::nullopt, now);
   manager->machines(other, one(false), now);

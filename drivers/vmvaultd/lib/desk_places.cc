@@ -50,8 +50,8 @@ void Desk::configure_datastore(int id, const Attributes& attributes) {
 }
 
 HostRecord Desk::host(int id) const {
-  for (auto& record : pools_.hosts())
-    if (record.host.id == id) return std::move(record);
+  for (const auto& record : manager_.hosts())
+    if (record.host.id == id) return record;
   throw NoSuchObject{"host", id};
 }
 
@@ -60,7 +60,7 @@ void Desk::check_uri(const std::string& uri, int host) const {
   if (found.is_here())
     throw BadRequest{"'" + one_line(uri) + "' is this machine, which is a host already: " +
                      "LIBVIRT_URI of vmvaultd.conf is for it"};
-  for (const auto& record : pools_.hosts())
+  for (const auto& record : manager_.hosts())
     if (record.host.id != host && guest::parse_host_uri(record.uri).to_ask == found.to_ask)
       throw BadRequest{"that is host " + record.name + " already"};
 }
@@ -69,24 +69,20 @@ int Desk::add_host(const std::string& name, const std::string& uri) {
   constexpr std::size_t longest = 128;
   if (name.empty() || name.size() > longest || !is_host_name(name))
     throw BadRequest{"'" + one_line(name) + "' is no name for a host"};
-  for (const auto& record : pools_.hosts())
+  for (const auto& record : manager_.hosts())
     if (record.name == name) throw BadRequest{"there is a host '" + name + "' already"};
   const auto wanted = uri.empty() ? "qemu+ssh://" + name + "/system" : uri;
   check_uri(wanted, -1);
   // Up is what has answered.
-  HostRecord record{.host = {.up = false}, .name = name, .uri = wanted, .emulator_cpus = {}};
-  record.host.id = pools_.put(record);
-  manager_.change([&](Scheduler& core) { core.put(record.host); });
-  return record.host.id;
+  return manager_.put_host(
+      {.host = {.up = false}, .name = name, .uri = wanted, .emulator_cpus = {}});
 }
 
 void Desk::delete_host(int id) {
   const auto record = host(id);
   if (record.name == here) throw WrongState{"this machine is always a host"};
   if (manager_.is_used(id)) throw WrongState{"a backup or a restore runs on host " + record.name};
-  manager_.host_gone(id, clock_());
-  pools_.remove_host(id);
-  manager_.change([&](Scheduler& core) { core.remove_host(id); });
+  manager_.remove_host(id, clock_());
 }
 
 void Desk::configure_host(int id, const Attributes& attributes) {
@@ -105,8 +101,7 @@ void Desk::configure_host(int id, const Attributes& attributes) {
       throw BadRequest{"'" + one_line(name) + "' is nothing that is set of a host"};
     }
   }
-  pools_.put(record);
-  manager_.change([&](Scheduler& core) { core.put(record.host); });
+  manager_.put_host(record);
 }
 
 }  // namespace vmvaultd

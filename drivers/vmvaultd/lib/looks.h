@@ -24,6 +24,7 @@ class Looks {
   enum class Heard { nothing, failed, came, again };
   Heard ended(int host, const std::string& uri, bool good, bool backs_off, Time now);
 
+  std::size_t hosts() const { return hosts_.size(); }
   // The others are gone.
   void keep(const std::set<int>& hosts);
   // When one is to be asked, if nothing ends before.

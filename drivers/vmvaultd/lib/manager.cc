@@ -20,6 +20,7 @@ Manager::Manager(state::Store& store, const state::Home& home, Settings settings
       ways_{std::move(ways)},
       pools_{store},
       core_{pools_.load(settings_.policy), now},
+      hosts_{pools_.hosts()},
       rules_{store, usual()} {
   for (const auto& vm : core_.state().vms) {
     known_[vm.id] = vm;

@@ -112,9 +112,12 @@ class Manager {
   int host_of(int vm) const;
   // Has a backup or a restore begun there, and not ended?
   bool is_used(int host) const;
+  const std::vector<HostRecord>& hosts() const { return hosts_; }
   std::string uri_of(int host) const;  // of its libvirt; empty: there is no such host
+  // Changed, or, with an id below 0, new: its id.
+  int put_host(const HostRecord& host);
   // Its machines are others', or gone.
-  void host_gone(int host, Time now);
+  void remove_host(int host, Time now);
 
   // All machines of this host as they are now; nullopt: it does not say.  Of several hosts that
   // have one, it is on the one where it runs.
@@ -166,6 +169,12 @@ class Manager {
   void move(Vm& known, int host, Time now);
   bool moves_here(const Vm& known, int host, bool active) const;
   bool find_elsewhere(int vm, int host, Time now);
+  // That host has it.
+  void find(int id, int host, bool active, Time last_backup, Time now);
+  std::vector<int> lost_by(int host, const std::map<int, bool>* before) const;
+  void forget_lost(const std::vector<int>& lost, int host, Time now);
+  void read_settings(Time now);
+  const HostRecord* find_host(int host) const;
   std::string host_name(int host) const;
   std::vector<int> ids_of(const std::vector<Machine>& machines);
 
@@ -209,11 +218,18 @@ class Manager {
   Ways ways_;
   Pools pools_;
   Scheduler core_;
-  std::map<int, Work> works_;                // by VM
-  std::map<int, std::deque<Task>> tasks_;    // by VM: what is to be done with its images
+  std::vector<HostRecord> hosts_;          // as they are in the state file
+  std::map<int, Work> works_;              // by VM
+  std::map<int, std::deque<Task>> tasks_;  // by VM: what is to be done with its images
+  struct Named {
+    int id = -1;
+    std::string name{};
+  };
+  std::map<std::string, Named> named_;       // all that were ever seen, by UUID
   std::map<int, Vm> known_;                  // the machines, as the scheduler was told last
   std::map<int, std::map<int, bool>> seen_;  // by host: its machines, and whether they run
   RuleBook rules_;
+  Time settings_read_ = -1;
   std::map<int, Datastore> datastores_;  // as the scheduler was told last
   std::map<int, Time> monitor_at_;       // when to ask a datastore for its space
   Time try_again_ = 0;                   // to lock what others have locked

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which machines there are, and on which host.
 #include <algorithm>
+#include <utility>
 
 #include "drivers/lib/host_uri.h"
 #include "drivers/vmvaultd/lib/manager.h"
 
 namespace vmvaultd {
 
-// New ones get one; what has not changed is not written again.
+// New ones get one; what has not changed is neither read nor written.
 std::vector<int> Manager::ids_of(const std::vector<Machine>& machines) {
-  std::map<std::string, state::VmRecord> known;
-  for (auto& vm : store_.vms()) known[vm.uuid] = std::move(vm);
   std::vector<int> ids;
   store_.together([&] {
     for (const auto& [uuid, name, active] : machines) {
-      const auto at = known.find(uuid);
-      const bool is_known = at != known.end() && at->second.name == name;
-      ids.push_back(is_known ? at->second.id : store_.vm_for(uuid, name).id);
+      auto& known = named_[uuid];
+      if (known.id < 0 || known.name != name)
+        known = {.id = store_.vm_for(uuid, name).id, .name = name};
+      ids.push_back(known.id);
     }
   });
   return ids;
@@ -29,10 +29,15 @@ int Manager::host_of(int vm) const {
   return -1;
 }
 
+const HostRecord* Manager::find_host(int host) const {
+  const auto found = std::find_if(hosts_.begin(), hosts_.end(),
+                                  [&](const auto& one) { return one.host.id == host; });
+  return found == hosts_.end() ? nullptr : &*found;
+}
+
 std::string Manager::uri_of(int host) const {
-  for (const auto& record : pools_.hosts())
-    if (record.host.id == host) return record.uri;
-  return "";
+  const auto* record = find_host(host);
+  return record ? record->uri : "";
 }
 
 bool Manager::is_used(int host) const {
@@ -44,19 +49,31 @@ bool Manager::is_used(int host) const {
 }
 
 std::string Manager::host_name(int host) const {
-  for (const auto& record : pools_.hosts())
-    if (record.host.id == host) return record.name;
-  return std::to_string(host);
+  const auto* record = find_host(host);
+  return record ? record->name : std::to_string(host);
+}
+
+int Manager::put_host(const HostRecord& host) {
+  auto put = host;
+  put.host.id = pools_.put(host);
+  const auto known = std::find_if(hosts_.begin(), hosts_.end(),
+                                  [&](const auto& one) { return one.host.id == put.host.id; });
+  if (known == hosts_.end())
+    hosts_.push_back(put);
+  else
+    *known = put;
+  core_.put(put.host);
+  save();
+  return put.host.id;
 }
 
 void Manager::note_up(int host, bool up) {
-  for (auto record : pools_.hosts())
-    if (record.host.id == host && record.host.up != up) {
-      record.host.up = up;
-      log(up ? 'I' : 'W', {"HOST", host}, "host " + record.name + (up ? " is up" : " is down"));
-      pools_.put(record);
-      core_.put(record.host);
-    }
+  const auto* known = find_host(host);
+  if (!known || known->host.up == up) return;
+  auto record = *known;
+  record.host.up = up;
+  log(up ? 'I' : 'W', {"HOST", host}, "host " + record.name + (up ? " is up" : " is down"));
+  put_host(record);
 }
 
 // What was migrated is defined on both hosts; a definition alone does not move it.  While something
@@ -65,7 +82,9 @@ bool Manager::moves_here(const Vm& known, int host, bool active) const {
   if (known.host == host) return true;
   if (!is_free(known.id)) return false;
   const auto at = seen_.find(known.host);
-  if (at == seen_.end()) return active;  // that host has not said anything yet
+  const auto* other = find_host(known.host);
+  // That host says nothing, or has not said anything yet.
+  if (at == seen_.end() || !other || !other->host.up) return active;
   const auto there = at->second.find(known.id);
   return there == at->second.end() || (active && !there->second);
 }
@@ -88,51 +107,84 @@ void Manager::move(Vm& known, int host, Time now) {
   put(known, now);
 }
 
-void Manager::host_gone(int host, Time now) {
+void Manager::remove_host(int host, Time now) {
   machines(host, std::vector<Machine>{}, now);
   seen_.erase(host);
+  pools_.remove_host(host);
+  std::erase_if(hosts_, [&](const auto& one) { return one.host.id == host; });
+  core_.remove_host(host);
+  save();
+}
+
+// Those that it had and has not.  The first time, what it had is in the state file.
+std::vector<int> Manager::lost_by(int host, const std::map<int, bool>* before) const {
+  const auto& there = seen_.at(host);
+  std::vector<int> lost;
+  if (before) {
+    for (const auto& [id, active] : *before)
+      if (!there.contains(id) && known_.contains(id)) lost.push_back(id);
+  } else {
+    for (const auto& [id, vm] : known_)
+      if (vm.host == host && !there.contains(id)) lost.push_back(id);
+  }
+  return lost;
+}
+
+void Manager::forget_lost(const std::vector<int>& lost, int host, Time now) {
+  for (const int vm : lost) {
+    const int other = known_.at(vm).host;
+    const auto at = seen_.find(other);
+    const bool is_there = other != host && (at == seen_.end() || at->second.contains(vm));
+    if (is_there || find_elsewhere(vm, host, now)) continue;
+    log('I', vm, "is not defined any more");
+    core_.remove_vm(vm);
+    known_.erase(vm);
+  }
+}
+
+// What the command has changed beside us.
+void Manager::read_settings(Time now) {
+  if (std::exchange(settings_read_, now) == now) return;
+  rules_ = RuleBook{store_, usual()};
+  put_datastores();
 }
 
 void Manager::machines(int host, const std::optional<std::vector<Machine>>& found, Time now) {
   note_up(host, found.has_value());
   // What it had stays its: nobody knows what became of that.
   if (!found) return save();
-  const auto newest = store_.newest_backups();
-  rules_ = RuleBook{store_, usual()};
-  put_datastores();
+  read_settings(now);
   const auto ids = ids_of(*found);
+  const auto newest = store_.newest_backups(ids);
+  const bool is_first = !seen_.contains(host);
+  const auto before = std::exchange(seen_[host], {});
   auto& there = seen_[host];
-  there.clear();
   for (std::size_t i = 0; i < ids.size(); ++i) there[ids[i]] = (*found)[i].active;
   for (const auto& [id, active] : there) {
-    auto& known = known_[id];
-    const bool is_new = known.id < 0;
-    if (!is_new && !moves_here(known, host, active)) continue;
-    const bool moves = !is_new && known.host != host && known.host >= 0;
-    Vm vm = known;
-    vm.id = id;
-    vm.host = host;
-    vm = configured(vm);
-    // The first backup is due at once, and late after a quarter of RPO.
-    if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
-    if (const auto one = newest.find(id); one != newest.end())
-      vm.last_backup = std::max(vm.last_backup, one->second);
-    if (vm == known) continue;
-    if (is_new) want_tidy(id);
-    if (moves) log('I', id, "is on host " + host_name(host) + " now");
-    known = vm;
-    put(vm, now);
+    const auto last = newest.find(id);
+    find(id, host, active, last == newest.end() ? -1 : last->second, now);
   }
-  for (auto at = known_.begin(); at != known_.end();) {
-    const bool gone = at->second.host == host && !there.contains(at->first) &&
-                      !find_elsewhere(at->first, host, now);
-    if (gone) {
-      log('I', at->first, "is not defined any more");
-      core_.remove_vm(at->first);
-    }
-    at = gone ? known_.erase(at) : std::next(at);
-  }
+  forget_lost(lost_by(host, is_first ? nullptr : &before), host, now);
   save();
+}
+
+void Manager::find(int id, int host, bool active, Time last_backup, Time now) {
+  auto& known = known_[id];
+  const bool is_new = known.id < 0;
+  if (!is_new && !moves_here(known, host, active)) return;
+  const bool moves = !is_new && known.host != host && known.host >= 0;
+  Vm vm = known;
+  vm.id = id;
+  vm.host = host;
+  vm = configured(vm);
+  // The first backup is due at once, and late after a quarter of RPO.
+  if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
+  vm.last_backup = std::max(vm.last_backup, last_backup);
+  if (vm == known) return;
+  if (is_new) want_tidy(id);
+  if (moves) log('I', id, "is on host " + host_name(host) + " now");
+  known = vm;
+  put(vm, now);
 }
 
 }  // namespace vmvaultd

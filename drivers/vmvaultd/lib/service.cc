@@ -4,7 +4,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,7 +12,7 @@
 #include "common/error.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
-#include "drivers/lib/mad_pool.h"
+#include "drivers/vmvaultd/lib/children.h"
 #include "drivers/vmvaultd/lib/desk.h"
 #include "drivers/vmvaultd/lib/driver.h"
 #include "drivers/vmvaultd/lib/errands.h"
@@ -24,9 +23,6 @@
 
 namespace vmvaultd {
 namespace {
-
-constexpr std::size_t most_errands = 16, most_copies = 4;
-constexpr std::chrono::minutes longest_errand{10}, longest_look{2};
 
 Time now() { return std::time(nullptr); }
 
@@ -41,11 +37,11 @@ class Service {
   Service(const Settings& settings, const state::Home& home, std::string self)
       : settings_{settings},
         uri_{settings.uri.empty() ? libvirt_uri() : settings.uri},
-        self_{std::move(self)},
         home_{home},
         lock_{only_one(home)},
         store_{home.database()},
         host_{begin()},
+        children_{std::move(self), log_},
         manager_{store_, home, settings_.manager, ways(), now()},
         vmm_{driver("one_vmm_exec", "-t " + std::to_string(slots()) + " kvm -p"),
              {.ready = [this] { manager_.vmm_ready(now()); },
@@ -68,19 +64,21 @@ class Service {
       vmm_.advance();
       datastore_.advance();
       look();
-      for (auto* pool : pools()) pool->advance();
+      children_.advance();
       inbox_.work();
       manager_.advance(now());
-      for (auto* pool : pools()) pool->advance();  // what that has begun
+      children_.advance();  // what that has begun
       wait();
     }
     inbox_.close();
     front_.reset();
-    restores_.let_go();
+    children_.let_go();
     log_('I', -1, "vmvaultd ends; what its drivers do goes on");
   }
 
  private:
+  using Kind = Children::Kind;
+
   // What there is before the manager looks.
   int begin() {
     if (!store_.datastore(state::default_datastore))
@@ -135,37 +133,14 @@ class Service {
     log_(line.severity, {monitored_.contains(line.id) ? "DATASTORE" : "IMAGE", line.id}, line.text);
   }
 
-  // `heard` gets what the errand has printed; nullopt: it has failed, and `error` says why.
-  void run_errand(mad::Pool& pool, int vm, std::vector<std::string> words,
-                  std::function<void(const std::string* out, const std::string& error)> heard) {
-    words.insert(words.begin(), self_);
-    const auto said = std::make_shared<std::string>();
-    const auto next = [=](const mad::Outcome* last,
-                          std::string_view error) -> std::optional<mad::Order> {
-      if (!last && error.empty()) return mad::Order{.argv = words};
-      const bool good = last && last->status == 0 && !last->late;
-      std::string why{error};
-      if (last && !good) why = last->late ? "it takes too long" : *said;
-      heard(good ? &last->out : nullptr, why);
-      return std::nullopt;
-    };
-    pool.add({.id = vm, .next = next, .said = [this, vm, said](std::string_view line) {
-                const auto parsed = mad::parse_said(line);
-                if (parsed.severity)
-                  log_(*parsed.severity, vm, parsed.text);
-                else
-                  *said += parsed.text;
-              }});
-  }
-
   std::string uri_of(int vm) const {
     const auto uri = manager_.uri_of(manager_.host_of(vm));
     return uri.empty() ? uri_ : uri;
   }
 
   void prepare(int vm, int datastore, bool reset) {
-    run_errand(
-        errands_, vm,
+    children_.run(
+        Kind::errand, vm,
         {"--prepare", uri_of(vm), std::to_string(vm), std::to_string(datastore), reset ? "1" : "0"},
         [this, vm](const std::string* out, const std::string& error) {
           const auto found = out ? parse_preparation(*out) : std::nullopt;
@@ -177,12 +152,11 @@ class Service {
   }
 
   void fetch(const std::string& what, int id) {
-    run_errand(copies_, -1, {"--fetch", what, std::to_string(id)},
-               [=, this](const std::string* out, const std::string& error) {
-                 manager_.fetched(what, id, out, error);
-               });
+    children_.run(Kind::copy, -1, {"--fetch", what, std::to_string(id)},
+                  [=, this](const std::string* out, const std::string& error) {
+                    manager_.fetched(what, id, out, error);
+                  });
   }
-  // Its fate is nobody's business but its own; what it says is for the log.
   void tell(const Event& event) {
     if (settings_.hook.empty()) return;
     const auto machine = store_.vm(event.vm);
@@ -192,63 +166,55 @@ class Service {
                                   {"image", event.image},
                                   {"increment", event.increment},
                                   {"text", event.text}};
-    const mad::Order order{
-        .argv = {settings_.hook, event.what, std::to_string(event.vm)},
-        .input = document.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"};
-    const auto next = [this, order, vm = event.vm](
-                          const mad::Outcome* last,
-                          std::string_view error) -> std::optional<mad::Order> {
-      if (!last && error.empty()) return order;
-      if (!last || last->status != 0) log_('W', vm, "the hook has failed");
-      return std::nullopt;
-    };
-    hooks_.add({.id = event.vm, .next = next, .said = [this, vm = event.vm](std::string_view line) {
-                  log_('I', vm, "hook: " + std::string{line});
-                }});
+    children_.run_hook(
+        event.vm, {settings_.hook, event.what, std::to_string(event.vm)},
+        document.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
   }
 
   void end_job(int job) {
-    run_errand(errands_, -1, {"--end-job", std::to_string(job)},
-               [this](const std::string* out, const std::string& error) {
-                 if (!out) log_('W', -1, error);
-               });
+    children_.run(Kind::errand, -1, {"--end-job", std::to_string(job)},
+                  [this](const std::string* out, const std::string& error) {
+                    if (!out) log_('W', -1, error);
+                  });
   }
   void restore(int vm) {
-    run_errand(restores_, vm, {"--restore", uri_of(vm), std::to_string(vm)},
-               [=, this](const std::string* out, const std::string& error) {
-                 manager_.restored(vm, out, error, now());
-               });
+    children_.run(Kind::restore, vm, {"--restore", uri_of(vm), std::to_string(vm)},
+                  [=, this](const std::string* out, const std::string& error) {
+                    manager_.restored(vm, out, error, now());
+                  });
   }
 
   void look() {
-    std::set<int> there;
-    for (const auto& record : pools_.hosts()) {
-      there.insert(record.host.id);
+    for (const auto& record : manager_.hosts())
       if (looks_.begins(record.host.id, record.uri, now())) look_at(record);
-    }
+    if (looks_.hosts() == manager_.hosts().size()) return;
+    std::set<int> there;
+    for (const auto& record : manager_.hosts()) there.insert(record.host.id);
     looks_.keep(there);
   }
 
   void look_at(const HostRecord& record) {
     const int host = record.host.id;
     const auto uri = record.uri;
-    run_errand(
-        lookers_, -1, {"--look", uri}, [=, this](const std::string* out, const std::string& error) {
-          const auto found = out ? parse_look(*out) : std::nullopt;
-          const auto heard = looks_.ended(host, uri, found.has_value(), host != host_, now());
-          if (heard == Looks::Heard::nothing) return;  // it was changed meanwhile, or deleted
-          if (!error.empty()) log_('W', {"HOST", host}, error);
-          manager_.machines(host, found, now());
-          if (heard == Looks::Heard::came && host != host_) recover(host, uri);
-        });
+    children_.run(Kind::look, -1, {"--look", uri},
+                  [=, this](const std::string* out, const std::string& error) {
+                    const auto found = out ? parse_look(*out) : std::nullopt;
+                    const auto heard =
+                        looks_.ended(host, uri, found.has_value(), host != host_, now());
+                    if (heard == Looks::Heard::nothing)
+                      return;  // it was changed meanwhile, or deleted
+                    if (!error.empty()) log_('W', {"HOST", host}, error);
+                    manager_.machines(host, found, now());
+                    if (heard == Looks::Heard::came && host != host_) recover(host, uri);
+                  });
   }
 
   // What backups have left there that died with it.
   void recover(int host, const std::string& uri) {
-    run_errand(recoveries_, -1, {"--recover", uri},
-               [=, this](const std::string* out, const std::string& error) {
-                 if (!out) log_('W', {"HOST", host}, error);
-               });
+    children_.run(Kind::recovery, -1, {"--recover", uri},
+                  [=, this](const std::string* out, const std::string& error) {
+                    if (!out) log_('W', {"HOST", host}, error);
+                  });
   }
 
   api::World world() {
@@ -267,18 +233,11 @@ class Service {
     return all;
   }
 
-  std::array<mad::Pool*, 6> pools() {
-    return {&errands_, &lookers_, &recoveries_, &copies_, &restores_, &hooks_};
-  }
-  std::array<const mad::Pool*, 6> pools() const {
-    return {&errands_, &lookers_, &recoveries_, &copies_, &restores_, &hooks_};
-  }
-
   void wait() {
     std::vector<pollfd> fds{{cancel::fd(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}};
     vmm_.watch(fds);
     datastore_.watch(fds);
-    for (const auto* pool : pools()) pool->watch(fds);
+    children_.watch(fds);
     poll(fds.data(), fds.size(), timeout());
   }
 
@@ -287,8 +246,7 @@ class Service {
     constexpr Time longest = 3600;
     const Time first = std::min(manager_.next().value_or(last_time), looks_.next()) - now();
     Time limit = std::clamp<Time>(first, 0, longest) * 1000;
-    for (const auto* pool : pools())
-      if (const int errand = pool->timeout(); errand >= 0) limit = std::min<Time>(limit, errand);
+    if (const int child = children_.timeout(); child >= 0) limit = std::min<Time>(limit, child);
     for (const auto* one : {&vmm_, &datastore_})
       if (const auto alarm = one->alarm()) {
         const auto left =
@@ -300,18 +258,15 @@ class Service {
 
   Settings settings_;
   Log log_{settings_.log};
-  std::string uri_, self_;
+  std::string uri_;
   const state::Home& home_;
   FileLock lock_;
   state::Store store_;
   int host_;
+  Children children_;
   Manager manager_;
   Inbox inbox_;
   Desk desk_{store_, home_, manager_, now};
-  Pools pools_{store_};
-  mad::Pool errands_{most_errands, longest_errand}, lookers_{most_errands, longest_look},
-      recoveries_{most_errands}, copies_{most_copies}, restores_{most_copies},
-      hooks_{most_copies, longest_errand};
   std::set<std::int64_t> monitored_{};
   Driver vmm_, datastore_;
   Looks looks_{settings_.look};
