@@ -11,6 +11,7 @@ class DeskHostsTest : public DeskTest {
     vm = idle_machines(1);
     other = desk->add_host("kvm2", "");
   }
+  void has_none(int which) { manager->machines(which, std::vector<Machine>{}, now); }
   std::vector<Machine> one(bool active) const {
     return {{.uuid = "u0", .name = "vm0", .active = active}};
   }
@@ -54,10 +55,40 @@ TEST_F(DeskHostsTest, AMachineIsWhereItRuns) {
   EXPECT_EQ(manager->host_of(vm), other);
   manager->machines(host, one(false), now);
   EXPECT_EQ(manager->host_of(vm), other) << "what a migration leaves behind";
-  manager->machines(other, std::vector<Machine>{}, now);
+  has_none(other);
   EXPECT_EQ(manager->host_of(vm), host) << "gone there, and still defined here";
-  manager->machines(host, std::vector<Machine>{}, now);
+  has_none(host);
+  has_none(other);
+  EXPECT_TRUE(manager->knows(vm)) << "it may have moved while that answer was made";
+  has_none(other);
   EXPECT_FALSE(manager->knows(vm));
+}
+
+// It left this machine after the other host was asked.
+TEST_F(DeskHostsTest, AMachineBetweenTwoLooksIsLookedFor) {
+  has_none(other);
+  desk->execute_job(
+      desk->create_job("j", 0, {{"BACKUP_VMS", std::to_string(vm)}, {"DATASTORE_ID", "100"}}));
+  has_none(host);
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  EXPECT_TRUE(why().ends_with("it is looked for on host kvm2")) << why();
+  has_none(other);
+  manager->machines(other, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), other);
+  advance();
+  EXPECT_EQ(preparing, std::vector{vm});
+  EXPECT_EQ(manager->scheduler().state().jobs.front().vms, std::vector{vm});
+}
+
+TEST_F(DeskHostsTest, WhatIsMissingIsLookedForOnTheHostsThatHaveEverAnswered) {
+  const int third = desk->add_host("kvm3", "");
+  has_none(third);
+  manager->machines(third, std::nullopt, now);
+  has_none(host);
+  EXPECT_TRUE(manager->knows(vm)) << "kvm3 may have it";
+  desk->delete_host(third);
+  EXPECT_FALSE(manager->knows(vm)) << "kvm2 has never answered";
 }
 
 TEST_F(DeskHostsTest, AMachineStaysWhereItIsBackedUp) {
@@ -75,7 +106,7 @@ TEST_F(DeskHostsTest, AMachineStaysWhereItIsBackedUp) {
 }
 
 TEST_F(DeskHostsTest, AHostInUseIsNotDeleted) {
-  manager->machines(host, std::vector<Machine>{}, now);
+  has_none(host);
   manager->machines(other, one(true), now);
   desk->backup(vm, -1, false);
   advance();
@@ -89,7 +120,7 @@ TEST_F(DeskHostsTest, AHostInUseIsNotDeleted) {
 }
 
 TEST_F(DeskHostsTest, WhatIsOnAHostThatDoesNotAnswerStays) {
-  manager->machines(host, std::vector<Machine>{}, now);
+  has_none(host);
   manager->machines(other, one(true), now);
   manager->machines(other, std::nullopt, now);
   desk->backup(vm, -1, false);
@@ -120,9 +151,11 @@ TEST_F(DeskHostsTest, WhatNobodyHasIsForgotten) {
   advance();
   prepare_all();
   manager->machines(other, one(true), now);
-  manager->machines(host, std::vector<Machine>{}, now);
+  has_none(host);
+  has_none(other);
+  has_none(host);
   EXPECT_TRUE(manager->knows(vm));
-  manager->machines(other, std::vector<Machine>{}, now);
+  has_none(host);
   EXPECT_FALSE(manager->knows(vm));
 }
 

@@ -150,8 +150,12 @@ Vm Manager::configured(Vm vm) const {
 void Manager::put(const Vm& vm, Time now) {
   auto changed = vm;
   const bool held = is_held(vm.id);
-  changed.held_until = held ? now + day : 0;
-  changed.held = held ? "is worked on" : "";
+  const auto missing = missing_.find(vm.id);
+  const bool is_missing = missing != missing_.end() && !missing->second.empty();
+  changed.held_until = held || is_missing ? now + day : 0;
+  changed.held = held         ? "is worked on"
+                 : is_missing ? "is looked for on host " + host_name(missing->second.begin()->first)
+                              : "";
   core_.put(changed);
   const auto work = works_.find(vm.id);
   if (work == works_.end() || work->second.phase != Work::Phase::others) return;

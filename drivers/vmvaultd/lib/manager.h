@@ -172,7 +172,9 @@ class Manager {
   // That host has it.
   void find(int id, int host, bool active, Time last_backup, Time now);
   std::vector<int> lost_by(int host, const std::map<int, bool>* before) const;
-  void forget_lost(const std::vector<int>& lost, int host, Time now);
+  void look_for(const std::vector<int>& lost, int host, Time now);
+  void is_not_on(int host, const std::map<int, bool>& there, bool goes, Time now);
+  void forget(int vm);
   void read_settings(Time now);
   const HostRecord* find_host(int host) const;
   std::string host_name(int host) const;
@@ -228,6 +230,8 @@ class Manager {
   std::map<std::string, Named> named_;       // all that were ever seen, by UUID
   std::map<int, Vm> known_;                  // the machines, as the scheduler was told last
   std::map<int, std::map<int, bool>> seen_;  // by host: its machines, and whether they run
+  // By machine that no host has: on which ones it is looked for, and how often still.
+  std::map<int, std::map<int, int>> missing_;
   RuleBook rules_;
   Time settings_read_ = -1;
   std::map<int, Datastore> datastores_;  // as the scheduler was told last

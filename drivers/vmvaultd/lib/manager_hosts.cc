@@ -108,8 +108,13 @@ void Manager::move(Vm& known, int host, Time now) {
 }
 
 void Manager::remove_host(int host, Time now) {
-  machines(host, std::vector<Machine>{}, now);
   seen_.erase(host);
+  std::vector<int> had;
+  for (const auto& [id, vm] : known_)
+    if (vm.host == host) had.push_back(id);
+  for (const int vm : had)
+    if (!find_elsewhere(vm, host, now)) forget(vm);
+  is_not_on(host, {}, true, now);
   pools_.remove_host(host);
   std::erase_if(hosts_, [&](const auto& one) { return one.host.id == host; });
   core_.remove_host(host);
@@ -130,16 +135,46 @@ std::vector<int> Manager::lost_by(int host, const std::map<int, bool>* before) c
   return lost;
 }
 
-void Manager::forget_lost(const std::vector<int>& lost, int host, Time now) {
+// A migration may have ended between the looks at both hosts.  An answer may have begun before it
+// ended, but not the one after that.  Who has never answered us is not waited for.
+void Manager::look_for(const std::vector<int>& lost, int host, Time now) {
+  constexpr int answers = 2;
+  std::map<int, int> hosts;
+  for (const auto& one : hosts_)
+    if (one.host.id != host && (one.host.up || seen_.contains(one.host.id)))
+      hosts[one.host.id] = answers;
   for (const int vm : lost) {
     const int other = known_.at(vm).host;
     const auto at = seen_.find(other);
     const bool is_there = other != host && (at == seen_.end() || at->second.contains(vm));
     if (is_there || find_elsewhere(vm, host, now)) continue;
-    log('I', vm, "is not defined any more");
-    core_.remove_vm(vm);
-    known_.erase(vm);
+    missing_[vm] = hosts;
+    put(known_.at(vm), now);
+    if (hosts.empty()) forget(vm);
   }
+}
+
+// Nothing of what is missing, but for what is `there`; nor will it be, if the host itself goes.
+void Manager::is_not_on(int host, const std::map<int, bool>& there, bool goes, Time now) {
+  std::vector<int> gone;
+  for (auto& [vm, hosts] : missing_) {
+    const auto at = hosts.find(host);
+    if (at == hosts.end() || there.contains(vm) || (--at->second > 0 && !goes)) continue;
+    const bool is_told = at == hosts.begin();
+    hosts.erase(at);
+    if (hosts.empty())
+      gone.push_back(vm);
+    else if (is_told)
+      put(known_.at(vm), now);
+  }
+  for (const int vm : gone) forget(vm);
+}
+
+void Manager::forget(int vm) {
+  log('I', vm, "is not defined any more");
+  core_.remove_vm(vm);
+  known_.erase(vm);
+  missing_.erase(vm);
 }
 
 // What the command has changed beside us.
@@ -164,12 +199,14 @@ void Manager::machines(int host, const std::optional<std::vector<Machine>>& foun
     const auto last = newest.find(id);
     find(id, host, active, last == newest.end() ? -1 : last->second, now);
   }
-  forget_lost(lost_by(host, is_first ? nullptr : &before), host, now);
+  is_not_on(host, there, false, now);
+  look_for(lost_by(host, is_first ? nullptr : &before), host, now);
   save();
 }
 
 void Manager::find(int id, int host, bool active, Time last_backup, Time now) {
   auto& known = known_[id];
+  if (missing_.erase(id) > 0) put(known, now);
   const bool is_new = known.id < 0;
   if (!is_new && !moves_here(known, host, active)) return;
   const bool moves = !is_new && known.host != host && known.host >= 0;
