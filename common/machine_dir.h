@@ -12,3 +12,8 @@ void make_passable(const std::filesystem::path& dir);
 // Points <dir>/disk.<id> to each disk's file, and takes away the links to others.
 void link_disks(const std::filesystem::path& dir,
                 const std::map<int, std::filesystem::path>& files);
+
+// What each disk was when an increment was taken (tm/host/lib/marks.h).
+inline std::filesystem::path marks_file(const std::filesystem::path& dir) {
+  return dir / "backup.marks";
+}

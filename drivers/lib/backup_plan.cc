@@ -27,6 +27,26 @@ void choose(std::vector<messages::VmDisk>& disks, const std::vector<int>& ids) {
     });
 }
 
+// The marks follow a machine to another host: without them the next increment holds everything.
+std::string follow(const Home& home, const VmRecord& vm, const std::string& host, bool chain) {
+  const auto last = home.last_host(vm.uuid);
+  if (last == host) return "";
+  std::string why;
+  if (chain) {
+    std::optional<std::string> marks;
+    try {
+      marks = guest::MachineFiles{last}.marks(home.dir_on(last, vm.uuid, vm.id));
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    if (marks) guest::MachineFiles{host}.put_marks(home.dir_on(host, vm.uuid, vm.id), *marks);
+  }
+  home.note_last_host(vm.uuid, host);
+  return why;
+}
+
 }  // namespace
 
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
@@ -48,6 +68,7 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
   const auto next = next_backup(active, next_wish);
 
   const auto dir = prepare_dir(home, *machine, wish.host, disks);
+  auto why_whole = follow(home, *machine, wish.host.host, next.image.has_value());
   const auto usual = subject.running && subject.guest.agent ? Freeze::agent : Freeze::none;
   const messages::VmMessage message{
       .vm_id = vm,
@@ -75,7 +96,8 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                       .ended = {},
                       .error = {}},
           .document = std::move(document),
-          .why_anew = next.why};
+          .why_anew = next.why,
+          .why_whole = std::move(why_whole)};
 }
 
 fs::path prepare_dir(const Home& home, const VmRecord& vm, const guest::HostUri& host,

@@ -28,6 +28,8 @@ struct BackupPlan {
   Attempt attempt;       // not in the store yet
   std::string document;  // VMM_DRIVER_ACTION_DATA of the BACKUP, with the datastore's secrets
   std::string why_anew;  // why the chain that there is does not go on; empty if it does
+  // Why the increment may hold everything; empty if nothing is known of that yet.
+  std::string why_whole;
 };
 
 // The caller holds the machine's lock, and nothing of it is unfinished.

@@ -126,6 +126,15 @@ void Home::note_host(const std::string& host, const std::string& uri) const {
   write_file(var_ / "hosts" / host, uri + "\n", 0600);
 }
 
+std::string Home::last_host(const std::string& uuid) const {
+  const auto noted = read_file_if_any(vm_dir(uuid) / "host");
+  return noted ? noted->substr(0, noted->find('\n')) : "localhost";
+}
+
+void Home::note_last_host(const std::string& uuid, const std::string& host) const {
+  write_file(vm_dir(uuid) / "host", host + "\n");
+}
+
 void Home::prepare_vm(int id, const std::string& uuid) const {
   make_passable(vm_dir(uuid));
   const auto link = vm_link(id);

@@ -7,6 +7,7 @@
 //   <var>/repo/<vm id>        the restic repositories
 //   <var>/hosts/<host>        the URI of another host's libvirt, as it is there
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
+//   <var>/vms/<uuid>/host     the host of its last backup, where that was ever another one
 #pragma once
 
 #include <filesystem>
@@ -53,6 +54,10 @@ class Home {
 
   // Where its libvirt is, for drivers (common/one/core.h).
   void note_host(const std::string& host, const std::string& uri) const;
+
+  // Where the machine was backed up last.
+  std::string last_host(const std::string& uuid) const;
+  void note_last_host(const std::string& uuid, const std::string& host) const;
 
   // A machine's directory and its link.
   void prepare_vm(int id, const std::string& uuid) const;

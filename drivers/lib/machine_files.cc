@@ -6,6 +6,7 @@
 #include "common/base64.h"
 #include "common/command.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/json.h"
 #include "common/machine_dir.h"
 #include "common/number.h"
@@ -91,6 +92,23 @@ void MachineFiles::link(const std::filesystem::path& dir,
   auto list = nlohmann::json::array();
   for (const auto& [id, file] : files) list.push_back({{"id", id}, {"path", file.string()}});
   ask("link", nlohmann::json{{"dir", dir.string()}, {"disks", list}}.dump());
+}
+
+std::optional<std::string> MachineFiles::marks(const std::filesystem::path& dir) const {
+  if (is_here()) return read_file_if_any(marks_file(dir));
+  const auto text = ask("marks", nlohmann::json{{"dir", dir.string()}}.dump());
+  try {
+    const auto found = parse_json(text);
+    if (!found.contains("marks")) return std::nullopt;
+    return found.at("marks").get<std::string>();
+  } catch (const nlohmann::json::exception&) {
+    throw Error{"what host " + host_ + " says of '" + dir.string() + "' cannot be read"};
+  }
+}
+
+void MachineFiles::put_marks(const std::filesystem::path& dir, const std::string& marks) const {
+  if (is_here()) return write_file(marks_file(dir), marks);
+  ask("put_marks", nlohmann::json{{"dir", dir.string()}, {"marks", marks}}.dump());
 }
 
 void recover_host(const std::string& host) {

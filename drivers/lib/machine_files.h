@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ class MachineFiles {
   // Makes the machine's directory there, with a link disk.<id> to each file.
   void link(const std::filesystem::path& dir,
             const std::map<int, std::filesystem::path>& files) const;
+
+  // What that directory says of the disks at the last increment; nullopt: nothing.
+  std::optional<std::string> marks(const std::filesystem::path& dir) const;
+  void put_marks(const std::filesystem::path& dir, const std::string& marks) const;
 
  private:
   std::string ask(const std::string& verb, const std::string& request) const;

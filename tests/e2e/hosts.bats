@@ -45,11 +45,13 @@ teardown() {
     [ -z "${service-}" ] || service_end TERM
     keepers_stop
     for name in live off; do guest_remove "$name" || true; done
+    "$FIXTURES/libvirtd" stop "$BATS_FILE_TMPDIR/kvm2"
 }
 
+# service_start [LINE...]: of vmvaultd.conf; this machine's libvirt is $here, or one without domains
 service_start() {
     printf '%s\n' 'PORT = 0' "MADS_LOCATION = \"$BATS_FILE_TMPDIR/mads\"" 'MONITORING_INTERVAL_HOST = 1' \
-        'RETRY_INTERVAL = 1' 'DATASTORE_ID = 101' "LIBVIRT_URI = \"test://$BATS_FILE_TMPDIR/node.xml\"" \
+        'RETRY_INTERVAL = 1' 'DATASTORE_ID = 101' "LIBVIRT_URI = \"${here:-test://$BATS_FILE_TMPDIR/node.xml}\"" \
         "$@" >conf
     "$BUILD/drivers/vmvaultd/vmvaultd" --config conf </dev/null >>log 2>&1 3>&- &
     service=$!
@@ -60,7 +62,8 @@ service_end() {
     wait "$service" 2>/dev/null || true
     service=
 }
-remote_uri() { echo "qemu+ssh://kvm2/${LIBVIRT_DEFAULT_URI#qemu:///}"; }
+# remote_uri [URI]: of that libvirt, on host kvm2
+remote_uri() { local uri=${1:-$LIBVIRT_DEFAULT_URI}; echo "qemu+ssh://kvm2/${uri#qemu:///}"; }
 increments() { vmvault show "$1" --json 2>/dev/null | jq '.increments | length'; }
 has_increments() { [ "$(increments "$1")" -eq "$2" ]; }
 have_images() { [ "$(vmvault list --json 2>/dev/null | jq length)" -eq "$1" ]; }
@@ -121,4 +124,38 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
     eventually grep -q 'is not defined any more' log
     have_images 1
     [ "$(vmvault host list --csv --no-header --list NAME | sort | xargs)" = 'localhost unreachable' ]
+}
+
+@test "a machine that moves: live to another host, its chain goes on; back with another file, it begins anew" {
+    local there
+    "$FIXTURES/libvirtd" start "$BATS_FILE_TMPDIR/kvm2" --owner $$
+    there=$("$FIXTURES/libvirtd" uri "$BATS_FILE_TMPDIR/kvm2")
+    qemu-img create -q -f qcow2 live.qcow2 40M
+    qemu-io -c 'write -P 5 0 16M' live.qcow2 >/dev/null
+    paused_start live live.qcow2
+    here=$LIBVIRT_DEFAULT_URI service_start
+    vmvault host create kvm2 --uri "$(remote_uri "$there")"
+    eventually have_images 1
+
+    virsh -q migrate --live --persistent --undefinesource --unsafe live "$there" "unix://$PWD/moves"
+    eventually grep -q 'is on host kvm2 now' log
+    # qemu takes the disks over when the guest goes on.
+    virsh -q -c "$there" resume live
+    virsh -q -c "$there" suspend live
+    LIBVIRT_DEFAULT_URI=$there disk_write live 0 'write -P 77 1M 1M'
+    vmvault vm backup live -d 101
+    eventually has_increments "$(image_of live)" 2
+    run -1 grep 'hold everything' log
+    [ "$(du -sm server | cut -f1)" -lt 30 ]
+    vmvault restore "$(image_of live)" --to moved
+    reference ref live.qcow2
+    same_disk ref/live.qcow2 moved/disk.0.qcow2
+
+    mv ref/live.qcow2 other.qcow2
+    virsh -q -c "$there" dumpxml --inactive live | sed 's/live\.qcow2/other.qcow2/' | virsh -q define /dev/stdin
+    LIBVIRT_DEFAULT_URI=$there guest_remove live
+    eventually grep -q 'is on host localhost now' log
+    vmvault vm backup live -d 101
+    eventually have_images 2
+    grep -q 'a new chain begins: the set of disks has changed' log
 }

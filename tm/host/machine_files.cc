@@ -3,8 +3,10 @@
 // another one.  The request is one line of base64 on stdin, JSON: {"dir": "/...", "disks": [{"id":
 // 0, "path": "/...", "format": "qcow2"}]}.
 //
-//   probe   prints a JSON list of {"size", "tracks"} or {"error"}, in their order
-//   link    makes the directory, with a link disk.<id> to each file
+//   probe      prints a JSON list of {"size", "tracks"} or {"error"}, in their order
+//   link       makes the directory, with a link disk.<id> to each file
+//   marks      prints {"marks": the directory's backup.marks}, or {}
+//   put_marks  makes "marks" its backup.marks
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +18,7 @@
 #include "common/core_dump.h"
 #include "common/disk_file.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/json.h"
 #include "common/machine_dir.h"
 #include "common/one/location.h"
@@ -55,14 +58,24 @@ void link(const nlohmann::json& request) {
   link_disks(dir, files);
 }
 
+nlohmann::json marks(const fs::path& dir) {
+  const auto text = read_file_if_any(marks_file(dir));
+  return text ? nlohmann::json{{"marks", *text}} : nlohmann::json::object();
+}
+
 void run(std::string_view verb) {
   const auto request = parse_json(base64_decode(read_request_line(STDIN_FILENO, longest_request)));
   if (verb == "probe")
     std::cout << probe(request.at("disks")).dump() << std::endl;
   else if (verb == "link")
     link(request);
+  else if (verb == "marks")
+    std::cout << marks(normal_path(request.at("dir").get<std::string>())).dump() << std::endl;
+  else if (verb == "put_marks")
+    write_file(marks_file(normal_path(request.at("dir").get<std::string>())),
+               request.at("marks").get<std::string>());
   else
-    throw BadRequest{"usage: machine_files probe|link"};
+    throw BadRequest{"usage: machine_files probe|link|marks|put_marks"};
 }
 
 }  // namespace

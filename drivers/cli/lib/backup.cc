@@ -50,6 +50,7 @@ void backup(App& app, const BackupOptions& options) {
       app.store(), app.home(), vm.id, subject,
       {.datastore = datastore, .full = options.full, .freeze = options.freeze, .now = begun});
   if (!plan.why_anew.empty() && !options.full) note("a new chain begins: " + plan.why_anew);
+  if (!plan.why_whole.empty()) note("the increment may hold everything: " + plan.why_whole);
   const auto stored =
       capture(app, plan.attempt, {.document = plan.document, .freeze_is_a_bonus = !options.freeze});
   report(stored, vm.name, std::time(nullptr) - begun);

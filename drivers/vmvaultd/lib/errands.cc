@@ -64,6 +64,9 @@ void prepare(const state::Home& home, const std::string& uri, int vm, int datast
   for (const auto& note : subject.notes) std::fprintf(stderr, "WARN: %s\n", one_line(note).c_str());
   if (!plan.why_anew.empty() && !reset)
     std::fprintf(stderr, "WARN: a new chain begins: %s\n", one_line(plan.why_anew).c_str());
+  if (!plan.why_whole.empty())
+    std::fprintf(stderr, "WARN: the increment may hold everything: %s\n",
+                 one_line(plan.why_whole).c_str());
   state::remove_leftovers(home.vm_link(vm));
   plan.attempt.service = true;
   const auto attempt = store.begin(plan.attempt);

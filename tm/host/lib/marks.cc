@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/machine_dir.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -34,7 +35,7 @@ std::optional<int> number(std::string_view text) {
 
 }  // namespace
 
-Marks::Marks(fs::path vm_dir) : file_{std::move(vm_dir) / "backup.marks"} {
+Marks::Marks(const fs::path& vm_dir) : file_{marks_file(vm_dir)} {
   try {
     const auto text = read_file_if_any(file_);
     if (!text) return;

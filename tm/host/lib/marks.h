@@ -25,7 +25,7 @@ struct Mark {
 class Marks {
  public:
   // Those of this VM.  Damaged or unreadable marks are as good as none.
-  explicit Marks(std::filesystem::path vm_dir);
+  explicit Marks(const std::filesystem::path& vm_dir);
 
   std::optional<Mark> find(int increment, int disk) const;
   // Replaces what is known of this increment, forgets all but it and `keep`, durably.
