@@ -38,7 +38,7 @@ std::string host(const state::HostView& view) {
   for (const auto* name : {"DATASTORES", "PCI_DEVICES", "NUMA_NODES"}) out.open(name).close(name);
   out.close("HOST_SHARE").ids("VMS", view.vms).open("TEMPLATE");
   if (!view.emulator_cpus.empty()) out.text("EMULATOR_CPUS", view.emulator_cpus);
-  if (view.max_backups) out.number("MAX_BACKUPS_HOST", *view.max_backups);
+  if (view.max_backups) out.number("MAX_BACKUPS", *view.max_backups);
   out.text("URI", view.uri).close("TEMPLATE").open("MONITORING").close("MONITORING");
   return out.close("HOST").take();
 }

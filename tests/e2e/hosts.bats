@@ -68,6 +68,7 @@ increments() { vmvault show "$1" --json 2>/dev/null | jq '.increments | length';
 has_increments() { [ "$(increments "$1")" -eq "$2" ]; }
 have_images() { [ "$(vmvault list --json 2>/dev/null | jq length)" -eq "$1" ]; }
 vm_state() { vmvault vm list --csv --list NAME,STAT | sed -n "s/^$1,//p"; }
+limit_of() { vmvault host list --csv --no-header --list NAME,MAX_BACKUPS | sed -n "s/^$1,//p"; }
 is_state() { [ "$(vm_state "$1")" = "$2" ]; }
 
 @test "another host: a running and a powered-off machine, an increment, a restore in place" {
@@ -111,6 +112,10 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
     vmvault host create kvm2 --uri "$(remote_uri)"
     run -1 --separate-stderr vmvault host create kvm3 --uri 'qemu+ssh://kvm3/system?command=/bin/false'
     [[ $stderr == *'another parameter'* ]]
+    echo 'MAX_BACKUPS = 1' | vmvault host update unreachable --append
+    [ "$(limit_of unreachable)" = 1 ]
+    echo 'EMULATOR_CPUS = "0-1"' | vmvault host update unreachable
+    [ "$(limit_of unreachable)" = '' ]
     eventually is_state off runn
     mv "$known" known
     eventually is_state off unkn

@@ -54,7 +54,8 @@ Restic::Restic(const Datastore& datastore, const std::string& repository_id, Mac
   if (repository_.backend() == Backend::local && !machine_.here())
     throw Error{"the " + repository_.display() +
                 " is on this machine (RESTIC_BACKEND=LOCAL), but the files are on " +
-                machine_.name() + ": use RESTIC_BACKEND=SFTP"};
+                machine_.name() +
+                ": use RESTIC_BACKEND=SFTP, or another datastore that it reaches"};
   version_ = check_version();
   if (!machine_.here()) note_host(repository_, machine_.host());
 }

@@ -152,7 +152,7 @@ std::vector<Column> host_columns() {
       {"RVM", "VMs on it", [](auto& of) { return count(of.child("VMS")); }},
       {"URI", "of its libvirt", [](auto& of) { return of.child("TEMPLATE").text("URI"); }},
       {"MAX_BACKUPS", "at a time; empty: MAX_BACKUPS_HOST",
-       [](auto& of) { return of.child("TEMPLATE").text("MAX_BACKUPS_HOST"); }},
+       [](auto& of) { return of.child("TEMPLATE").text("MAX_BACKUPS"); }},
       {"STAT", "on or err", host_state},
   };
 }

@@ -5,6 +5,7 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
+#include "drivers/cli/lib/template_file.h"
 
 namespace cli {
 namespace {
@@ -49,7 +50,8 @@ void show_queue(Context& with, const Queue& options) {
 }
 
 struct HostWords {
-  std::string host, uri;
+  std::string host, uri, file;
+  bool append = false;
 };
 
 void create_host(Context& with, const HostWords& words) {
@@ -66,6 +68,15 @@ void add_host_verbs(Tree& tree, CLI::App* command) {
   verb->add_option("--uri", words->uri, "Of its libvirt (default: qemu+ssh://NAME/system)")
       ->type_name(type::text);
   tree.does(verb, words, create_host);
+  verb = command->add_subcommand("update", "Change its MAX_BACKUPS, EMULATOR_CPUS, URI");
+  add_id(verb, Kind::host, words->host);
+  verb->add_option("FILE", words->file, "Of attributes (default: stdin)")->type_name(type::file);
+  verb->add_flag("-a,--append", words->append, "What is not named stays");
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const int host = object_id(with, Kind::host, one.host);
+    with.service().number("one.host.update", {host, template_text(one.file), one.append ? 1 : 0},
+                          patience);
+  });
   verb = command->add_subcommand("delete", "Its VMs are backed up no more; their backups stay");
   add_id(verb, Kind::host, words->host);
   tree.does(verb, words, [](Context& with, auto& one) {

@@ -73,11 +73,13 @@ Argument host_delete(Request& request) {
   return std::int64_t{id};
 }
 
-// (id, template, 1 merge): MAX_BACKUPS, EMULATOR_CPUS, URI.
+// (id, template, 1 merge): MAX_BACKUPS, EMULATOR_CPUS, URI, which is never without a value.
 Argument host_update(Request& request) {
   request.need_admin();
   const int id = request.number(1);
-  const auto attributes = flat(parse(request.text(2)));
+  auto attributes = flat(parse(request.text(2)));
+  if (request.call().number(3, 0) == 0)
+    for (const char* name : {"MAX_BACKUPS", "EMULATOR_CPUS"}) attributes.try_emplace(name, "");
   request.order([&](auto& orders) { orders.configure_host(id, attributes); });
   return std::int64_t{id};
 }

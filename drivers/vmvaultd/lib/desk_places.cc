@@ -92,6 +92,8 @@ void Desk::configure_host(int id, const Attributes& attributes) {
       record.host.limit = limit(value);
     } else if (name == "EMULATOR_CPUS") {
       record.emulator_cpus = cpus(value);
+    } else if (name == "URI" && value == record.uri) {
+      continue;
     } else if (name == "URI" && record.name != here) {
       check_uri(value, id);
       if (manager_.is_used(id))
