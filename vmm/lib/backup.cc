@@ -91,7 +91,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
 
   state.enter("postbackup", post.deadline);
   try {
-    run_step(post);
+    run_repeatable(post);
   } catch (const Error& e) {
     // The data is in the repository, and a failure would make the core forget it there.  What
     // was left on the host is removed by the next prebackup, which begins by cleaning up.

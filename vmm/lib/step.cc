@@ -130,4 +130,11 @@ std::string run_step(const Step& step) try {
   throw;
 }
 
+std::string run_repeatable(const Step& step) try {
+  return run_step(step);
+} catch (const Doubtful& e) {
+  log(Level::warn, std::string{e.what()} + "; it is done again");
+  return run_step(step);
+}
+
 }  // namespace vmm

@@ -46,7 +46,7 @@ void Undo::run() noexcept {
   try {
     state_.enter("undo", post_.deadline);
     post_.input = failure_;
-    run_step(post_);
+    run_repeatable(post_);
   } catch (const std::exception& e) {
     log(Level::error, "undo: " + std::string{e.what()});
   }
