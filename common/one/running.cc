@@ -36,16 +36,34 @@ FileLock lock(const fs::path& dir) {
   return FileLock::lock(dir / "lock", std::chrono::seconds{30}, "the list of running backups");
 }
 
+// Under the lock.
+std::vector<Worker> living(const fs::path& dir, int vm_id) {
+  std::vector<Worker> found;
+  const std::string prefix = std::to_string(vm_id) + ".";
+  for (const auto& entry : fs::directory_iterator{dir}) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const auto phase = name.substr(prefix.size());
+    const auto process = Process::parse(read_file_if_any(entry.path()).value_or(""));
+    // Another dot: write_file() was not done with it when it died.
+    if (process && process->alive() && phase.find('.') == phase.npos)
+      found.push_back({process->pid, phase});
+    else
+      unlink(entry.path().c_str());
+  }
+  return found;
+}
+
 }  // namespace
 
 Running::Running(int vm_id, const std::string& phase) {
   const auto dir = directory();
-  const auto path = dir / (std::to_string(vm_id) + "." + phase);
   const auto guard = lock(dir);
-  const auto other = Process::parse(read_file_if_any(path).value_or(""));
-  if (other && other->alive())
-    throw Error{"VM " + std::to_string(vm_id) + " is already in the " + phase +
-                " of a backup (process " + std::to_string(other->pid) + ")"};
+  for (const auto& other : living(dir, vm_id))
+    if (other.phase == phase)
+      throw Error{"VM " + std::to_string(vm_id) + " is already in the " + phase +
+                  " of a backup (process " + std::to_string(other.pid) + ")"};
+  const auto path = dir / (std::to_string(vm_id) + "." + phase);
   write_file(path, Process::self().text());
   path_ = path;
   if (may_be_cancelled(phase)) prctl(PR_SET_NAME, name_for_stock);
@@ -55,16 +73,9 @@ Running::Running(int vm_id, const std::string& phase) {
 Running::~Running() { unlink(path_.c_str()); }
 
 std::vector<Worker> workers(int vm_id) {
-  std::vector<Worker> found;
-  const std::string prefix = std::to_string(vm_id) + ".";
-  for (const auto& entry : fs::directory_iterator{directory()}) {
-    const std::string name = entry.path().filename().string();
-    // Another dot: write_file() is not done with it.
-    if (!name.starts_with(prefix) || name.find('.', prefix.size()) != name.npos) continue;
-    const auto process = Process::parse(read_file_if_any(entry.path()).value_or(""));
-    if (process && process->alive()) found.push_back({process->pid, name.substr(prefix.size())});
-  }
-  return found;
+  const auto dir = directory();
+  const auto guard = lock(dir);
+  return living(dir, vm_id);
 }
 
 int stop_workers(int vm_id, const std::vector<std::string>& phases) {

@@ -13,7 +13,7 @@
 // "postbackup", "orchestrator".
 class Running {
  public:
-  // Takes the place of what a dead process left; an Error, naming the VM and the pid, when a
+  // What dead processes of this VM have left goes; an Error, naming the VM and the pid, when a
   // living one is in this phase for this VM.  From then on, in the phases that a cancel ends
   // ("prebackup" and "backup"), ps calls this process "ruby": so OpenNebula's own backup_cancel
   // finds it.  For the first thread.
@@ -31,7 +31,8 @@ struct Worker {
   std::string phase;
 };
 
-// The living processes (same pid, start time and boot as in their file) that work on this VM.
+// The living processes (same pid, start time and boot as in their file) that work on this VM; what
+// dead ones have left goes.
 std::vector<Worker> workers(int vm_id);
 
 // SIGTERM to the living processes of these phases; how many there were.

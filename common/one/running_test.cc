@@ -108,6 +108,16 @@ TEST_F(RunningTest, ADeadProcessIsNoWorkerEvenBeforeItIsCollected) {
   EXPECT_EQ(workers(12).size(), 1U);
 }
 
+TEST_F(RunningTest, WhatDeadProcessesHaveLeftGoesWithTheNextOneOfThatMachine) {
+  { const Running makes_the_directory{12, "backup"}; }
+  for (const auto* name : {"12.postbackup", "12.backup.x1", "13.backup"})
+    write_file(file(name), "999999999 1 x\n");
+  const Running next{12, "prebackup"};
+  EXPECT_FALSE(fs::exists(file("12.postbackup")));
+  EXPECT_FALSE(fs::exists(file("12.backup.x1")));
+  EXPECT_TRUE(fs::exists(file("13.backup")));
+}
+
 TEST_F(RunningTest, AnotherProcessWithTheSameNumberIsNoWorker) {
   std::string text;
   {
@@ -120,8 +130,8 @@ TEST_F(RunningTest, AnotherProcessWithTheSameNumberIsNoWorker) {
        {std::to_string(bystander.pid()) + " 1" + start.substr(start.rfind(' ')),
         std::string{"-1 1 x\n"}, std::string{"0" + start}, std::string{"garbage"}, std::string{}}) {
     write_file(file("12.backup"), stale);
-    EXPECT_TRUE(workers(12).empty()) << stale;
     EXPECT_EQ(stop_workers(12, {"backup"}), 0) << stale;
+    EXPECT_TRUE(workers(12).empty()) << stale;
   }
   EXPECT_EQ(workers(99).size(), 1U);
 }
