@@ -14,6 +14,8 @@
 //   eintr   it is interrupted by a signal; once
 //   short   it reads or writes a part of what it was asked for; once
 //   kill    the process is dead before it calls
+//
+// CALLS_CLOCK=SECONDS is added to the time of day of whatever runs with it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -30,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum fault { full, io, eintr, cut, kill_it, faults };
@@ -45,6 +48,7 @@ struct page {
 static struct page* page;
 static enum fault wanted = faults;
 static uint64_t at;
+static time_t clock_off;
 
 #define real(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -61,6 +65,8 @@ __attribute__((constructor)) static void begin(int argc, char** argv) {
   const char* program = getenv("CALLS_PROGRAM");
   const char* file = getenv("CALLS_FILE");
   const char* text = getenv("CALLS_FAULT");
+  const char* off = getenv("CALLS_CLOCK");
+  if (off) clock_off = strtoll(off, NULL, 10);
   if (!program || !file || !meant(program, argc, argv)) return;
   const int fd = real(open)(file, O_RDWR | O_CLOEXEC);
   if (fd == -1) return;
@@ -220,4 +226,15 @@ int connect(int fd, const struct sockaddr* address, socklen_t size) {
     if (comes(eintr, "connect", "")) OR_FAIL(EINTR);
   }
   return real(connect)(fd, address, size);
+}
+
+int clock_gettime(clockid_t clock, struct timespec* now) {
+  const int result = real(clock_gettime)(clock, now);
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) now->tv_sec += clock_off;
+  return result;
+}
+time_t time(time_t* now) {
+  const time_t result = real(time)(NULL) + clock_off;
+  if (now) *now = result;
+  return result;
 }

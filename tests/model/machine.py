@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A powered-off machine of a private libvirt, and the store that keeps its backups."""
+"""A machine of a private libvirt, and the store that keeps its backups.
+
+It runs no system: when it is on, its processor is stopped, and qemu itself writes to its disks.
+"""
 
 import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import uuid
 
-from sandbox import BUILD, FIXTURES, PASSWORD, Sandbox, Wrong
+from sandbox import BUILD, FIXTURES, PASSWORD, SHIM, Sandbox, Wrong
 
 VM = 1000000  # the first machine's number
 LETTERS = 'abcdefghijklmnopqrstuvwxyz'
@@ -62,7 +66,7 @@ class Machine(Sandbox):
         wrapper.write_text(RESTIC.format(real=real.strip(), ails=self.live / 'ails'))
         wrapper.chmod(0o755)
         self.plain_env, self.env = self.env, self.env | {'PATH': f'{self.live}/bin:{self.env["PATH"]}'}
-        self.uuid, self.disks, self.used = str(uuid.UUID(int=random.getrandbits(128))), [], 0
+        self.uuid, self.disks, self.used, self.is_on = str(uuid.UUID(int=random.getrandbits(128))), [], 0, False
 
     def destroy(self):
         subprocess.run([FIXTURES / 'libvirtd', 'stop', self.dir / 'virt'], stderr=subprocess.DEVNULL, check=False)
@@ -81,6 +85,10 @@ class Machine(Sandbox):
         else:
             (self.live / 'ails').unlink(missing_ok=True)
 
+    def clock(self, off):
+        """By so many seconds ours is wrong, the store's is not."""
+        self.env |= {'LD_PRELOAD': str(SHIM), 'CALLS_CLOCK': str(off), 'ASAN_OPTIONS': 'verify_asan_link_order=0'}
+
     # --- the machine ---
 
     def define(self):
@@ -93,11 +101,31 @@ class Machine(Sandbox):
 
     def forget(self):
         """libvirt does; the files stay."""
-        self.insist(self.run(['virsh', '-q', 'undefine', 'model', '--checkpoints-metadata']))
+        self.virsh('undefine', 'model', '--checkpoints-metadata')
+
+    def virsh(self, *words):
+        return self.insist(self.run(['virsh', '-q', *words])).out.decode()
+
+    def power_on(self):
+        self.virsh('start', 'model', '--paused')
+        self.is_on = True
+
+    def power_off(self):
+        self.virsh('destroy', 'model')
+        self.is_on = False
+
+    def crash(self):
+        """As if the power of its host were gone: qemu writes nothing any more."""
+        pid = int((self.dir / 'virt/run/qemu/model.pid').read_text())
+        os.kill(pid, signal.SIGKILL)
+        self.is_on = False
+        self.wait('it was killed', lambda: self.virsh('domstate', 'model').strip().replace('shut off', ''))
 
     def attach(self, kind, size):
         self.used += 1
-        disk = Disk(self.live / f'{self.used}.{kind}', f'vd{LETTERS[(self.used - 1) % 26]}', kind)
+        taken = {one.target for one in self.disks}
+        target = next(name for n in range(26) if (name := f'vd{LETTERS[(self.used - 1 + n) % 26]}') not in taken)
+        disk = Disk(self.live / f'{self.used}.{kind}', target, kind)
         subprocess.run(['qemu-img', 'create', '-q', '-f', kind, disk.file, str(size)], check=True)
         self.disks.append(disk)
         self.define()
@@ -108,15 +136,23 @@ class Machine(Sandbox):
         disk.file.unlink()
 
     def size(self, disk):
-        said = subprocess.run(['qemu-img', 'info', '--output=json', disk.file], stdout=subprocess.PIPE, check=True)
+        said = subprocess.run(['qemu-img', 'info', '-U', '--output=json', disk.file], stdout=subprocess.PIPE, check=True)
         return json.loads(said.stdout)['virtual-size']
 
-    @staticmethod
-    def grow(disk, size):
-        subprocess.run(['qemu-img', 'resize', '-q', '-f', disk.kind, disk.file, str(size)], check=True)
+    def grow(self, disk, size):
+        if self.is_on:
+            self.virsh('blockresize', 'model', disk.target, f'{size}B')
+        else:
+            subprocess.run(['qemu-img', 'resize', '-q', '-f', disk.kind, disk.file, str(size)], check=True)
 
-    @staticmethod
-    def write(disk, commands):
+    def write(self, disk, commands):
+        if self.is_on:
+            device = f'/machine/peripheral/virtio-disk{LETTERS.index(disk.target[-1])}/virtio-backend'
+            for one in (*commands, 'flush'):
+                said = self.virsh('qemu-monitor-command', 'model', '--hmp', f'qemu-io -d {device} "{one}"')
+                if 'rror' in said or 'ailed' in said:
+                    raise Wrong(f'{one}: {said}')
+            return
         words = [word for one in commands for word in ('-c', one)]
         subprocess.run(['qemu-io', '-f', disk.kind, '-d', 'unmap', *words, disk.file], stdout=subprocess.DEVNULL,
                        check=True)
@@ -125,13 +161,17 @@ class Machine(Sandbox):
 
     def content(self, file, kind):
         raw = self.dir / 'content'
-        subprocess.run(['qemu-img', 'convert', '-f', kind, '-O', 'raw', file, raw], check=True)
+        subprocess.run(['qemu-img', 'convert', '-U', '-f', kind, '-O', 'raw', file, raw], check=True)
         with open(raw, 'rb') as got:
             return hashlib.file_digest(got, 'sha256').hexdigest()[:16] if hasattr(hashlib, 'file_digest') else \
                 hashlib.sha256(got.read()).hexdigest()[:16]
 
+    def judged(self, files):
+        """What these disks hold, by target; files: {target: (path, format)}."""
+        return {target: self.content(*file) for target, file in files.items()}
+
     def contents(self):
-        return {one.target: self.content(one.file, one.kind) for one in self.disks}
+        return self.judged({one.target: (one.file, one.kind) for one in self.disks})
 
     # --- the command ---
 
@@ -153,7 +193,7 @@ class Machine(Sandbox):
         done = self.vmvault('restore', image, '--increment', increment, '--to', to, env=env)
         got = {}
         if done.status == 0:
-            got = {target: self.content(to / f'disk.{n}.qcow2', 'qcow2') for n, target in disks.items()}
+            got = self.judged({target: (to / f'disk.{n}.qcow2', 'qcow2') for n, target in disks.items()})
             for file in to.iterdir():
                 file.unlink()
             to.rmdir()

@@ -16,3 +16,10 @@ load ../helper.bash
     [ "$status" -ne 77 ] || skip "${output#*: cannot run here: }"
     [ "$status" -eq 0 ]
 }
+
+@test "the same with a guest that goes on writing" {
+    GUEST=1 TMPDIR=$BATS_TEST_TMPDIR STEPS=30 run "$ROOT/tests/model/run"
+    echo "$output"
+    [ "$status" -ne 77 ] || skip "${output#*: cannot run here: }"
+    [ "$status" -eq 0 ]
+}
