@@ -124,6 +124,18 @@ next_works() {
     next_works
 }
 
+@test "backup_host is killed while it ends the backup: it is done again" {
+    local page=$BATS_TEST_TMPDIR/calls-page
+    DISKS='0 1' step prebackup_live 0
+    truncate -s 4096 "$page"
+    LD_PRELOAD=$BUILD/tests/faults/calls.so CALLS_FILE=$page CALLS_PROGRAM='host/backup_host end' CALLS_FAULT=kill:2 \
+        ASAN_OPTIONS=verify_asan_link_order=0 step postbackup_live 0
+    [ "$(od -An -td8 -j40 -N8 "$page" | xargs)" -eq 1 ]   # it was
+    clean
+    free
+    next_works
+}
+
 @test "the front-end's step is killed: backup_host undoes by itself" {
     DISKS='0 1' at_moment begun prebackup_live 0
     kill -KILL $step_pid "$(ps -o ppid= -p "$host_pid" | xargs)" || true
