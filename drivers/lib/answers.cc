@@ -53,8 +53,10 @@ std::vector<std::string> Answers::of_vms(const Page& page) const {
   std::vector<std::string> out;
   for (const auto& one : views.vms(page)) {
     const auto found = config.find(one.vm.id);
-    const auto progress =
-        one.restoring ? read_progress(home_.restore_progress(one.vm.id).string()) : std::nullopt;
+    const auto progress = one.running ? read_progress(home_.backup_progress(one.vm.id).string())
+                          : one.restoring
+                              ? read_progress(home_.restore_progress(one.vm.id).string())
+                              : std::nullopt;
     out.push_back(objects::vm(one, found == config.end() ? objects::Attributes{} : found->second,
                               views.actions("VM", one.vm.id), names, progress));
   }

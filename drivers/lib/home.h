@@ -39,6 +39,11 @@ class Home {
     return vm_link(vm).string() + ".progress";
   }
 
+  // How far its backup is: the orchestrator's (vmm/lib/state.h).
+  std::filesystem::path backup_progress(int vm) const {
+    return var_ / "vmm" / (std::to_string(vm) + ".progress");
+  }
+
   // The same on another host, whose own vmvault has numbers of its own.
   std::filesystem::path dir_on(const std::string& host, const std::string& uuid, int id) const {
     return host == "localhost" ? vm_link(id) : vm_dir(uuid) / std::to_string(id);

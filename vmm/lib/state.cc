@@ -77,8 +77,10 @@ State::~State() {
   }
   wake_.notify_all();
   heart_.join();
-  unlink(path_.c_str());
+  for (const auto& file : {path_.string(), progress(), progress() + ".new"}) unlink(file.c_str());
 }
+
+std::string State::progress() const { return fs::path{path_}.replace_extension("progress"); }
 
 void State::enter(const std::string& phase, std::chrono::seconds deadline) {
   const std::scoped_lock lock{mutex_};

@@ -49,6 +49,9 @@ class State {
   void uploads(const std::string& run);
   void stored(const std::string& reply);
   void answers() noexcept;
+  // Where the upload may say how far it is (common/one/progress.h): <var dir>/vmm/<vm id>.progress.
+  // Gone with the object.
+  std::string progress() const;
 
  private:
   void beat(std::chrono::milliseconds interval);

@@ -46,16 +46,6 @@ std::optional<std::string> now(const Core& service, int vm) {
   return waits;
 }
 
-void watch(const Core& service, int vm) {
-  std::string said;
-  while (const auto text = now(service, vm)) {
-    if (*text != said)
-      note(text->starts_with("VM ") ? *text : "VM " + std::to_string(vm) + " " + *text);
-    said = *text;
-    rest();
-  }
-}
-
 // What is told of how far it is, as a step of the command itself is told.
 void tell(Meter& meter, const Element& monitoring) {
   const auto done = monitoring.number("DONE"), total = monitoring.number("TOTAL");
@@ -64,6 +54,18 @@ void tell(Meter& meter, const Element& monitoring) {
                               .done = static_cast<std::uint64_t>(done),
                               .total = static_cast<std::uint64_t>(total)};
   if (const auto line = meter.line(report, Meter::Time::clock::now())) note(*line);
+}
+
+void watch(const Core& service, int vm) {
+  Meter meter;
+  std::string said;
+  while (const auto text = now(service, vm)) {
+    if (*text != said)
+      note(text->starts_with("VM ") ? *text : "VM " + std::to_string(vm) + " " + *text);
+    said = *text;
+    tell(meter, Element{machine(service, vm)}.child("MONITORING"));
+    rest();
+  }
 }
 
 // Why it has failed; empty: it is done.

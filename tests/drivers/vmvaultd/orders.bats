@@ -51,6 +51,10 @@ backed_up() {
     [ "$(vmvault queue --json | jq -c '.QUEUE.VM | map(.NAME)')" = '["vm1"]' ]
     go "$(id vm0)"
     eventually said "VM $(id vm1) is backed up since"
+    echo '{"step":"upload","done":4194304,"total":8388608}' >progress   # at once, as it is written
+    mkdir -p "$VMVAULT_VAR/vmm"
+    mv progress "$VMVAULT_VAR/vmm/$(id vm1).progress"
+    eventually said 'upload: 50 %, 4.0 MiB of 8.0 MiB'
     go
     wait "$command"
     [ "$(cat "$BATS_TEST_TMPDIR/out")" = "VM $(id vm1) is backed up: image 2" ]

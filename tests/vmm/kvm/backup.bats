@@ -262,6 +262,18 @@ replay() {
     [ ! -e "$state" ]
 }
 
+@test "how far the upload is is told in a file, which goes with it, or where the caller wants it" {
+    driver_does backup 'echo "{\"step\":\"upload\",\"done\":1,\"total\":2}" >"$VMVAULT_PROGRESS"
+        cp "$VMVAULT_VAR/vmm/12.progress" "$CALLS.seen" 2>/dev/null; echo aaaa0000 42 qcow2'
+    run -0 backup < <(message)
+    run -0 jq .done "$CALLS.seen"
+    [ "$output" -eq 1 ]
+    [ -z "$(ls "$VMVAULT_VAR/vmm")" ]
+    rm "$CALLS.seen"
+    VMVAULT_PROGRESS=$BATS_TEST_TMPDIR/mine run -0 backup < <(message)
+    [ -s "$BATS_TEST_TMPDIR/mine" ] && [ ! -e "$CALLS.seen" ]
+}
+
 @test "no secret is in the arguments of a step" {
     run -0 --separate-stderr backup < <(message)
     run ! grep -q s3cret "$CALLS"
