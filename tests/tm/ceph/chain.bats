@@ -32,9 +32,7 @@ teardown() {
     step postbackup 9
     local image
     for image in one/one-7-$VM_ID-0 $VOLATILE; do
-        rbd snap ls --format json "$image" | jq -r '.[] | select(.protected == "true").name' |
-            xargs -I{} rbd snap unprotect "$image@{}"
-        rbd snap purge --no-progress "$image"
+        no_snapshots "$image"
         eventually rbd rm --no-progress "$image"   # a qemu that was killed is remembered for a while
     done
 }

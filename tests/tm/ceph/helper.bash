@@ -29,6 +29,13 @@ full_at() {   # full_at NEARLY SO_TO_SAY REALLY
 is_full() { [[ $(ceph osd dump | grep "^pool .*'one'") == *,full,* ]]; }
 is_not_full() { ! is_full; }
 
+# no_snapshots IMAGE: it has none any more
+no_snapshots() {
+    rbd snap ls --format json "$1" | jq -r '.[] | select(.protected == "true").name' |
+        xargs -I{} rbd snap unprotect "$1@{}"
+    rbd snap purge --no-progress "$1"
+}
+
 # disk_xml ID SPEC: SPEC is POOL/IMAGE, clone:POOL/IMAGE, volatile:POOL or the name of a file's format
 disk_xml() {
     local type=RBD more=''

@@ -28,7 +28,7 @@ teardown() { restore_teardown; }
 }
 
 @test "an image that is not there any more comes back, from a file as qemu writes it" {
-    rbd snap purge --no-progress $VOLATILE
+    no_snapshots $VOLATILE
     rbd rm --no-progress $VOLATILE
     local dir=$BATS_FILE_TMPDIR/server/$VM_ID/aa0009
     mkdir "$dir"
@@ -139,8 +139,7 @@ JSON
     local old
     old=one/$(rbd ls one | grep vmvault-old)
     rbd rm --no-progress one/child
-    rbd snap unprotect "$old@kept"
-    rbd snap purge --no-progress "$old"
+    no_snapshots "$old"
     rbd rm --no-progress "$old"
     tidy
 }
