@@ -135,7 +135,7 @@ waiting() {
     command=$!
 }
 said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/said"; }
-state() { [ "$(vmvault vm list --csv --no-header -l STAT)" = "$1" ]; }
+state() { [ "$(vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm list --csv --no-header -l STAT 2>/dev/null)" = "$1" ]; }
 
 @test "in place, with --wait: how far it is is told, and how it ends; who waits may leave" {
     in_place
