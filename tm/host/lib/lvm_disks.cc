@@ -202,7 +202,12 @@ class LvmDisks : public Storage {
       for (const auto& one : volumes_.at(part.place.group)) {
         if (!is_snapshot_of(part.place.name, one.name)) continue;
         const auto snapshot = part.place.beside(one.name);
-        if (capture_.parent() < 0 || one.name != parent_of(part) || one.pool != part.pool) {
+        if (part.pool.empty() || one.pool != part.pool) {  // whatever it is: it is none of ours
+          if (one.name != source_of(part).name) continue;
+          throw Error{snapshot.display() + " is no snapshot of " + part.place.display() +
+                      ", but has the name of the next one: rename it"};
+        }
+        if (capture_.parent() < 0 || one.name != parent_of(part)) {
           old.push_back(snapshot);
           continue;
         }
