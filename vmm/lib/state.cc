@@ -66,6 +66,7 @@ std::optional<Leftover> read_leftover(int vm_id) {
 
 State::State(const Job& job, std::chrono::milliseconds heartbeat)
     : path_{state_path(job.vm_id)}, job_{job}, started_{utc()} {
+  unlink(progress().c_str());  // of one that was killed
   write();
   heart_ = std::thread{[this, heartbeat] { beat(heartbeat); }};
 }

@@ -38,8 +38,9 @@ class StateTest : public testing::Test {
                       .location = {"kvm1", "/d"},
                       .words = {"kvm1:/d", "0", "one-12", "-", "12", "0"}};
 
+  const TempDir dir_;
+
  private:
-  TempDir dir_;
   std::optional<std::string> before_;
 };
 
@@ -55,6 +56,19 @@ TEST_F(StateTest, TellsTheNextBackupWhatAnUndoNeeds) {
   EXPECT_TRUE(left->job.live);
   EXPECT_EQ(left->job.words, job_.words);
   EXPECT_FALSE(vmm::read_leftover(1));
+}
+
+TEST_F(StateTest, HowFarAKilledOneWasIsNotToldOfTheNext) {
+  { const vmm::State makes_the_directory{job_}; }
+  const auto progress = dir_.path() / "vmm" / "12.progress";
+  write_file(progress, "{\"step\":\"upload\",\"done\":2,\"total\":2}\n");
+  {
+    const vmm::State state{job_};
+    EXPECT_EQ(state.progress(), progress);
+    EXPECT_FALSE(fs::exists(progress));
+    write_file(progress, "{\"step\":\"upload\",\"done\":1,\"total\":2}\n");
+  }
+  EXPECT_FALSE(fs::exists(progress));
 }
 
 TEST_F(StateTest, TellsWhatMayBeStored) {
