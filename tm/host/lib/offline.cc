@@ -202,7 +202,7 @@ std::unique_ptr<Storage> stopped_files(Capture& capture) {
 std::unique_ptr<Origin> open_offline(Capture& capture) {
   auto out = std::make_unique<Storages>();
   out->add(stopped_files(capture));  // first: with its images open nobody starts the VM
-  out->add(rbd_disks(capture, nullptr));
+  out->add(rbd_disks(capture));
   out->add(lvm_disks(capture, nullptr));
   out->announce();
   out->take();

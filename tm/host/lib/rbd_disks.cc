@@ -2,14 +2,12 @@
 // Disks in Ceph: a snapshot of each is what the backup reads, and that of the parent says what has
 // changed since.
 #include <algorithm>
-#include <map>
 #include <thread>
 
 #include "common/error.h"
 #include "common/nbd/server.h"
 #include "common/nbd/zeros.h"
 #include "common/one/action.h"
-#include "common/one/xml.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/rest_as_zeros.h"
 #include "tm/host/lib/storage.h"
@@ -26,22 +24,6 @@ struct RbdPart : Part {
   std::unique_ptr<nbd::Server> server;
   std::optional<nbd::Map> map;
 };
-
-std::string name_of(const Capture& capture, const Part& part) {
-  return "disk " + std::to_string(part.id) + " of VM " + std::to_string(capture.request.vm.id);
-}
-
-// What the running domain has: images in Ceph by the names of their targets.
-std::map<std::string, std::string> images_of(const Domain& domain) {
-  const Xml live{take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML")};
-  std::map<std::string, std::string> out;
-  for (const auto& disk : live.root().find_all("devices/disk")) {
-    const auto target = disk.first("target"), source = disk.first("source[@protocol='rbd']");
-    if (target && source)
-      out[target->attribute("dev").value_or("")] = source->attribute("name").value_or("");
-  }
-  return out;
-}
 
 // All at the same time, and each to its end; then the first error.
 template <class Action>
@@ -81,15 +63,12 @@ void both(const First& first, const Second& second) {
 
 class RbdDisks : public Storage {
  public:
-  RbdDisks(Capture& capture, const RunningGuest* guest)
+  explicit RbdDisks(Capture& capture)
       : capture_{capture},
         access_{.deadline = deadline_of(capture.request)},
         reading_{Reading::of(capture.request, capture.request.disk_ids.size())} {
-    const auto images = guest ? images_of(guest->domain) : std::map<std::string, std::string>{};
-    for (const int id : capture_.request.rbd_disks()) {
-      RbdPart& part = found_.emplace_back(describe(capture_.request.vm.disk(id)));
-      if (guest) insist_on(images, part);
-    }
+    for (const int id : capture_.request.rbd_disks())
+      found_.push_back(describe(capture_.request.vm.disk(id)));
     side_by_side(found_, [&](RbdPart& part) { choose(part); });
     parts_.assign(found_.begin(), found_.end());
   }
@@ -173,15 +152,6 @@ class RbdDisks : public Storage {
     return out;
   }
 
-  void insist_on(const std::map<std::string, std::string>& images, const RbdPart& part) const {
-    const auto found = images.find(part.target);
-    if (found != images.end() && found->second == part.place.display()) return;
-    throw Error{name_of(capture_, part) + " should be the Ceph image " + part.place.display() +
-                ", but the domain has " +
-                (found == images.end() ? "none of Ceph" : "'" + one_line(found->second) + "'") +
-                " as '" + part.target + "'"};
-  }
-
   // Keeps the parent, and has older ones and what a failed attempt left removed (design.md 3.1).
   void choose(RbdPart& part) const {
     for (const auto& one : rbd::snapshots(part.place, access_)) {
@@ -263,9 +233,9 @@ class RbdDisks : public Storage {
 
 }  // namespace
 
-std::unique_ptr<Storage> rbd_disks(Capture& capture, const RunningGuest* guest) {
+std::unique_ptr<Storage> rbd_disks(Capture& capture) {
   if (capture.request.rbd_disks().empty()) return nullptr;
-  return std::make_unique<RbdDisks>(capture, guest);
+  return std::make_unique<RbdDisks>(capture);
 }
 
 }  // namespace host

@@ -8,6 +8,15 @@
 
 namespace host {
 
+Freeze how_to_stand_still(const HostRequest& request, bool several_moments, Result& result) {
+  const Freeze asked = request.vm.backup.freeze;
+  if (asked != Freeze::none || !several_moments) return asked;
+  if (request.setting("MULTI_STORE_SUSPEND", "YES") != "NO") return Freeze::suspend;
+  result.inconsistent_why = "the disks are not of one point in time (MULTI_STORE_SUSPEND=NO)";
+  log(Level::warn, result.inconsistent_why);
+  return asked;
+}
+
 Standstill::Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& domain,
                        Result& result, Freeze how)
     : capture_{capture}, result_{result} {

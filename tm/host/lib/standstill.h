@@ -9,10 +9,12 @@
 
 namespace host {
 
+// As the request asks for it.  Where it asks for nothing, disks that are taken in several moments are
+// of one point in time only if the guest is paused meanwhile; the result says so if it must not be.
+Freeze how_to_stand_still(const HostRequest& request, bool several_moments, Result& result);
+
 class Standstill {
  public:
-  // As the request asks for it, or, where it asks for nothing, as the disks need it to be of one
-  // point in time.
   // Throws Error when the guest cannot be stopped, unless FS_FREEZE_FALLBACK lets the backup go on.
   Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& domain, Result& result,
              Freeze how);

@@ -42,10 +42,10 @@ std::unique_ptr<Storage> running_files(Capture& capture, Hypervisor& hypervisor,
                                        std::shared_ptr<const RunningGuest> guest);
 std::unique_ptr<Storage> stopped_files(Capture& capture);
 
-// The same in Ceph; nullptr for the guest: it is off.
-std::unique_ptr<Storage> rbd_disks(Capture& capture, const RunningGuest* guest);
+// The same in Ceph, of a guest that runs (insist_on_images() says whether on them) or is off.
+std::unique_ptr<Storage> rbd_disks(Capture& capture);
 
-// The same in thin pools of LVM, and, of a guest that is off, in other volumes, too.
+// The same in thin pools of LVM, and, of a guest that is off (nullptr), in other volumes, too.
 std::unique_ptr<Storage> lvm_disks(Capture& capture, const RunningGuest* guest);
 
 // All of a capture, one storage after the other.
