@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <exception>
 #include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "common/cancel.h"
 #include "common/error.h"
@@ -67,15 +69,36 @@ class Output {
   std::string partial_;
 };
 
-// Write what fits now, and close when all is written and nobody wants it open, or none of
-// it is wanted any more.
-void feed(Fd& fd, std::string_view& text, bool hold, short events) {
-  if (events & POLLERR) return fd.reset();
-  const ssize_t n = text.empty() ? 0 : write(fd.get(), text.data(), text.size());
-  if (n == -1 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n > 0) text.remove_prefix(static_cast<size_t>(n));
-  if (n == -1 || (text.empty() && !hold)) fd.reset();
-}
+// What goes to the stdin of a child.
+class Input {
+ public:
+  Input(Fd& fd, const std::string& text, bool hold) : fd_{fd}, text_{text}, hold_{hold} {
+    if (text_.empty() && !hold_) fd_.reset();
+    if (fd_) fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+  }
+
+  void add(const std::string& text) {
+    text_.erase(0, std::exchange(sent_, 0));
+    text_ += text;
+  }
+  bool empty() const { return sent_ == text_.size(); }
+
+  // Write what fits now, and close when all is written and nobody wants it open, or none of
+  // it is wanted any more.
+  void feed(short events) {
+    if (events & POLLERR) return fd_.reset();
+    const ssize_t n = empty() ? 0 : write(fd_.get(), text_.data() + sent_, text_.size() - sent_);
+    if (n == -1 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n > 0) sent_ += static_cast<size_t>(n);
+    if (n == -1 || (empty() && !hold_)) fd_.reset();
+  }
+
+ private:
+  Fd& fd_;
+  std::string text_;
+  std::size_t sent_ = 0;
+  bool hold_;
+};
 
 int milliseconds_until(std::optional<Clock::time_point> end) {
   if (!end) return -1;
@@ -104,6 +127,11 @@ Command& Command::input(std::string text) {
 
 Command& Command::hold_input() {
   hold_input_ = true;
+  return *this;
+}
+
+Command& Command::answers(Answer callback) {
+  answer_ = std::move(callback);
   return *this;
 }
 
@@ -171,11 +199,20 @@ Finished Command::run() const {
   err.write.reset();
 
   Finished finished;
-  Output from_out{std::move(out.read), out_line_ ? nullptr : &finished.out, out_line_};
+  Input input{in.write, input_, hold_input_};
+  bool asked_to_end = false;
+  std::exception_ptr refusal;  // of an answer
+  const Line answer = [&](std::string_view question) noexcept {
+    if (asked_to_end || refusal) return;
+    try {
+      input.add(answer_(question));
+    } catch (...) {
+      refusal = std::current_exception();
+    }
+  };
+  const Line& out_line = answer_ ? answer : out_line_;
+  Output from_out{std::move(out.read), out_line ? nullptr : &finished.out, out_line};
   Output from_err{std::move(err.read), &finished.err, err_line_};
-  std::string_view input{input_};
-  if (input.empty() && !hold_input_) in.write.reset();
-  if (in.write) fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
   const auto end = deadline_ ? std::optional{Clock::now() + *deadline_} : std::nullopt;
 
   // Asks the child to end, and goes on listening while it does: whoever writes a word to a pipe
@@ -195,6 +232,7 @@ Finished Command::run() const {
   };
   bool killed = false;
   const auto ask_to_end = [&] {
+    asked_to_end = true;
     if (hold_input_) {
       in.write.reset();
       child.ask(SIGCONT);
@@ -226,9 +264,11 @@ Finished Command::run() const {
       const auto limit = std::chrono::ceil<std::chrono::seconds>(*deadline_).count();
       throw Error{"'" + display() + "' did not end within " + std::to_string(limit) + " s"};
     }
-    if (fds[1].revents != 0) feed(in.write, input, hold_input_, fds[1].revents);
+    if (fds[1].revents != 0) input.feed(fds[1].revents);
     from_out.drain();
     from_err.drain();
+    if (refusal && !exited) ask_to_end();
+    if (refusal) std::rethrow_exception(refusal);
   }
   from_out.finish();
   from_err.finish();

@@ -30,6 +30,7 @@ constexpr int ssh_failed = 255;  // the status of an ssh that did not reach the 
 class Command {
  public:
   using Line = std::function<void(std::string_view)>;  // without its newline
+  using Answer = std::function<std::string(std::string_view)>;
 
   Command(std::initializer_list<std::string_view> argv) : argv_(argv.begin(), argv.end()) {}
   explicit Command(std::vector<std::string> argv) : argv_{std::move(argv)} {}
@@ -42,6 +43,10 @@ class Command {
   // first, waits for the helper for the grace of stop_with(), and only then sends the signal, which
   // has half a second to work.
   Command& hold_input();
+  // After hold_input(): each line of stdout is a question, and what the callback returns goes to the
+  // child's stdin, instead of Finished::out.  If it throws, the child ends as by a cancellation, and
+  // run() throws the same.  While it works, nothing else of the child is looked at.
+  Command& answers(Answer callback);
   Command& read_from(int fd);         // stdin comes straight from this descriptor
   Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
@@ -81,6 +86,7 @@ class Command {
   bool shielded_ = false;
   int stdin_ = -1, stdout_ = -1;
   Line out_line_, err_line_;
+  Answer answer_;
   std::optional<std::chrono::milliseconds> deadline_;
   Stop stop_;
 };

@@ -138,6 +138,35 @@ TEST(Command, SignalsAHelperThatDoesNotMindTheEndOfItsInput) {
   EXPECT_EQ(refusal(helper), "'sleep 600' did not end within 1 s");
 }
 
+TEST(Command, AnswersWhatAChildAsks) {
+  std::vector<std::string> asked;
+  const auto done = shell("read a; echo one; read b; echo $b; read c; [ $a.$b.$c = x.1.2 ]")
+                        .input("x\n")
+                        .hold_input()
+                        .answers([&](std::string_view question) {
+                          asked.emplace_back(question);
+                          return std::to_string(asked.size()) + "\n";
+                        })
+                        .run();
+  EXPECT_TRUE(done.ok());
+  EXPECT_EQ(asked, (std::vector<std::string>{"one", "1"}));
+  EXPECT_EQ(done.out, "");
+}
+
+TEST(Command, AnAnswerThatFailsEndsTheChildInItsOwnWayAndIsThrown) {
+  const TempDir dir;
+  const auto note = dir.path() / "note";
+  Command helper{"bash", "-c", "echo what; echo more; cat; echo undone >$0"};
+  int asked = 0;
+  helper.arg(note.string()).hold_input().answers([&](std::string_view) -> std::string {
+    ++asked;
+    throw Error{"no answer"};
+  });
+  EXPECT_EQ(refusal(helper), "no answer");
+  EXPECT_EQ(read_file(note), "undone\n");
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(Command, ADeafChildWithAHeldInputIsNotPolledForever) {
   // A held input that the child has closed: no processor time while it works on.
   const auto before = clock();
