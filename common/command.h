@@ -43,9 +43,10 @@ class Command {
   // first, waits for the helper for the grace of stop_with(), and only then sends the signal, which
   // has half a second to work.
   Command& hold_input();
-  // After hold_input(): each line of stdout is a question, and what the callback returns goes to the
-  // child's stdin, instead of Finished::out.  If it throws, the child ends as by a cancellation, and
-  // run() throws the same.  While it works, nothing else of the child is looked at.
+  // After hold_input(): each line of stdout is a question, and what the callback returns goes to
+  // the child's stdin, instead of Finished::out.  If it throws, the child ends as by a
+  // cancellation, and run() throws the same.  While it works, nothing else of the child is looked
+  // at.
   Command& answers(Answer callback);
   Command& read_from(int fd);         // stdin comes straight from this descriptor
   Command& write_to(int fd);          // stdout goes straight to this descriptor

@@ -56,6 +56,8 @@ HostRequest HostRequest::parse(std::string_view xml, const Settings& host) {
   request.disk_ids = parse_disk_ids(root.at("DISKS"));
   request.live = root.at("LIVE") == "YES";
   request.take_over = root.find("TAKE_OVER") == "YES";
+  request.reader = root.find("READER").value_or("");
+  request.bridge = root.find("BRIDGE") == "YES";
   request.libvirt_uri = root.at("LIBVIRT_URI");
   request.settings = read_list(root, "SETTINGS");
   request.datastore = read_list(root, "DATASTORE_SETTINGS");
@@ -66,8 +68,19 @@ HostRequest HostRequest::parse(std::string_view xml, const Settings& host) {
   if (!vm) throw BadRequest{"the request has no VM"};
   request.vm_xml = vm->dump();
   request.vm = Vm::parse(*vm);
-  for (const int id : request.disk_ids) request.vm.disk(id);
+  for (const int id : request.disk_ids)
+    if (request.vm.disk(id).rbd.empty() && request.bridge)
+      throw BadRequest{"a bridge cannot read disk " + std::to_string(id) +
+                       ", which is not in Ceph"};
   return request;
+}
+
+HostRequest HostRequest::for_bridge() const {
+  HostRequest out = *this;
+  out.bridge = true;
+  out.reader.clear();
+  out.vm_dir = vm_dir / "bridge";
+  return out;
 }
 
 std::string HostRequest::to_xml() const {
@@ -80,6 +93,8 @@ std::string HostRequest::to_xml() const {
   root.add("DISKS", ids);
   root.add("LIVE", live ? "YES" : "NO");
   root.add("TAKE_OVER", take_over ? "YES" : "NO");
+  if (!reader.empty()) root.add("READER", reader);
+  if (bridge) root.add("BRIDGE", "YES");
   root.add("LIBVIRT_URI", libvirt_uri);
   XmlNode list = root.add("SETTINGS");
   for (const auto& [name, value] : settings) list.add(name, value);

@@ -43,17 +43,23 @@ struct HostRequest {
   std::vector<int> disk_ids;
   bool live = false;
   bool take_over = false;  // nobody uploads: a view that an earlier backup left may be ended
+  std::string reader;      // the host that reads the backup dir; empty: the one that fills it
+  bool bridge = false;     // the guest is on another host: who calls lets it stand still there
   std::string libvirt_uri;
   Settings settings;   // by the names of share/etc/vmvault.conf
   Settings datastore;  // the datastore's own, which come before those
   std::string vm_xml;  // the VM element as it came
   Vm vm;               // the same, parsed
 
-  // BadRequest for a disk that the VM has not, paths that are not absolute and normal, and a backup
-  // dir of another name.  The settings are the document's; of two for the same, the datastore's
-  // comes before that of `host`, and that before the front-end's.
+  // BadRequest for a disk that the VM has not or a bridge cannot read, paths that are not absolute
+  // and normal, and a backup dir of another name.  The settings are the document's; of two for the
+  // same, the datastore's comes before that of `host`, and that before the front-end's.
   static HostRequest parse(std::string_view xml, const Settings& host = {});
   std::string to_xml() const;
+
+  // The same for a bridge (tm/lib/bridge.h), which keeps what it needs below the VM dir: that of
+  // the VM's host may be visible there, with a lock and a journal of its own.
+  HostRequest for_bridge() const;
 
   // Of disk_ids, in that order: those that are images in Ceph, volumes of LVM, and files.
   std::vector<int> rbd_disks() const;

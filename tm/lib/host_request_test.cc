@@ -59,6 +59,21 @@ TEST(HostRequest, TheDatastoreComesBeforeTheHostAndThatBeforeTheFrontEnd) {
   EXPECT_EQ(HostRequest::parse(one.to_xml()).to_xml(), one.to_xml());
 }
 
+TEST(HostRequest, ABridgeHasADirectoryOfItsOwnAndOnlyDisksInCeph) {
+  auto one = HostRequest::parse(document("/vms/12", "/vms/12/backup", "0"));
+  one.reader = "bridge1";
+  EXPECT_EQ(HostRequest::parse(one.to_xml()).reader, "bridge1");
+  EXPECT_THROW(HostRequest::parse(one.for_bridge().to_xml()), BadRequest);
+  const auto in_ceph = vm.find("<TYPE>FILE</TYPE>");
+  one.vm_xml = vm;
+  one.vm_xml.replace(in_ceph, 17, "<TYPE>RBD</TYPE><SOURCE>one/one-7</SOURCE><CLONE>NO</CLONE>");
+  const auto there = HostRequest::parse(one.for_bridge().to_xml());
+  EXPECT_TRUE(there.bridge);
+  EXPECT_EQ(there.reader, "");
+  EXPECT_EQ(there.vm_dir, "/vms/12/bridge");
+  EXPECT_EQ(there.backup_dir, "/vms/12/backup");
+}
+
 TEST(HostRequest, RefusesPathsInSettingsThatCouldHurt) {
   for (const std::string path : {"tmp", "/srv/../etc", "/a\nb"}) {
     EXPECT_THROW(HostRequest::parse(document("/vm", "/vm/backup", "0"), {{"SCRATCH_PATH", path}}),

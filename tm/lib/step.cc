@@ -2,27 +2,33 @@
 #include "tm/lib/step.h"
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
-#include "common/base64.h"
-#include "common/command.h"
 #include "common/error.h"
 #include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/core.h"
-#include "common/one/left_hosts.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
-#include "common/one/log_line.h"
 #include "common/one/running.h"
 #include "common/one/stock.h"
-#include "tm/lib/host_request.h"
+#include "tm/lib/bridge.h"
+#include "tm/lib/host_call.h"
 
 namespace {
 
 struct Step {
-  std::string host;
-  HostRequest request;
+  HostCall host;                   // of the VM
+  std::optional<HostCall> bridge;  // where its disks are read instead
+
+  const HostCall& reader() const { return bridge ? *bridge : host; }
+  int vm_id() const { return host.request.vm.id; }
 };
+
+bool same_machine(const std::string& one, const std::string& other) {
+  return one == other || (is_this_machine(one) && is_this_machine(other));
+}
 
 Step read(const Request& request, When when) {
   const XmlNode vm = request.xml().root();
@@ -40,15 +46,20 @@ Step read(const Request& request, When when) {
   out.backup_dir = backup_dir(location.dir, out.vm.id);
   out.disk_ids = parse_disk_ids(request["DISKS"]);
   for (const int id : out.disk_ids) out.vm.disk(id);
-  // The guest is here, and its disks are read there.
-  if (!out.vm.backup.last_bridge.empty() && out.rbd_disks().size() == out.disk_ids.size())
-    hand_to_stock(request, "all disks are in Ceph, and are uploaded from " +
-                               one_line(out.vm.backup.last_bridge) + " (BRIDGE_LIST)");
   out.live = when == When::live;
   out.libvirt_uri = libvirt_uri_on(location.host);
   for (const char* name : host_settings)
     if (const auto value = setting(name)) out.settings[name] = *value;
-  return {std::move(location.host), std::move(out)};
+  if (const auto& bridge = out.vm.backup.last_bridge; !bridge.empty())
+    if (!same_machine(bridge, location.host)) out.reader = Location::parse(bridge + ":/").host;
+  return {.host = {std::move(location.host), std::move(out)}, .bridge = {}};
+}
+
+// A file can only be read where it is; what is in Ceph, by who uploads it.
+void choose_reader(Step& step) {
+  const HostRequest& request = step.host.request;
+  if (!request.reader.empty() && request.rbd_disks().size() == request.disk_ids.size())
+    step.bridge = HostCall{request.reader, request.for_bridge()};
 }
 
 // Older versions of OpenNebula stored disks in Ceph as exports of rbd, and theirs still goes on
@@ -84,66 +95,88 @@ Settings settings_of_datastore(int id) {
   return out;
 }
 
-Command backup_host(const Step& step, std::string_view verb, std::string_view option = "") {
-  const bool here = is_this_machine(step.host);
-  const auto root = here ? remotes_root() : remote_root();
-  Command command{(root / "tm/host/backup_host").string(), verb};
-  if (!option.empty()) command.arg(option);
-  if (!here) command = command.on(step.host);
-  command.input(base64_encode(step.request.to_xml()) + "\n");
-  return command.err_lines(pass_log_line);
+// What an earlier backup of the VM has left in other places than this one, which sees to itself.
+// Without this it might remove snapshots of the next one later, which have the same names.  Returns
+// the first failure; each is logged.
+std::optional<Error> end_elsewhere(const Step& step, const LeftPlace& except, Cancel cancel) {
+  std::optional<Error> first;
+  for (const auto& place : left_places(step.vm_id())) {
+    if (place == except) continue;
+    HostCall call{place.host, step.host.request};
+    call.request.bridge = place.bridge;
+    if (!place.dir.empty()) call.request.vm_dir = place.dir;
+    try {
+      if (call.end(std::chrono::seconds{30}, cancel)) strike_out_place(step.vm_id(), place);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const Error& e) {
+      log(Level::warn, "what an earlier backup left on " + place.host + " stays: " + e.what());
+      if (!first) first = e;
+    }
+  }
+  return first;
 }
 
-void insist(const Step& step, const Finished& finished) {
-  if (finished.ok()) return;
-  const std::string why = last_plain_line(finished.err);
-  if (!why.empty() && finished.status != ssh_failed)
-    throw Error{why, finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request
-                                                                            : Exit::failed};
-  throw Error{"backup_host on " + step.host + " ended with status " +
-              std::to_string(finished.status) + (why.empty() ? "" : ": " + why)};
+void begin(const Step& step) {
+  step.host.enter();
+  if (!step.bridge)
+    return step.host.insist(step.host.command("begin")
+                                .hold_input()
+                                .stop_with({SIGTERM, std::chrono::seconds{3}})
+                                .run());
+  step.bridge->enter();
+  begin_on_bridge(*step.bridge, step.host);
 }
 
 }  // namespace
 
 std::string prebackup(const Request& request, When when) {
   Step step = read(request, when);
-  hand_over_legacy_chain(request, step.request.vm);
-  const Running running{step.request.vm.id, "prebackup"};
-  step.request.datastore = settings_of_datastore(step.request.vm.backup.last_datastore_id);
-  const auto alive = workers(step.request.vm.id);
-  step.request.take_over = std::none_of(
-      alive.begin(), alive.end(), [](const Worker& worker) { return worker.phase == "backup"; });
-  if (!is_this_machine(step.host)) enter_host(step.request.vm.id, step.host);
-  insist(
-      step,
-      backup_host(step, "begin").hold_input().stop_with({SIGTERM, std::chrono::seconds{3}}).run());
+  HostRequest& asked = step.host.request;
+  hand_over_legacy_chain(request, asked.vm);
+  const Running running{step.vm_id(), "prebackup"};
+  asked.datastore = settings_of_datastore(asked.vm.backup.last_datastore_id);
+  const auto alive = workers(step.vm_id());
+  asked.take_over = std::none_of(alive.begin(), alive.end(),
+                                 [](const Worker& worker) { return worker.phase == "backup"; });
+  choose_reader(step);
+  if (asked.take_over) end_elsewhere(step, step.reader().place(), Cancel::heeded);
+  begin(step);
   return "";
 }
 
 std::string recover(const Request& request) {
   Step step = read(request, When::live);
-  step.request.take_over = workers(step.request.vm.id).empty();
-  insist(step,
-         backup_host(step, "recover", request["OPTION"]).deadline(std::chrono::hours{4}).run());
+  HostRequest& asked = step.host.request;
+  asked.take_over = workers(step.vm_id()).empty();
+  step.host.insist(
+      step.host.command("recover", request["OPTION"]).deadline(std::chrono::hours{4}).run());
+  if (!asked.take_over) return "";
+  if (const auto failure = end_elsewhere(step, step.host.place(), Cancel::heeded)) throw *failure;
   return "";
 }
 
 std::string postbackup(const Request& request, When when) {
-  const Step step = read(request, when);
+  Step step = read(request, when);
   try {
-    hand_over_legacy_chain(request, step.request.vm);
+    hand_over_legacy_chain(request, step.host.request.vm);
   } catch (const Error& e) {  // what has to be put right, ours puts right as well
     log(Level::warn, e.what());
   }
-  const Running running{step.request.vm.id, "postbackup"};
-  const auto end = [&] {
-    return backup_host(step, "end").shielded().deadline(std::chrono::minutes{10}).run();
-  };
-  auto finished = end();
-  // It died, or the way to it: until it is done, the host keeps what the backup needed.
-  if (finished.status > 128) finished = end();
-  insist(step, finished);
-  strike_out_host(step.request.vm.id);
+  choose_reader(step);
+  const Running running{step.vm_id(), "postbackup"};
+  std::vector<HostCall> calls;
+  // A guest that stands still comes first.
+  const auto left = left_places(step.vm_id());
+  if (step.bridge && std::find(left.begin(), left.end(), step.host.place()) != left.end())
+    calls.push_back(step.host);
+  calls.push_back(step.reader());
+  std::optional<Error> first;
+  for (const auto& call : calls) try {
+      if (call.end(std::chrono::minutes{10}, Cancel::ignored)) call.strike_out();
+    } catch (const Error& e) {
+      if (!first) first = e;
+    }
+  if (first) throw *first;
   return "";
 }

@@ -42,7 +42,7 @@ int pass_on(const HostRequest& request) {
 
 }  // namespace
 
-void move_apart(const HostRequest& request) {
+void move_apart(const HostRequest& request, const std::string& verb) {
   auto place = confine::enter({.group = group_of(request.vm.backup.last_datastore_id),
                                .limits = limits_from(request.settings),
                                .directory = request.vm_dir,
@@ -52,7 +52,7 @@ void move_apart(const HostRequest& request) {
   if (place.prefix.empty()) return;
   auto line = std::move(place.prefix);
   line.push_back(std::filesystem::read_symlink("/proc/self/exe"));
-  line.emplace_back("begin");
+  line.push_back(verb);
   line.push_back(std::to_string(pass_on(request)));
   become(std::move(line));
 }

@@ -59,18 +59,8 @@ std::string in_lines(const std::string& base64) {
   return out;
 }
 
-std::optional<Domain> domain_of(Hypervisor& hypervisor, const HostRequest& request) {
-  if (request.vm.deploy_id.empty()) return std::nullopt;
-  return hypervisor.find(request.vm.deploy_id);
-}
-
 std::unique_ptr<Origin> open_running(Capture& capture, Hypervisor& hypervisor) {
-  const HostRequest& request = capture.request;
-  if (request.vm.deploy_id.empty()) throw BadRequest{"the request names no domain (DEPLOY_ID)"};
-  Domain domain = hypervisor.get(request.vm.deploy_id);
-  if (!is_active(domain))
-    throw Error{"the domain '" + request.vm.deploy_id + "' does not run any more"};
-  capture.journal.domain = uuid_of(domain);
+  Domain domain = running_domain(capture, hypervisor);
   if (capture.layered()) return open_layered_live(capture, hypervisor, domain);
   return open_live(capture, hypervisor, std::move(domain));
 }
@@ -85,11 +75,7 @@ void insist_on_rest(const Capture& capture, Hypervisor& hypervisor) {
 // A VM that is off, unless it was started meanwhile: then it is captured as it runs.
 std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
   try {
-    if (const auto domain = domain_of(hypervisor, capture.request)) {
-      capture.journal.domain = uuid_of(*domain);
-      capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
-                                "read a domain's definition");
-    }
+    look_at_stopped(capture, hypervisor);
     if (capture.layered()) return open_layered_offline(capture, hypervisor);
     auto origin = open_offline(capture);
     insist_on_rest(capture, hypervisor);
@@ -133,8 +119,7 @@ How choose_how(const HostRequest& request) {
   if (wish != "view")
     throw BadRequest{"the setting EXPORT is neither view nor copy: '" + wish + "'"};
   std::string why = no_fuse_because();
-  if (!request.vm.backup.last_bridge.empty())
-    why = "another host, " + request.vm.backup.last_bridge + ", has to read them";
+  if (!request.reader.empty()) why = "another host, " + request.reader + ", has to read them";
   if (why.empty()) return How::view;
   log(Level::info, "the disks are copied to '" + request.backup_dir.string() + "': " + why);
   return How::copy;
@@ -165,14 +150,19 @@ void refuse_mixed_layers(const Capture& capture) {
                   (disk.lvm.empty() ? "Ceph" : "LVM") + ": use CBT"};
 }
 
-Handover prepare(Capture& capture, Hypervisor& hypervisor) {
+std::unique_ptr<Origin> open(Capture& capture, Hypervisor* hypervisor) {
+  if (!hypervisor) return open_on_bridge(capture);
   refuse_mixed_layers(capture);
-  repair_foreign(capture.request, hypervisor);
-  if (capture.cbt()) look_after_layers(capture.request, hypervisor);
+  repair_foreign(capture.request, *hypervisor);
+  if (capture.cbt()) look_after_layers(capture.request, *hypervisor);
+  return capture.request.live ? open_running(capture, *hypervisor)
+                              : open_stopped(capture, *hypervisor);
+}
+
+Handover prepare(Capture& capture, Hypervisor* hypervisor) {
   Handover out{.capture = capture,
                .hypervisor = hypervisor,
-               .origin = capture.request.live ? open_running(capture, hypervisor)
-                                              : open_stopped(capture, hypervisor),
+               .origin = open(capture, hypervisor),
                .disks = {},
                .plans = {},
                .documents = {}};
@@ -191,7 +181,7 @@ Handover prepare(Capture& capture, Hypervisor& hypervisor) {
 enum class Now { served, copied };
 
 // When the guard has ended the backup, reads fail for many a reason: its own is the one that helps.
-Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
+Now capture_disks(Capture& capture, Hypervisor* hypervisor, How how) try {
   Handover what = prepare(capture, hypervisor);
   if (how == How::copy) return copy(capture, what), Now::copied;
   what.origin->commit(what.disks);
@@ -204,6 +194,12 @@ Now capture_disks(Capture& capture, Hypervisor& hypervisor, How how) try {
 
 }  // namespace
 
+void make_state_dir(const HostRequest& request) {
+  std::error_code error;
+  fs::create_directories(request.vm_dir, error);
+  if (error) throw system_error("make '" + request.vm_dir.string() + "'", error.value());
+}
+
 void begin(const HostRequest& request) {
   const How how = choose_how(request);
   Reading::of(request, request.disk_ids.size());  // refuses bad settings before anything is done
@@ -211,11 +207,13 @@ void begin(const HostRequest& request) {
   pay_debts(request.vm_dir);
   // Whoever restored this VM in place is gone, or it would not be backed up.
   end_exchange(request.vm_dir);
-  Hypervisor hypervisor{request.libvirt_uri};
-  Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
+  std::optional<Hypervisor> connected;
+  if (!request.bridge) connected.emplace(request.libvirt_uri);
+  Hypervisor* const hypervisor = connected ? &*connected : nullptr;
+  Guard guard{{request.vm_dir, hypervisor ? request.libvirt_uri : "", held.fd()}};
   Journal journal = new_journal(request, hypervisor);
   journal.guard = guard.pid();
-  journal.at_rest = !request.live;
+  journal.at_rest = hypervisor && !request.live;
   enter(request.vm_dir);
   journal.save(request.vm_dir);
   Capture capture{.request = request, .journal = journal, .guard = guard};

@@ -12,8 +12,16 @@ namespace host {
 // backup dir is gone and the chain is as it was.
 void begin(const HostRequest& request);
 
+// For a begin on a bridge: lets the guest stand still for as long as that takes its disks, and says
+// so.  Returns a report of it (guest_report.h).  However it ends, the guest goes on.
+std::string stand_still(const HostRequest& request);
+
 // Ends a begin that still runs, and removes the backup dir and what an interrupted one left.
-void end(const HostRequest& request);
+// False: what is left in a cluster that does not answer is removed later.
+bool end(const HostRequest& request);
+
+// The directory in which a bridge keeps lock, journal and log.
+void make_state_dir(const HostRequest& request);
 
 // Undoes what the journal in the VM dir says is owed; nothing if there is none.
 void recover(const HostRequest& request);

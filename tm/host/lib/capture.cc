@@ -10,16 +10,38 @@
 
 namespace host {
 
-Journal new_journal(const HostRequest& request, Hypervisor& hypervisor) {
+Journal new_journal(const HostRequest& request, Hypervisor* hypervisor) {
   Journal out;
   out.run = random_hex(8);
-  out.host_uuid = hypervisor.host_uuid();
+  if (hypervisor) out.host_uuid = hypervisor->host_uuid();
   out.boot_id = boot_id();
   out.pid = getpid();
   out.vm_id = request.vm.id;
   out.libvirt_uri = request.libvirt_uri;
   out.backup_dir = request.backup_dir;
   return out;
+}
+
+std::optional<Domain> domain_of(Hypervisor& hypervisor, const HostRequest& request) {
+  if (request.vm.deploy_id.empty()) return std::nullopt;
+  return hypervisor.find(request.vm.deploy_id);
+}
+
+Domain running_domain(Capture& capture, Hypervisor& hypervisor) {
+  const std::string& name = capture.request.vm.deploy_id;
+  if (name.empty()) throw BadRequest{"the request names no domain (DEPLOY_ID)"};
+  Domain domain = hypervisor.get(name);
+  if (!is_active(domain)) throw Error{"the domain '" + name + "' does not run any more"};
+  capture.journal.domain = uuid_of(domain);
+  return domain;
+}
+
+void look_at_stopped(Capture& capture, Hypervisor& hypervisor) {
+  const auto domain = domain_of(hypervisor, capture.request);
+  if (!domain) return;
+  capture.journal.domain = uuid_of(*domain);
+  capture.domain_xml = take(virDomainGetXMLDesc(domain->get(), VIR_DOMAIN_XML_INACTIVE),
+                            "read a domain's definition");
 }
 
 std::filesystem::path Capture::file_of(int disk) const {

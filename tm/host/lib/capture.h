@@ -19,8 +19,12 @@
 
 namespace host {
 
-// What this process is about to do to the VM: nothing yet.
-Journal new_journal(const HostRequest& request, Hypervisor& hypervisor);
+// What this process is about to do to the VM: nothing yet.  Without a hypervisor (nullptr), only to
+// its disks.
+Journal new_journal(const HostRequest& request, Hypervisor* hypervisor);
+
+// The VM's domain; nullopt: libvirt knows none.
+std::optional<Domain> domain_of(Hypervisor& hypervisor, const HostRequest& request);
 
 struct Capture {
   const HostRequest& request;
@@ -53,6 +57,11 @@ struct Part {
   std::string why;            // why not, where it could have been expected
 };
 
+// The same for a VM that runs, noted in the journal.  Throws Error when it does not (any more).
+Domain running_domain(Capture& capture, Hypervisor& hypervisor);
+// For one that is off: notes it, if there is one, and reads its definition.
+void look_at_stopped(Capture& capture, Hypervisor& hypervisor);
+
 // Does the mark of the parent still fit this disk?  If not, says why the increment must be whole.
 std::optional<std::string> unfit(const Capture& capture, const Marks& marks, const Part& part,
                                  std::uint64_t size_now);
@@ -84,7 +93,10 @@ class Origin {
 // A running guest.  One libvirt transaction starts backup and checkpoint.
 std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Domain domain);
 
-// The same with INCREMENT_MODE=SNAPSHOT: new layers for its disks.
+// The disks of a guest that is on another host: who called us lets it stand still there.
+std::unique_ptr<Origin> open_on_bridge(Capture& capture);
+
+// A running guest with INCREMENT_MODE=SNAPSHOT: new layers for its disks.
 std::unique_ptr<Origin> open_layered_live(Capture& capture, Hypervisor& hypervisor,
                                           const Domain& domain);
 std::unique_ptr<Origin> open_layered_offline(Capture& capture, Hypervisor& hypervisor);

@@ -19,21 +19,29 @@ namespace fs = std::filesystem;
 
 namespace host {
 
-void end(const HostRequest& request) {
+bool end(const HostRequest& request) {
   // Of a failure or a cancellation somebody waits for the end; and who has the lock then and does
   // not give it is a guard, which does the same work, or no matter of ours.
   const std::chrono::seconds limit{request.vm.failed ? 4 : 60};
-  const auto held = lock_to_end(request, limit);
+  // On a bridge nothing may have been begun, or all of it is over.
+  const bool begun = !request.bridge || fs::is_directory(request.vm_dir);
+  const auto held = begun ? lock_to_end(request, limit) : std::nullopt;
   if (held)
     pay_debts(request.vm_dir);
-  else
+  else if (begun)
     log(Level::warn, "the cluster of VM " + std::to_string(request.vm.id) +
                          " does not answer: the snapshots of its backup are removed later");
   unmount_view(request.backup_dir);
   remove_tree(request.backup_dir);
+  // What a bridge keeps is no part of a VM's directory that goes with the VM.
+  if (request.bridge && held) {
+    remove_tree(request.vm_dir);
+    rmdir(request.vm_dir.parent_path().c_str());
+  }
   // <base path>/<vm id>, if that is where it was.
   if (request.backup_dir.parent_path() != request.vm_dir)
     rmdir(request.backup_dir.parent_path().c_str());
+  return held || !begun;
 }
 
 void recover(const HostRequest& request) {
@@ -53,7 +61,7 @@ void recover_for_stock(const HostRequest& request) {
   pay_debts(request.vm_dir);
   Hypervisor hypervisor{request.libvirt_uri};
   Guard guard{{request.vm_dir, request.libvirt_uri, held.fd()}};
-  Journal journal = new_journal(request, hypervisor);
+  Journal journal = new_journal(request, &hypervisor);
   journal.guard = guard.pid();
   enter(request.vm_dir);
   journal.save(request.vm_dir);

@@ -105,7 +105,7 @@ void say(int& ready, const std::string& what) {
 int run_exporter(Handover& what, int ready) noexcept try {
   Journal& journal = what.capture.journal;
   try {
-    what.hypervisor.after_fork();
+    if (what.hypervisor) what.hypervisor->after_fork();
     journal.exporter = getpid();
     journal.save(what.capture.request.vm_dir);
     Exporter exporter{what};

@@ -24,12 +24,12 @@ class Guard {
  public:
   struct Order {
     std::filesystem::path vm_dir;  // where journal and log are
-    std::string libvirt_uri;
-    int lock = -1;  // descriptor of the VM's backup lock
+    std::string libvirt_uri;       // empty: there is no guest here
+    int lock = -1;                 // descriptor of the VM's backup lock
   };
 
-  // Waits until it is ready (connected to libvirt).  Throws Error when it does not get ready: then
-  // nothing must be begun.
+  // Waits until it is ready (connected to libvirt, where there is a guest).  Throws Error when it
+  // does not get ready: then nothing must be begun.
   explicit Guard(const Order& order);
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;

@@ -43,8 +43,8 @@ bool is_stopped(pid_t pid) {
 
 class GuardProcess {
  public:
-  explicit GuardProcess(const json& order)
-      : vm_dir_{order.at("vm_dir").get<std::string>()}, hypervisor_{order.at("uri")} {
+  explicit GuardProcess(const json& order) : vm_dir_{order.at("vm_dir").get<std::string>()} {
+    if (const std::string uri = order.at("uri"); !uri.empty()) hypervisor_.emplace(uri);
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, vm_starts);
@@ -113,14 +113,14 @@ class GuardProcess {
       trying_until_ = Clock::now() + patience;
     }
     finish_layers();
-    const bool free = set_free(hypervisor_, domain_, how_, attempt);
+    const bool free = set_free(*hypervisor_, domain_, how_, attempt);
     thaw_at_ = Clock::now() + attempt;
     if (free || Clock::now() >= *trying_until_) thaw_at_.reset();
   }
 
   // A guest whose processors stand still for new layers cannot be thawed.
   void finish_layers() try {
-    if (const auto journal = Journal::load(vm_dir_)) finish_switch(*journal, hypervisor_, vm_dir_);
+    if (const auto journal = Journal::load(vm_dir_)) finish_switch(*journal, *hypervisor_, vm_dir_);
   } catch (const Error& e) {
     log(Level::error, e.what());
   }
@@ -158,7 +158,7 @@ class GuardProcess {
     check_floor(scratch_, floor_);
     const auto journal = Journal::load(vm_dir_);
     if (!journal || !journal->job_begun) return "";
-    const auto domain = hypervisor_.find(journal->domain);
+    const auto domain = hypervisor_->find(journal->domain);
     if (!domain || !is_active(*domain)) return "the domain does not run any more";
     if (!journal->was_paused && state_of(*domain).paused_by_io_error())
       return "qemu paused the guest for an I/O error while the backup ran";
@@ -188,8 +188,8 @@ class GuardProcess {
   }
 
   fs::path vm_dir_;
-  Hypervisor hypervisor_;
-  Fd starts_;  // readable when the VM is being started
+  std::optional<Hypervisor> hypervisor_;  // none: nobody asks for anything that needs it
+  Fd starts_;                             // readable when the VM is being started
   Freeze how_ = Freeze::none;
   std::string domain_;
   std::optional<Clock::time_point> thaw_at_, trying_until_;

@@ -13,7 +13,7 @@ namespace host {
 
 struct Handover {
   Capture& capture;
-  Hypervisor& hypervisor;
+  Hypervisor* hypervisor;  // nullptr: the guest is on another host
   std::unique_ptr<Origin> origin;
   std::vector<CopyDisk> disks;
   std::vector<qcow2::Plan> plans;

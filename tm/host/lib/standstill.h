@@ -9,8 +9,9 @@
 
 namespace host {
 
-// As the request asks for it.  Where it asks for nothing, disks that are taken in several moments are
-// of one point in time only if the guest is paused meanwhile; the result says so if it must not be.
+// As the request asks for it.  Where it asks for nothing, disks that are taken in several moments
+// are of one point in time only if the guest is paused meanwhile; the result says so if it must not
+// be.
 Freeze how_to_stand_still(const HostRequest& request, bool several_moments, Result& result);
 
 class Standstill {
