@@ -57,11 +57,6 @@ alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$
     works -1
 }
 
-@test "an upload from another host is for OpenNebula's own driver" {
-    BRIDGE=elsewhere fails "uploaded from elsewhere .*own driver is not here" prebackup_live -1
-    clean
-}
-
 @test "an image that was renamed, or that the domain does not run on" {
     works -1
     DISKS='one/one-10 volatile:one' fails "'one/one-9' as 'vda'" prebackup_live 0

@@ -69,7 +69,7 @@ step() {
     local name=$1 id=0 spec ids=''
     shift
     for spec in $DISKS; do ids+=$((id++)):; done
-    vm_xml "$@" | "$BUILD/tm/ceph/$name" "localhost:$VM_DIR" "${ids%:}" lab - $VM_ID 0
+    vm_xml "$@" | "$BUILD/tm/ceph/$name" "${HOST:-localhost}:$VM_DIR" "${ids%:}" lab - $VM_ID 0
 }
 
 # image_write IMAGE COMMAND...: qemu-io, of an image that nobody runs on

@@ -63,6 +63,15 @@ whole() {
     [ "$(result '.freeze.seconds == 0')" = true ]
 }
 
+@test "with a bridge it is captured where its file is, as a copy for the bridge to read" {
+    BRIDGE=bridge1 run -0 --separate-stderr step prebackup_live -1 AGENT
+    [[ $stderr == *'another host, bridge1, has to read them'* ]]
+    run -1 findmnt "$VM_DIR/backup"
+    qemu-img check -q "$VM_DIR/backup/disk.1.0"
+    BRIDGE=bridge1 step postbackup_live -1
+    clean
+}
+
 @test "what cannot be said of both disks is refused" {
     INCREMENT_MODE=SNAPSHOT run -1 step prebackup_live -1
     [[ $output == *'INCREMENT_MODE=SNAPSHOT cannot be used'* ]]
