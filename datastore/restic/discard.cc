@@ -25,11 +25,12 @@ std::string discard(const Request& request) {
   const auto tag = restic::run_tag(request["RUN"]);
   const auto asked = VmRequest::parse(request);
   const Running running{asked.vm_id, "backup"};
-  const auto restic = restic::open(asked);
-  if (restic.repository().was_never_made()) return "";
-  restic::Leftovers leftovers{restic, asked.vm_id};
+  const auto repository = restic::repository_of(asked);
+  if (repository.was_never_made()) return "";
+  // First: whoever asks does not ask twice, and the repository may be out of reach.
+  restic::Leftovers leftovers{repository, asked.vm_id};
   leftovers.add(tag);
-  leftovers.discard(tag, restic::Care::cancellable);
+  leftovers.discard(restic::open(asked), tag, restic::Care::cancellable);
   return "";
 }
 

@@ -2,6 +2,7 @@
 // Lists what a repository has of a VM.
 
 #include "common/one/action.h"
+#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/requests.h"
 
 namespace {
@@ -11,7 +12,9 @@ constexpr Contract contract{
     .summary = "list the snapshots in a VM's restic repository",
     .args = "VM_ID",
     .input = Input::base64_xml,
-    .reply = "The id of each snapshot, whoever made it, one per line.",
+    .reply =
+        "The id of each snapshot, whoever made it, one per line; behind it, if it was merged "
+        "from others, their ids.",
     .description = "Stdin is as for F<rm>; only the VM of the image, and its job, matter."};
 
 std::string inventory(const Request& request) {
@@ -19,7 +22,10 @@ std::string inventory(const Request& request) {
   const auto restic = restic::open(image);
   if (!restic.exists()) return "";
   std::string names;
-  for (const auto& snapshot : restic.find({})) names += (names.empty() ? "" : "\n") + snapshot.id;
+  for (const auto& snapshot : restic.find({})) {
+    names += (names.empty() ? "" : "\n") + snapshot.id;
+    for (const auto& id : restic::stands_for(snapshot)) names += " " + id;
+  }
   return names;
 }
 

@@ -80,7 +80,8 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                  .last_increment_id = next.last_increment,
                  .last_datastore_id = wish.datastore,
                  .last_bridge = {}},
-      .host = wish.host.host};
+      .host = wish.host.host,
+      .last_source = store.newest_source(vm)};
   // Not within the braces: g++ 12 destroys twice what is there when one of these throws.
   auto directory = backup_dir(dir, vm);
   auto document = messages::backup_action(message, dir, home.datastore(wish.datastore)).dump();

@@ -54,11 +54,57 @@ std::string output(const char* name, const Finished& finished) {
               (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
 }
 
-// A record may hold the first digits only.
-bool is_known(const std::vector<ImageRecord>& images, const std::string& name) {
-  return std::any_of(images.begin(), images.end(), [&](const auto& image) {
+// What a store has.
+struct Entry {
+  std::string name;
+  std::vector<std::string> merged;  // from these
+};
+
+std::vector<Entry> parse_inventory(const std::string& text) {
+  std::vector<Entry> all;
+  std::istringstream lines{text};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words{line};
+    Entry one;
+    if (!(words >> one.name)) continue;
+    for (std::string word; words >> word;) one.merged.push_back(word);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+// Records and stores may have the first digits only.
+bool is_same(const std::string& one, const std::string& other) {
+  return !one.empty() && !other.empty() && (one.starts_with(other) || other.starts_with(one));
+}
+
+// The image of which this is an increment.
+const ImageRecord* image_with(const std::vector<ImageRecord>& images, const std::string& name) {
+  const auto found = std::find_if(images.begin(), images.end(), [&](const auto& image) {
     return std::any_of(image.increments.begin(), image.increments.end(),
-                       [&](const auto& one) { return name.starts_with(one.source); });
+                       [&](const auto& one) { return is_same(name, one.source); });
+  });
+  return found == images.end() ? nullptr : &*found;
+}
+
+// Why a merge still needs it; empty: none does.
+std::string needed(const std::vector<ImageRecord>& images, const Entry& entry) {
+  for (const auto& name : entry.merged)
+    if (const auto* image = image_with(images, name)) {
+      const auto id = std::to_string(image->id);
+      return "a merge of image " + id + " was cut off, and 'vmvault flatten " + id +
+             "' goes on with it";
+    }
+  return "";
+}
+
+// A merge could not remove it: what it has become is in an image.
+bool has_become_another(const std::vector<ImageRecord>& images, const std::vector<Entry>& stored,
+                        const std::string& name) {
+  return std::any_of(stored.begin(), stored.end(), [&](const auto& one) {
+    return image_with(images, one.name) &&
+           std::any_of(one.merged.begin(), one.merged.end(),
+                       [&](const auto& old) { return is_same(old, name); });
   });
 }
 
@@ -84,11 +130,15 @@ class Look {
     for (const auto& image : images)
       if (image.state != ImageState::ready)
         throw Error{"image " + std::to_string(image.id) + " is " + to_text(image.state)};
-    std::vector<Orphan> all;
-    std::istringstream names{on_image("inventory", {})};
-    for (std::string name; std::getline(names, name);)
-      if (!name.empty() && !is_known(images, name))
-        all.push_back({place_.vm, place_.datastore, name, foreign(name)});
+    const auto stored = parse_inventory(on_image("inventory", {}));
+    std::vector<Orphan> all, merged;
+    for (const auto& one : stored) {
+      if (image_with(images, one.name)) continue;
+      auto kept = needed(images, one);
+      if (kept.empty()) kept = foreign(one.name);
+      (has_become_another(images, stored, one.name) ? merged : all)
+          .push_back({place_.vm, place_.datastore, one.name, kept});
+    }
     const auto ours =
         std::count_if(all.begin(), all.end(), [](const auto& one) { return one.kept.empty(); });
     if (ours > place_.failed)
@@ -96,6 +146,7 @@ class Look {
         if (one.kept.empty())
           one.kept = "more is here than the " + std::to_string(place_.failed) +
                      " backups that have failed can have left";
+    all.insert(all.end(), merged.begin(), merged.end());
     return all;
   }
 

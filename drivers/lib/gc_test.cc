@@ -89,6 +89,22 @@ TEST_F(GcTest, KeepsAllWhenThereIsMoreThanBackupsHaveFailed) {
   EXPECT_TRUE(found.orphans.at(0).removed && found.orphans.at(1).removed);
 }
 
+TEST_F(GcTest, KeepsWhatAMergeThatWasCutOffHasMade) {
+  names("aaaa000011112222\nbbbb0000 aaaa0000 aaab0000");
+  const auto found = sweep(store, home, true);
+  ASSERT_EQ(found.orphans.size(), 1U);
+  EXPECT_NE(found.orphans[0].kept.find("'vmvault flatten 1' goes on with it"), std::string::npos)
+      << found.orphans[0].kept;
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
+TEST_F(GcTest, RemovesWhatAMergeCouldNot) {
+  names("aaaa000011112222 cccc0000 dddd0000\nbbbb0000\ncccc0000\ndddd000011112222");
+  const auto found = sweep(store, home, true);
+  ASSERT_EQ(found.orphans.size(), 3U);
+  for (const auto& one : found.orphans) EXPECT_TRUE(one.removed) << one.name << one.kept;
+}
+
 TEST_F(GcTest, LeavesAMachineAloneThatIsWorkedOn) {
   begin();
   auto found = sweep(store, home, true);

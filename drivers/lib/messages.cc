@@ -57,7 +57,8 @@ void add_history(XmlNode root, const VmMessage& message) {
   node.add("DS_ID", "0");
 }
 
-void add_backups(XmlNode root, const BackupConfig& config) {
+void add_backups(XmlNode root, const VmMessage& message) {
+  const auto& config = message.config;
   auto backups = root.add("BACKUPS");
   auto node = backups.add("BACKUP_CONFIG");
   node.add("BACKUP_VOLATILE", "NO");
@@ -66,6 +67,7 @@ void add_backups(XmlNode root, const BackupConfig& config) {
   node.add("INTERACTIVE", "NO");
   node.add("LAST_DATASTORE_ID", number(config.last_datastore_id));
   node.add("LAST_INCREMENT_ID", number(config.last_increment_id));
+  node.add("LAST_SOURCE", message.last_source);
   node.add("MODE", config.mode == Mode::full ? "FULL" : "INCREMENT");
   backups.add("BACKUP_IDS");
 }
@@ -127,7 +129,7 @@ Xml vm(const VmMessage& message) {
   add_template(root, message);
   root.add("USER_TEMPLATE");
   add_history(root, message);
-  add_backups(root, message.config);
+  add_backups(root, message);
   return document;
 }
 

@@ -26,6 +26,7 @@ struct VmMessage {
   bool running = false;  // as libvirt sees it: a qemu process exists, paused or not
   BackupConfig config;
   std::string host = "localhost";
+  std::string last_source{};  // what the newest backup is called in its datastore; empty: none
 };
 
 // The element VM, derived from libvirt's description.

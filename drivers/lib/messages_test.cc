@@ -68,6 +68,13 @@ TEST(VmMessage, SaysWhetherAQemuRuns) {
   EXPECT_EQ(vm(message("web")).at("LCM_STATE"), "69");
 }
 
+TEST(VmMessage, NamesTheNewestBackup) {
+  auto known = message("web");
+  EXPECT_EQ(vm(known).find("BACKUPS/BACKUP_CONFIG/LAST_SOURCE"), "") << "there is none";
+  known.last_source = "aaaa0000";
+  EXPECT_EQ(vm(known).at("BACKUPS/BACKUP_CONFIG/LAST_SOURCE"), "aaaa0000");
+}
+
 TEST(VmMessage, KeepsAHostileNameApart) {
   for (const std::string name : {"</NAME><ID>0</ID>", "a b\tc; $(id)", "]]>", "\"'&<>"}) {
     const Xml again{vm(message(name)).dump()};

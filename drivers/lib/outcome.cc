@@ -76,6 +76,10 @@ std::optional<Reply> read_reply(const Home& home, const Attempt& attempt) {
   return text ? parse_reply(*text) : std::nullopt;
 }
 
+std::string deleted_meanwhile(const std::string& source) {
+  return "its image was deleted meanwhile; '" + source + "' is in no image (vmvault gc)";
+}
+
 Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply) {
   const auto text = result_text(home.vm_link(attempt.vm), attempt);
   Stored stored;

@@ -33,6 +33,9 @@ struct Stored {
   std::optional<CaptureResult> result;
 };
 
+// Why an increment that is stored is none, for people.
+std::string deleted_meanwhile(const std::string& source);
+
 // The attempt was good: it is in the store when this returns.  Throws as Store::succeed().
 Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply);
 

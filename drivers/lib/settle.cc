@@ -41,7 +41,9 @@ std::vector<Settled> settle(Store& store, const Home& home, int vm) {
     const auto reply = attempt.service ? service_reply(home, vm) : read_reply(home, attempt);
     const bool orphan = !attempt.image && attempt.increment > 0;
     auto& settled = all.emplace_back(Settled{.attempt = attempt, .stored = {}});
-    if (!reply || orphan || store.recorded(vm, reply->source))
+    if (reply && orphan)
+      store.fail(attempt.id, deleted_meanwhile(reply->source));
+    else if (!reply || store.recorded(vm, reply->source))
       store.fail(attempt.id, "interrupted");
     else
       settled.stored = record(store, home, attempt, *reply);

@@ -67,6 +67,9 @@ class Store {
   // When the newest backup of each of these machines began.
   std::map<int, std::int64_t> newest_backups(const std::vector<int>& vms) const;
 
+  // What the machine's newest backup is called in its datastore; empty: it has none.
+  std::string newest_source(int vm) const;
+
   // A backup begins: returns the id of the attempt.
   std::int64_t begin(const Attempt& attempt);
   // It is stored: returns the image that holds it, a new one if the attempt began one.  An

@@ -114,6 +114,18 @@ std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms) c
   });
 }
 
+std::string Store::newest_source(int vm) const {
+  return guarded(file_, [&]() -> std::string {
+    // Dates are those of a clock.
+    SQLite::Statement get{db_,
+                          "SELECT source FROM attempts JOIN increments ON increments.image = "
+                          "attempts.image AND increments.id = attempts.increment WHERE vm = ? AND "
+                          "ended IS NOT NULL AND error = '' ORDER BY attempts.id DESC LIMIT 1"};
+    get.bind(1, vm);
+    return get.executeStep() ? get.getColumn(0).getString() : "";
+  });
+}
+
 std::vector<SumsRecord> Store::sums(int image, int increment) const {
   return guarded(file_, [&] {
     std::vector<SumsRecord> all;

@@ -169,6 +169,22 @@ TEST_F(StoreTest, AFullImageIsNoChain) {
   EXPECT_EQ(store.image(image)->mode, Mode::full);
 }
 
+TEST_F(StoreTest, TheNewestBackupIsTheOneThatWasMadeLast) {
+  const int vm = store.vm_for("u1", "web").id;
+  EXPECT_EQ(store.newest_source(vm), "");
+  const int image = back_up(vm, std::nullopt, 0);
+  EXPECT_EQ(store.newest_source(vm), "aaaa0000");
+  back_up(store.vm_for("u2", "other").id, std::nullopt, 0);
+  const int next = back_up(vm, std::nullopt, 0);
+  store.fail(store.begin(attempt(vm, next, 1)), "no space");
+  store.begin(attempt(vm, next, 1));
+  EXPECT_EQ(store.newest_source(vm), "aaaa0002");
+  store.remove_image(next);
+  EXPECT_EQ(store.newest_source(vm), "aaaa0000");
+  store.remove_image(image);
+  EXPECT_EQ(store.newest_source(vm), "");
+}
+
 TEST_F(StoreTest, AFailedAttemptLeavesNoImage) {
   const int vm = store.vm_for("u1", "web").id;
   const auto id = store.begin(attempt(vm, std::nullopt, 0));

@@ -87,7 +87,25 @@ restores() {   # restores K
     vmvault verify "$image"
 }
 
-# From here on the oldest increments are one.
+@test "a merge that was cut off when some of it was gone already: gc leaves what it has made" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cat >"$BATS_TEST_TMPDIR/bin/restic" <<SH
+#!/bin/bash
+if [[ " \$* " == *' forget '* ]]; then
+    $(command -v restic) "\${@:1:\$#-2}"   # only the first
+    kill -KILL "\$(cut -d' ' -f1 "$VMVAULT_VAR"/running/*.flatten)"
+    exec sleep 60
+fi
+exec $(command -v restic) "\$@"
+SH
+    chmod 755 "$BATS_TEST_TMPDIR/bin/restic"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 vmvault flatten "$image" --keep 2 3>&-
+    failed_backup
+    run -0 vmvault gc
+    [[ $output == *"stays: a merge of image $image was cut off, and 'vmvault flatten $image' goes on with it" ]]
+}
+
+# From here on the oldest increments are one: what was cut off is done.
 @test "flattened, what stays restores as before, and the next increment goes on" {
     run -0 --separate-stderr vmvault flatten "$image" --keep 2
     [[ $output == *'3 restore points merged into increment 2, 2 restore points left' ]]

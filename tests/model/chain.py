@@ -114,12 +114,15 @@ class Chain:
 
     def learn(self):
         """Takes up what is listed now and came of a backup that failed."""
-        for image, increment in sorted(self.listed_points() - set(self.points)):
+        for image, increment in self.unknown():
             disks = self.machine.listed()[image][1][increment]
             done, got = self.machine.restored(image, increment, disks)
             if done.status != 0 or not any(self.same(one, got) for one in self.pending):
                 raise Wrong(f'{image}, {increment} is there, and nobody made it: {got} {done.err}')
             self.points[image, increment] = got
+
+    def unknown(self):
+        return sorted(one for one in self.listed_points() - set(self.points) if one[0] not in self.dying)
 
     def cancel(self, dice):
         now, machine = self.machine.contents(), self.machine
@@ -288,8 +291,10 @@ class Chain:
         listed = self.listed_points()
         if lost := [point for point in self.sound() if point not in listed]:
             raise Wrong(f'these are gone: {lost}')
-        if made := [point for point in listed if point not in self.points]:
+        if made := self.unknown():
             raise Wrong(f'these are there, and nobody made them: {made}')
+        if strays := [name for name, why in self.machine.strays().items() if not why]:
+            raise Wrong(f'these are stored, and nobody knows: {strays}')
         if self.settled and (left := self.machine.left()):
             raise Wrong(f'left behind: {" ".join(left)}')
         if self.sound():
@@ -311,9 +316,17 @@ class Chain:
         for point in self.sound():
             self.restores(*point)
         self.check(dice)
-        self.machine.insist(self.machine.vmvault('gc'))  # what a restic that died has stored, and could not say
+        # All that backups owe has been paid: what a merge owes is left.
+        if any(why != 'merge' for why in self.machine.strays().values()):
+            raise Wrong(f'these are stored, and in no list: {self.machine.strays()}')
+        if not self.dying:
+            if set(self.machine.collected('--dry-run')) != set(self.machine.strays()):
+                raise Wrong(f'gc finds {self.machine.collected("--dry-run")}, and there is {self.machine.strays()}')
+            kept = {name for name, why in self.machine.collected().items() if why}
+            if set(self.machine.strays()) != kept:
+                raise Wrong(f'gc has kept {kept}, and there is {self.machine.strays()}')
+            for point in self.sound():
+                self.restores(*point)
         self.machine.insist(self.machine.vmvault('datastore', 'prune', '--all'))
         if locks := self.machine.locks():
             raise Wrong(f'locks that nobody holds: {locks}')
-        if not self.dying and self.machine.snapshots() != len(self.points):
-            raise Wrong(f'{self.machine.snapshots()} snapshots for {len(self.points)} increments')

@@ -202,9 +202,33 @@ class Machine(Sandbox):
         return done, got
 
     def snapshots(self):
+        """{id: tags}"""
         done = self.run(['restic', '--no-cache', '--no-lock', '-q', '-r', self.repository, 'snapshots', '--json'],
                         env=self.plain_env | {'RESTIC_PASSWORD': PASSWORD})
-        return len(json.loads(self.insist(done).out or '[]') or [])
+        return {one['short_id']: one.get('tags') or [] for one in json.loads(self.insist(done).out or '[]') or []}
+
+    def strays(self):
+        """{id: who sees to it that it goes, or is needed} of the snapshots that no record knows."""
+        known = {n['source'] for one in json.loads(self.insist(self.vmvault('list', '--json')).out)
+                 for n in json.loads(self.insist(self.vmvault('show', one['id'], '--json')).out)['increments']}
+        stored = self.snapshots()
+        merged = {name: tag[13:].split('-') for name, tags in stored.items() for tag in tags
+                  if tag.startswith('vmvault-flat-')}
+        notes = ' '.join(one.read_text() for one in [*self.live.glob('var/restic-run.*'), *self.live.glob('var/vmm/*.json')])
+        replies = ' '.join(one.read_text() for one in self.live.glob('var/vms/*/backup.reply.*'))
+        out = {}
+        for name, tags in stored.items():
+            if name in known:
+                continue
+            runs = [tag.removeprefix('vmvault-run-') for tag in tags if tag.startswith('vmvault-run-')]
+            out[name] = ('merge' if name in merged or any(name in old for old in merged.values()) else
+                         'backup' if name in replies or any(run in notes for run in runs) else '')
+        return out
+
+    def collected(self, *words):
+        """{id: why it is kept} of what `gc` finds."""
+        found = json.loads(self.insist(self.vmvault('gc', '--json', *words)).out)
+        return {one['name'][:8]: one['kept'] for one in found['orphans']}
 
     def locks(self):
         return [one.name for one in (self.repository / 'locks').glob('*') if '-tmp-' not in one.name]

@@ -3,6 +3,9 @@
 
 #include "vmm/lib/backup.h"
 
+#include <unistd.h>
+
+#include "common/file.h"
 #include "common/one/action.h"
 
 namespace {
@@ -31,12 +34,16 @@ While a backup runs, F<vmm/VM_ID.json> in the state directory says what it does;
 one of the VM can be started.  If it is killed, its step is asked to end, and the next
 backup of the VM undoes what was left.  What it had stored then, with nobody told, is removed
 by F<datastore/DS_MAD/discard>, which gets the name under which the upload ran (C<VMVAULT_RUN>
-in its environment); where there is no such program it is named in the log.)",
+in its environment); where there is no such program it is named in the log.  A backup whose reply
+cannot be written is removed in the same way.)",
 };
 
 std::string backup(const Request& request) {
   const XmlNode message = request.xml().root();
-  return vmm::run_backup(vmm::Job::backup(message, request.number("VM_ID")), message);
+  vmm::run_backup(
+      vmm::Job::backup(message, request.number("VM_ID")), message,
+      [](const std::string& reply) { write_all(STDOUT_FILENO, reply + "\n", "write the reply"); });
+  return "";
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ std::string checked_reply(const Job& job, const std::string& text) {
 }
 
 // Runs the upload: what it says to have stored is a backup now, or it has been undone.
-std::string upload(const Job& job, const XmlNode& message, Step step, State& state, Undo& undo) {
-  const Upload name{.run = random_hex(16), .reply = {}};
+Upload upload(const Job& job, const XmlNode& message, Step step, State& state, Undo& undo) {
+  Upload name{.run = random_hex(16), .reply = {}};
   step.env = {{"VMVAULT_RUN", name.run}};
   // Unless whoever called us wants to see it himself.
   if (!getenv("VMVAULT_PROGRESS")) step.env.emplace_back("VMVAULT_PROGRESS", state.progress());
@@ -47,11 +47,11 @@ std::string upload(const Job& job, const XmlNode& message, Step step, State& sta
   state.enter("backup", step.deadline);
   undo.also_beside_a_step();
   try {
-    const std::string reply = checked_reply(job, run_step(step));
-    state.stored(reply);
-    if (undo.commit()) return reply;
+    name.reply = checked_reply(job, run_step(step));
+    state.stored(name.reply);
+    if (undo.commit()) return name;
     // It was cancelled, did not care for long, and is without its host's part now.
-    discard({name.run, reply}, job, job, message);
+    discard(name, job, job, message);
     throw Cancelled{};
   } catch (const Doubtful&) {
     undo.now();
@@ -62,7 +62,7 @@ std::string upload(const Job& job, const XmlNode& message, Step step, State& sta
 
 }  // namespace
 
-std::string run_backup(const Job& job, const XmlNode& message) {
+void run_backup(const Job& job, const XmlNode& message, const Answer& answer) {
   // All of them are looked for before anything is touched: a missing one needs no undo.
   Step pre{.driver = transfer_driver(job.tm_mad, transfer_action(job, "prebackup")),
            .args = job.words,
@@ -89,7 +89,7 @@ std::string run_backup(const Job& job, const XmlNode& message) {
   state.enter("prebackup", pre.deadline);
   run_step(pre);
   cancel::check();
-  const std::string reply = upload(job, message, std::move(store), state, undo);
+  const auto stored = upload(job, message, std::move(store), state, undo);
 
   state.enter("postbackup", post.deadline);
   try {
@@ -101,8 +101,13 @@ std::string run_backup(const Job& job, const XmlNode& message) {
         "the backup is stored, but tidying up after it failed: " + std::string{e.what()});
   }
   state.answers();
+  try {
+    answer(stored.reply);
+  } catch (const Error&) {  // a full disk, or nobody listens: then it is no backup to anybody
+    discard(stored, job, job, message);
+    throw;
+  }
   provider.succeed();
-  return reply;
 }
 
 void cancel_backup(const Job& job, const XmlNode& message) {

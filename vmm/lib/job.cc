@@ -59,6 +59,7 @@ Job read(const XmlNode& message, std::int64_t vm_id, const std::string& verb, st
   job.datastore_id = number("DATASTORE/ID");
   job.last_increment_id = number("VM/BACKUPS/BACKUP_CONFIG/LAST_INCREMENT_ID");
   job.chain_id = number("VM/BACKUPS/BACKUP_CONFIG/INCREMENTAL_BACKUP_ID");
+  job.last_source = message.find("VM/BACKUPS/BACKUP_CONFIG/LAST_SOURCE");
   return job;
 }
 

@@ -2,6 +2,7 @@
 // What a BACKUP or BACKUPCANCEL message asks for (contract 1.4, 1.8 and 2.7), checked at the door.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,9 +16,12 @@ struct Job {
   int vm_id = -1;
   std::string tm_mad;  // names of drivers: they become part of a path
   std::string ds_mad;
-  int datastore_id = -1;           // where to; -1: the request does not say
-  int last_increment_id = -1;      // of the chain that this backup continues ...
-  int chain_id = -1;               // ... and the image that holds it, as far as the core says
+  int datastore_id = -1;       // where to; -1: the request does not say
+  int last_increment_id = -1;  // of the chain that this backup continues ...
+  int chain_id = -1;           // ... and the image that holds it, as far as the core says
+  // What the newest backup on record is called in its datastore; empty: there is none.  OpenNebula
+  // does not say.
+  std::optional<std::string> last_source{};
   bool live = false;               // of a running VM
   Location location;               // where the VM lies
   std::vector<std::string> words;  // of the TM command, as they came: the arguments of every step

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -59,18 +60,26 @@ void undo(const Job& job, const std::string& failure, std::chrono::seconds deadl
   log(Level::warn, "undo of an earlier backup: " + std::string{e.what()});
 }
 
-// The answer was on its way when the orchestrator died.  Whether it came is known only of an
-// increment: the core then counts it (contract 1.5).
-void judge_answer(const Leftover& left, const Job& job, const XmlNode& message) {
+// The answer was on its way when the orchestrator died.  Whether it came is known where the newest
+// backup is named, and else only of an increment: the core then counts it (contract 1.5).
+std::optional<bool> was_heard(const Leftover& left, const Job& job) {
   const Job& then = left.job;
-  const std::string what = "the backup '" + left.upload.reply + "' of VM " +
-                           std::to_string(job.vm_id) + " in datastore " +
-                           std::to_string(then.datastore_id);
+  if (job.last_source)
+    return *job.last_source == left.upload.reply.substr(0, left.upload.reply.find(' '));
   if (then.last_increment_id < 0 || then.chain_id != job.chain_id ||
       job.last_increment_id < then.last_increment_id)
-    log(Level::warn, what + " may not be on record: nobody knows whether its answer was heard");
-  else if (job.last_increment_id == then.last_increment_id)
-    discard(left.upload, then, job, message);
+    return std::nullopt;
+  return job.last_increment_id > then.last_increment_id;
+}
+
+void judge_answer(const Leftover& left, const Job& job, const XmlNode& message) {
+  const auto heard = was_heard(left, job);
+  if (!heard)
+    log(Level::warn, "the backup '" + left.upload.reply + "' of VM " + std::to_string(job.vm_id) +
+                         " in datastore " + std::to_string(left.job.datastore_id) +
+                         " may not be on record: nobody knows whether its answer was heard");
+  else if (!*heard)
+    discard(left.upload, left.job, job, message);
 }
 
 }  // namespace

@@ -17,21 +17,6 @@ std::string tag_of(const std::vector<std::string>& ids) {
   return tag;
 }
 
-// The short ids of what this snapshot stands for; none if it is not of a flatten.
-std::vector<std::string> stands_for(const Snapshot& snapshot) {
-  std::vector<std::string> ids;
-  for (std::string_view tag : snapshot.tags) {
-    if (!tag.starts_with(prefix)) continue;
-    tag.remove_prefix(prefix.size());
-    while (!tag.empty()) {
-      const auto end = tag.find('-');
-      ids.emplace_back(tag.substr(0, end));
-      tag.remove_prefix(end == tag.npos ? tag.size() : end + 1);
-    }
-  }
-  return ids;
-}
-
 class Planner {
  public:
   Planner(const std::vector<Snapshot>& all, const Chain& chain, int keep)
@@ -133,6 +118,20 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<std::string> stands_for(const Snapshot& snapshot) {
+  std::vector<std::string> ids;
+  for (std::string_view tag : snapshot.tags) {
+    if (!tag.starts_with(prefix)) continue;
+    tag.remove_prefix(prefix.size());
+    while (!tag.empty()) {
+      const auto end = tag.find('-');
+      ids.emplace_back(tag.substr(0, end));
+      tag.remove_prefix(end == tag.npos ? tag.size() : end + 1);
+    }
+  }
+  return ids;
+}
 
 FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, int keep,
                          const std::function<bool(const Snapshot&)>& whole) {

@@ -41,6 +41,9 @@ FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, i
 // and what others could not remove.
 std::vector<std::string> left_by_flattens(const std::vector<Snapshot>& all, const Chain& chain);
 
+// The short ids of what a flatten has made this snapshot of; none if it was not made by one.
+std::vector<std::string> stands_for(const Snapshot& snapshot);
+
 // Is this tag one of ours, for one snapshot only?
 bool is_own_tag(const std::string& tag);
 

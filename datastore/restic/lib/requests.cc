@@ -12,6 +12,10 @@ Restic open(const BackupImage& image) {
           Machine{}};
 }
 
+Repository repository_of(const VmRequest& request) {
+  return {request.datastore, repository_id(request.vm_id, request.job_id)};
+}
+
 Restic open(const VmRequest& request) {
   return {request.datastore, repository_id(request.vm_id, request.job_id), request.machine()};
 }

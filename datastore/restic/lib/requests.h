@@ -13,5 +13,7 @@ Restic open(const BackupImage& image);
 
 // Worked on from the VM's host, or from the bridge that the core has chosen.
 Restic open(const VmRequest& request);
+// What that works on; asks nobody.
+Repository repository_of(const VmRequest& request);
 
 }  // namespace restic

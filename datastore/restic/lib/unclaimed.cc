@@ -21,10 +21,9 @@ std::string run_tag(const std::string& run) {
   return "vmvault-run-" + run;
 }
 
-Leftovers::Leftovers(const Restic& restic, int vm_id)
-    : restic_{restic},
-      file_{var_dir() / ("restic-run." + std::to_string(restic.repository().datastore_id()) + "." +
-                         restic.repository().id() + "." + std::to_string(vm_id))} {
+Leftovers::Leftovers(const Repository& repository, int vm_id)
+    : file_{var_dir() / ("restic-run." + std::to_string(repository.datastore_id()) + "." +
+                         repository.id() + "." + std::to_string(vm_id))} {
   std::istringstream words{read_file_if_any(file_).value_or("")};
   for (std::string tag; words >> tag;) tags_.push_back(tag);
 }
@@ -50,21 +49,21 @@ void Leftovers::save() const {
   sync_directory(file_.parent_path());
 }
 
-void Leftovers::discard(const std::string& tag, Care care) {
+void Leftovers::discard(const Restic& restic, const std::string& tag, Care care) {
   std::vector<std::string> ids;
-  for (const auto& snapshot : restic_.find_tagged(tag, care)) ids.push_back(snapshot.id);
+  for (const auto& snapshot : restic.find_tagged(tag, care)) ids.push_back(snapshot.id);
   if (!ids.empty()) {
-    note_prune(restic_.repository());
-    restic_.forget(ids, std::nullopt, care);
+    note_prune(restic.repository());
+    restic.forget(ids, std::nullopt, care);
   }
   drop(tag);
 }
 
-void Leftovers::discard_all() {
+void Leftovers::discard_all(const Restic& restic) {
   if (tags_.empty()) return;
-  restic_.clear_stale_locks(Care::cancellable);  // nobody was left to do it
+  restic.clear_stale_locks(Care::cancellable);  // nobody was left to do it
   for (const auto& tag : std::vector{tags_}) try {
-      discard(tag, Care::cancellable);
+      discard(restic, tag, Care::cancellable);
     } catch (const Cancelled&) {
       throw;
     } catch (const Error& error) {
@@ -73,8 +72,9 @@ void Leftovers::discard_all() {
     }
 }
 
-Unclaimed::Unclaimed(const Restic& restic, int vm_id) : restic_{restic}, leftovers_{restic, vm_id} {
-  leftovers_.discard_all();
+Unclaimed::Unclaimed(const Restic& restic, int vm_id)
+    : restic_{restic}, leftovers_{restic.repository(), vm_id} {
+  leftovers_.discard_all(restic);
   const char* run = getenv("VMVAULT_RUN");
   tag_ = run_tag(run && *run ? run : random_hex(16));
   leftovers_.add(tag_);
@@ -89,7 +89,7 @@ Unclaimed::~Unclaimed() {
         std::async(std::launch::async, [this] { restic_.clear_stale_locks(Care::undo); });
     const auto found = restic_.find_tagged(tag_, Care::undo);
     unlocked.wait();
-    if (!found.empty()) leftovers_.discard(tag_, Care::undo);
+    if (!found.empty()) leftovers_.discard(restic_, tag_, Care::undo);
     if (ended_) {
       leftovers_.drop(tag_);
     } else {

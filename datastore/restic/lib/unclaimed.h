@@ -14,19 +14,18 @@ namespace restic {
 // <var dir>/restic-run.<datastore>.<repository>.<vm>.  For one process at a time: see Running.
 class Leftovers {
  public:
-  Leftovers(const Restic& restic, int vm_id);
+  Leftovers(const Repository& repository, int vm_id);
 
   void add(const std::string& tag);   // durable when it returns
   void drop(const std::string& tag);  // there is none, or it is a backup now; Error if it stays
   // Removes the snapshots with this tag, and the tag.
-  void discard(const std::string& tag, Care care);
+  void discard(const Restic& restic, const std::string& tag, Care care);
   // The same for all tags.  What cannot be removed now is logged, and stays for the next time.
-  void discard_all();
+  void discard_all(const Restic& restic);
 
  private:
   void save() const;
 
-  const Restic& restic_;
   std::filesystem::path file_;
   std::vector<std::string> tags_;
 };

@@ -62,13 +62,10 @@ Stored capture(App& app, const state::Attempt& begun, const CaptureRequest& requ
   attempt.id = app.store().begin(attempt);
   try {
     insist(run(app, attempt, request), "the backup failed");
-  } catch (const Cancelled& cancelled) {
-    // Too late is good: what is stored is kept.
+  } catch (const std::exception& error) {
+    // Its answer is its last deed: a cancellation, or what killed it, came too late.
     if (const auto reply = state::read_reply(app.home(), attempt))
       return record(app.store(), app.home(), attempt, *reply);
-    app.store().fail(attempt.id, cancelled.what());
-    throw;
-  } catch (const std::exception& error) {
     app.store().fail(attempt.id, one_line(error.what()));
     throw;
   }

@@ -6,6 +6,7 @@
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/one/running.h"
+#include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/lib/messages.h"
 
@@ -17,8 +18,9 @@ void remove(App& app, int id) {
   for (const auto& worker : workers(vm.id))
     throw Error{"a backup of '" + vm.name + "' runs (process " + std::to_string(worker.pid) +
                 "): nothing is deleted meanwhile"};
+  settle(app, vm);                   // what belongs to the image goes with it
   const auto image = app.image(id);  // again, now that nobody else can change it
-  const bool active = vm.active_image == id;
+  const bool active = app.store().vm(vm.id).value().active_image == id;
   app.store().mark_deleting(id);
   const auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));

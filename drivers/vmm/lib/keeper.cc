@@ -88,10 +88,13 @@ class Listener {
         vm_id_{record.vm_id()} {}
 
   void take(std::string_view line) {
-    if (const auto told = vm_log(line, "backup", vm_id_))
-      write_all(log_.get(), *told, "write the log");
-    else
+    const auto told = vm_log(line, "backup", vm_id_);
+    if (!told) {
       plain_ += mad::parse_said(line).text;
+      return;
+    }
+    // That it cannot be kept, for want of room, is no reason to give up a backup.
+    [[maybe_unused]] const ssize_t ignored = write(log_.get(), told->data(), told->size());
   }
   const std::string& plain() const { return plain_; }
 
@@ -117,11 +120,25 @@ std::string run(const Record& record, const fs::path& remotes, std::string reque
     Command backup{"setpriv", "--pdeathsig", "TERM", "--", (remotes / "vmm/kvm/backup").string()};
     backup.arg(id).input(std::move(request)).err_lines([&](auto line) { listener.take(line); });
     const auto done = backup.stop_with({SIGTERM, patience}).answer_counts().run();
-    if (done.ok()) return mad::answer("BACKUP", true, record.vm_id(), done.out);
+    // Its answer is its last deed, whatever ends it then.
+    if (done.ok() || done.out.ends_with('\n'))
+      return mad::answer("BACKUP", true, record.vm_id(), done.out);
     return failure("the backup failed with status " + std::to_string(done.status));
   } catch (const Error& e) {
     return failure(e.what());
   }
+}
+
+// A full disk is not full for ever, and the answer is nowhere else.
+void finish(const Record& record, const std::string& line) {
+  constexpr int again_after_ms = 2000;
+  for (;;) try {
+      return record.finish(line);
+    } catch (const Error&) {
+      cancel::check();
+      pollfd cancelled{cancel::fd(), POLLIN, 0};
+      poll(&cancelled, 1, again_after_ms);
+    }
 }
 
 }  // namespace
@@ -143,7 +160,7 @@ int keep(const std::vector<std::string>& words, const fs::path& remotes) {
   }
   fcntl(*lock, F_SETFD, FD_CLOEXEC);  // it is ours alone from now on
   record->keep();
-  record->finish(run(*record, remotes, std::move(request), *slots));
+  finish(*record, run(*record, remotes, std::move(request), *slots));
   confine::leave();
   return 0;
 }

@@ -84,11 +84,10 @@ void Manager::good(int vm, const state::Attempt& attempt, const std::string& inf
   if (!reply) return failed(vm, attempt.id, "no snapshot id in the answer of the driver", now);
   const bool orphan = !attempt.image && attempt.increment > 0;
   if (orphan || store_.recorded(vm, reply->source))
-    return failed(
-        vm, attempt.id,
-        orphan ? "its image was deleted meanwhile; snapshot " + reply->source + " is in no image"
-               : "snapshot " + reply->source + " is another backup's already",
-        now);
+    return failed(vm, attempt.id,
+                  orphan ? state::deleted_meanwhile(reply->source)
+                         : "snapshot " + reply->source + " is another backup's already",
+                  now);
   state::Stored stored;
   store_.together([&] {
     stored = state::record(store_, home_, attempt, *reply);

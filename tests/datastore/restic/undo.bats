@@ -64,6 +64,20 @@ discard() {
     "$BUILD/datastore/restic/discard" "localhost:$VMDIR" "$1" - 12 < <(request "$(datastore)" "$(vm)")
 }
 
+@test "a run whose repository cannot be opened now is removed by the next backup" {
+    backup_ok; first=$ID
+    VMVAULT_RUN=00112233445566ff backup_ok
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    printf '#!/bin/sh\necho "Fatal: the server has no time" >&2\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/restic"
+    chmod 755 "$BATS_TEST_TMPDIR/bin/restic"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 --separate-stderr discard 00112233445566ff
+    [[ $stderr == *'has no time'* ]]
+    [ "$(snapshots | wc -l)" -eq 2 ]
+    backup_ok
+    [ "$(snapshots | sort)" = "$(printf '%s\n' "$first" "$ID" | sort)" ]
+    [ -z "$(find "$VMVAULT_VAR" -name 'restic-run.*')" ]
+}
+
 @test "what a run has stored can be removed by its name, and nothing else is" {
     backup_ok; first=$ID
     VMVAULT_RUN=00112233445566ff backup_ok

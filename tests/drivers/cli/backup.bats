@@ -213,14 +213,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
 }
 
 @test "a backup that outlives its vmvault is recorded by the next one" {
-    echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done; echo $$ >"$FAKE/pid"' >"$FAKE/backup"
-    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
-    eventually [ -e "$FAKE/begun" ]
-    kill -KILL $pid
-    wait $pid || true
-    touch "$FAKE/go"
-    eventually eval '[ -s "$(vm_dir)"/backup.reply.* ]'
-    eventually is_gone "$(cat "$FAKE/pid")"
+    outlives
     run -0 --separate-stderr vmvault backup web
     [[ $stderr == *'was good, and is recorded now'* ]]
     [[ $output == 'image 1, increment 1: '* ]]
@@ -239,6 +232,39 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     run -0 --separate-stderr vmvault backup web
     [[ $stderr == *'was interrupted'* ]]
     [[ $output == 'image 1, increment 0: '* ]]
+}
+
+@test "an orchestrator that is killed when it has answered: the backup is good" {
+    echo 'echo "$reply"; exec kill -KILL $$' >"$FAKE/backup"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 0: '* ]]
+    rm "$FAKE/backup"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 1: '* ]]
+    [ "$(asked //LAST_SOURCE)" = aaaa0000 ]
+}
+
+# outlives: a backup whose vmvault is killed, and which is good
+outlives() {
+    echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done; echo $$ >"$FAKE/pid"' >"$FAKE/backup"
+    rm -f "$FAKE/begun" "$FAKE/go"
+    "$BUILD/drivers/cli/vmvault" backup web 3>&- & local pid=$!
+    eventually [ -e "$FAKE/begun" ]
+    kill -KILL $pid
+    wait $pid || true
+    touch "$FAKE/go"
+    eventually eval '[ -s "$(vm_dir)"/backup.reply.* ]'
+    eventually is_gone "$(cat "$FAKE/pid")"
+    rm "$FAKE/backup"
+}
+
+@test "an increment that nobody has recorded yet is deleted with its image" {
+    vmvault backup web
+    outlives
+    run -0 --separate-stderr vmvault delete 1
+    [[ $stderr == *'was good, and is recorded now (image 1, increment 1)'* ]]
+    [[ $output == *'with 2 restore points'* ]]
+    [ "$(xmllint --xpath '//INCREMENT/SOURCE/text()' "$FAKE/request" | xargs)" = 'aaaa0000 aaaa0001' ]
 }
 
 # Cut off after the attempt is on record, and before anything of it is there.

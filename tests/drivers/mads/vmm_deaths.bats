@@ -96,6 +96,15 @@ anew() {
     [ "$(answers 12)" -eq 2 ]
 }
 
+@test "the orchestrator is killed when it has answered: the core hears that" {
+    rm "$REMOTES/vmm/kvm/backup"
+    executable vmm/kvm/backup 'cat >/dev/null; echo aaaa0000 42 raw; kill -KILL $$'
+    front_start
+    request BACKUP 12 >&"$to_mad"
+    says '^BACKUP SUCCESS 12 aaaa0000 42 raw$'
+    [ "$(answers 12)" -eq 1 ]
+}
+
 @test "all of them are killed: the next driver says so, and the next backup is one" {
     stores_when_told
     front_start

@@ -4,7 +4,10 @@
 load vmm.bash
 
 setup() { front_with_stock; }
-teardown() { stop_front; }
+teardown() {
+    stop_front
+    ! mountpoint -q "$VMVAULT_VAR/mad" || umount -l "$VMVAULT_VAR/mad"
+}
 
 # A backup whose driver was killed while it uploaded.
 left_running() {
@@ -33,6 +36,23 @@ left_running() {
     front_start
     says '^BACKUP SUCCESS 12 aaaa0000 42 raw$'
     [ "$(answers 12)" -eq 1 ]
+}
+
+@test "a result that there is no room for waits for it, and a log that there is no room for is none" {
+    mkdir -p "$VMVAULT_VAR/mad"
+    mount -t tmpfs -o size=1m none "$VMVAULT_VAR/mad" 2>/dev/null || skip 'this user may not mount'
+    stores_when_told
+    front_start
+    request BACKUP 12 >&"$to_mad"
+    eventually waits upload
+    head -c 4M /dev/zero >"$VMVAULT_VAR/mad/all" 2>/dev/null || true
+    local orchestrator
+    orchestrator=$(jq .pid "$VMVAULT_VAR/vmm/12.json")
+    store_now
+    eventually is_gone "$orchestrator"
+    [ "$(answers 12)" -eq 0 ]
+    rm "$VMVAULT_VAR/mad/all"
+    says '^BACKUP SUCCESS 12 aaaa0000 42 raw$'
 }
 
 @test "our results come after the answer to INIT" {

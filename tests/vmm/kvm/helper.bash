@@ -34,13 +34,13 @@ waits() { grep -q "^$1 waits" "$CALLS" 2>/dev/null; }
 told_to_stop() { ! waits "$1" || grep -qx "$1 stopped" "$CALLS"; }
 
 # message [NAME=VALUE...]: a BACKUP message; NAME is words, tm, ds, lcm, verb, vm, last (increment
-# of the image chain), or store (the datastore's id)
+# of the image chain), source (of the newest backup; needs last), or store (the datastore's id)
 message() {
-    local words=$WORDS tm=qcow2 ds=restic lcm=69 verb=BACKUP vm=12 last='' chain=7 store=100
+    local words=$WORDS tm=qcow2 ds=restic lcm=69 verb=BACKUP vm=12 last='' chain=7 store=100 source
     [ $# -eq 0 ] || local "$@"
     cat <<XML
 <VMM_DRIVER_ACTION_DATA><HOST>kvm1</HOST><TM_COMMAND><![CDATA[$verb $tm $words
-]]></TM_COMMAND><VM><ID>$vm</ID><LCM_STATE>$lcm</LCM_STATE>${last:+<BACKUPS><BACKUP_CONFIG><LAST_INCREMENT_ID>$last</LAST_INCREMENT_ID><INCREMENTAL_BACKUP_ID>$chain</INCREMENTAL_BACKUP_ID></BACKUP_CONFIG></BACKUPS>}</VM><DATASTORE><ID>$store</ID>
+]]></TM_COMMAND><VM><ID>$vm</ID><LCM_STATE>$lcm</LCM_STATE>${last:+<BACKUPS><BACKUP_CONFIG><LAST_INCREMENT_ID>$last</LAST_INCREMENT_ID><INCREMENTAL_BACKUP_ID>$chain</INCREMENTAL_BACKUP_ID>${source+<LAST_SOURCE>$source</LAST_SOURCE>}</BACKUP_CONFIG></BACKUPS>}</VM><DATASTORE><ID>$store</ID>
 <DS_MAD>$ds</DS_MAD><TEMPLATE><RESTIC_PASSWORD>s3cret</RESTIC_PASSWORD></TEMPLATE></DATASTORE>
 </VMM_DRIVER_ACTION_DATA>
 XML

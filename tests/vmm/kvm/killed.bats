@@ -139,6 +139,47 @@ answered() {
     [[ $stderr == *"WARN: "*"'aaaa0000 42 qcow2'"* ]]
 }
 
+@test "who names the newest backup says whether an answer was heard, also that to a full one" {
+    local next
+    for next in source=bbbb0000 source=; do
+        answered last=-1
+        run -0 --separate-stderr backup < <(message last=-1 "$next")
+        grep -q discard "$CALLS"
+        run ! grep WARN <<<"$stderr"
+    done
+    answered last=-1
+    run -0 --separate-stderr backup < <(message last=-1 source=aaaa0000)
+    run ! grep -q discard "$CALLS"
+    run ! grep WARN <<<"$stderr"
+}
+
+@test "an answer that reaches nobody: what was stored is removed" {
+    message last=3 | base64 -w 0 >"$BATS_TEST_TMPDIR/request"
+    run -1 --separate-stderr bash -c 'exec timeout 90 "$1" 12 <"$2" >/dev/full' _ "$BUILD/vmm/kvm/backup" "$BATS_TEST_TMPDIR/request"
+    [ "$(plain_lines <<<"$stderr")" = 'cannot write the reply: No space left on device' ]
+    [[ $(tail -n 1 "$CALLS") == 'datastore/restic/discard '* ]]
+    [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live datastore/restic/discard' ]
+    [ ! -e "$VMVAULT_VAR/vmm/12.json" ]
+}
+
+is_answering() { [ "$(jq .answered "$VMVAULT_VAR/vmm/12.json")" = true ]; }
+
+@test "killed as it answers, when nobody has heard it yet: the next backup removes it" {
+    local pipe=$BATS_TEST_TMPDIR/pipe
+    mkfifo "$pipe"
+    message last=3 | base64 -w 0 >"$BATS_TEST_TMPDIR/request"
+    exec {full}<>"$pipe"
+    dd if=/dev/zero of="$pipe" bs=4k oflag=nonblock 2>/dev/null || true   # it takes no more
+    "$BUILD/vmm/kvm/backup" 12 <"$BATS_TEST_TMPDIR/request" >"$pipe" 2>/dev/null 3>&- {full}>&- &
+    backup=$!
+    eventually is_answering
+    kill -KILL "$backup"
+    wait "$backup" || true
+    exec {full}>&-
+    run -0 --separate-stderr backup < <(message last=3)
+    grep -q '^datastore/restic/discard' "$CALLS"
+}
+
 @test "a driver that is killed, or does not say what it stored, may have stored something" {
     local text
     for text in 'kill -KILL $$' 'echo nonsense'; do
