@@ -136,6 +136,7 @@ void finish(const Record& record, const std::string& line) {
       return record.finish(line);
     } catch (const Error&) {
       cancel::check();
+      if (!fs::exists(record.path())) throw;  // nobody would look there
       pollfd cancelled{cancel::fd(), POLLIN, 0};
       poll(&cancelled, 1, again_after_ms);
     }
