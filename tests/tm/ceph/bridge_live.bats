@@ -28,6 +28,7 @@ setup() {
     DISKS='one/one-9 volatile:one'
     BRIDGE=bridge1
     step_pid=
+    rm -f "$VM_DIR/backup.log"
 }
 
 teardown() {
@@ -53,6 +54,9 @@ next_works() {
     taken backup_live -1 AGENT
     [ "$(result_of .freeze.consistent)" = true ]
 }
+
+# at_once: the guest did not have to wait for the deadline
+at_once() { run -1 grep 'stood still for too long' "$VM_DIR/backup.log"; }
 
 # undone: after the failed step nothing is owed, before postbackup and after
 undone() {
@@ -101,6 +105,7 @@ undone() {
     eventually free
     touch "$BATS_TEST_TMPDIR/go"
     step_failed '^cancelled'
+    at_once
     undone
     next_works
 }
@@ -111,6 +116,7 @@ undone() {
     kill -TERM "$(front_end)"
     eventually free
     if wait "$shim_command"; then false; fi
+    at_once
     undone
     next_works
 }
@@ -122,6 +128,7 @@ undone() {
     eventually free
     touch "$BATS_TEST_TMPDIR/go"
     step_failed
+    at_once
     undone
     next_works
 }
@@ -141,6 +148,7 @@ undone() {
     eventually free
     touch "$BATS_TEST_TMPDIR/go"
     step_failed 'backup_host on localhost ended with status 137'
+    at_once
     undone
     next_works
 }
@@ -176,6 +184,7 @@ undone() {
     eventually free
     touch "$BATS_TEST_TMPDIR/go"
     step_failed 'backup_host on kvm1 ended with status 255'
+    at_once
     undone
     next_works
 }
