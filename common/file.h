@@ -33,6 +33,15 @@ void sync_directory(const std::filesystem::path& directory);
 // that names the path.
 void remove_tree(const std::filesystem::path& path);
 
+// Removes the file, if it is there, at the end.
+struct Removed {
+  std::filesystem::path path;
+  ~Removed() {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+};
+
 // A new private directory (mode 0700) below `parent`, removed with all in it at the end.
 class TempDir {
  public:

@@ -40,7 +40,10 @@ std::vector<std::string> Answers::of_images(const Page& page) const {
   for (const auto& one : Restores{store_}.image_datastores()) datastores[one.id] = one.name;
   for (const auto& one : Restores{store_}.disk_images())
     if (is_on(part, one.id, one.owner))
-      all[one.id] = objects::disk_image(one, datastores[one.datastore], names);
+      all[one.id] = objects::disk_image(one, datastores[one.datastore], names,
+                                        one.state == ObjectState::locked
+                                            ? read_progress(home_.image_progress(one.id).string())
+                                            : std::nullopt);
   std::vector<std::string> out;
   for (auto& [id, text] : all) out.push_back(std::move(text));
   return out;

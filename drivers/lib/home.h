@@ -39,6 +39,11 @@ class Home {
     return vm_link(vm).string() + ".progress";
   }
 
+  // How far the download of a disk image is.
+  std::filesystem::path image_progress(int disk_image) const {
+    return var_ / "images" / (std::to_string(disk_image) + ".progress");
+  }
+
   // How far its backup is: the orchestrator's (vmm/lib/state.h).
   std::filesystem::path backup_progress(int vm) const {
     return var_ / "vmm" / (std::to_string(vm) + ".progress");

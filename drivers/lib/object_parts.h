@@ -2,6 +2,7 @@
 // What the XML of several objects has in common: for objects*.cc alone.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,7 @@ void identity(XmlWriter& out, int id, int owner, std::string_view name, const Ow
 void permissions(XmlWriter& out, int group);
 // TEMPLATE's content of a template text; what cannot be read says so.
 std::string attributes_of(const std::string& text);
+// STEP, DONE and TOTAL, in bytes; nothing for none.
+void add_progress(XmlWriter& out, const std::optional<ProgressReport>& progress);
 
 }  // namespace objects

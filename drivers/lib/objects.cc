@@ -39,20 +39,6 @@ std::string image_name(const state::ImageRecord& image) {
   return std::to_string(image.vm) + text.data();
 }
 
-int number_of(state::ObjectState state) {
-  switch (state) {
-    case state::ObjectState::ready:
-      return 1;
-    case state::ObjectState::locked:
-      return 4;
-    case state::ObjectState::error:
-      return 5;
-    case state::ObjectState::deleting:
-      return 7;
-  }
-  return 5;
-}
-
 void increments(XmlWriter& out, const state::ImageRecord& image) {
   out.open("BACKUP_INCREMENTS");
   if (image.mode == Mode::increment)
@@ -133,6 +119,13 @@ void permissions(XmlWriter& out, int group) {
   out.close("PERMISSIONS");
 }
 
+void add_progress(XmlWriter& out, const std::optional<ProgressReport>& progress) {
+  if (!progress) return;
+  out.text("STEP", progress->step);
+  out.number("DONE", static_cast<std::int64_t>(progress->done));
+  out.number("TOTAL", static_cast<std::int64_t>(progress->total));
+}
+
 Owners::Owners(const std::vector<state::UserRecord>& users) {
   for (const auto& one : users) owners_[one.id] = {.name = one.name, .group = one.group};
 }
@@ -169,39 +162,6 @@ std::string image(const state::ImageView& view, const Owners& owners) {
   return out.take();
 }
 
-std::string disk_image(const state::DiskImage& one, const std::string& datastore,
-                       const Owners& owners) {
-  XmlWriter out;
-  out.open("IMAGE");
-  identity(out, one.id, one.owner, one.name, owners);
-  permissions(out, 0);
-  out.number("TYPE", one.is_os ? 0 : 2).number("DISK_TYPE", 0).number("PERSISTENT", 1);
-  out.number("REGTIME", one.created).number("MODTIME", one.created);
-  out.text("SOURCE", one.source.string()).text("PATH", "").text("FORMAT", "qcow2").text("FS", "");
-  out.number("SIZE", one.size_mib);
-  out.number("STATE", number_of(one.state)).number("PREV_STATE", number_of(one.state));
-  out.number("RUNNING_VMS", 0).number("CLONING_OPS", 0).number("CLONING_ID", -1);
-  out.number("TARGET_SNAPSHOT", -1).number("DATASTORE_ID", one.datastore);
-  out.text("DATASTORE", datastore);
-  for (const auto* name : {"VMS", "CLONES", "APP_CLONES"}) out.open(name).close(name);
-  out.open("TEMPLATE").number("FROM_BACKUP", one.origin.image);
-  if (!one.error.empty()) out.text("ERROR", one.error);
-  out.close("TEMPLATE");
-  for (const auto* name : {"SNAPSHOTS", "BACKUP_INCREMENTS", "BACKUP_DISK_IDS"})
-    out.open(name).close(name);
-  return out.close("IMAGE").take();
-}
-
-std::string vm_template(const state::TemplateRecord& one, const Owners& owners) {
-  XmlWriter out;
-  out.open("VMTEMPLATE");
-  identity(out, one.id, one.owner, one.name, owners);
-  permissions(out, 0);
-  out.number("REGTIME", one.created).open("TEMPLATE").raw(attributes_of(one.text));
-  if (!one.error.empty()) out.text("ERROR", one.error);
-  return out.close("TEMPLATE").close("VMTEMPLATE").take();
-}
-
 std::string vm(const state::VmView& view, const Attributes& config,
                const std::vector<state::ActionView>& actions, const Owners& owners,
                const std::optional<ProgressReport>& progress) {
@@ -220,10 +180,7 @@ std::string vm(const state::VmView& view, const Attributes& config,
   out.number("PREV_STATE", state).number("PREV_LCM_STATE", lcm).number("RESCHED", 0);
   out.number("STIME", 0).number("ETIME", 0).text("DEPLOY_ID", view.vm.uuid);
   out.open("MONITORING");
-  if (progress)
-    out.text("STEP", progress->step)
-        .number("DONE", static_cast<std::int64_t>(progress->done))
-        .number("TOTAL", static_cast<std::int64_t>(progress->total));
+  add_progress(out, progress);
   out.close("MONITORING");
   action_ids(out, actions);
   out.open("TEMPLATE");

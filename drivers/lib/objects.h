@@ -38,11 +38,13 @@ using Attributes = std::map<std::string, std::string, std::less<>>;
 
 std::string image(const state::ImageView& image, const Owners& owners);
 std::string disk_image(const state::DiskImage& image, const std::string& datastore,
-                       const Owners& owners);
+                       const Owners& owners,
+                       const std::optional<ProgressReport>& progress = {});  // of its download
 std::string vm_template(const state::TemplateRecord& one, const Owners& owners);
-std::string vm(const state::VmView& vm, const Attributes& config,
-               const std::vector<state::ActionView>& actions, const Owners& owners,
-               const std::optional<ProgressReport>& progress = {});  // of its restore in place
+std::string vm(
+    const state::VmView& vm, const Attributes& config,
+    const std::vector<state::ActionView>& actions, const Owners& owners,
+    const std::optional<ProgressReport>& progress = {});  // of its backup, or its restore in place
 std::string host(const state::HostView& host);
 std::string job(const state::JobView& job, const std::vector<state::ActionView>& actions,
                 const Owners& owners);

@@ -131,6 +131,44 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
     [ "$(vmvault host list --csv --no-header --list NAME | sort | xargs)" = 'localhost unreachable' ]
 }
 
+# all_here_dies: the service, its drivers, and what they have started on this host
+all_here_dies() {
+    local process
+    for process in /proc/[0-9]*; do
+        [ ! -r "$process/environ" ] || [ "${process#/proc/}" = $$ ] ||
+            ! grep -qsz "^VMVAULT_VAR=$VMVAULT_VAR\$" "$process/environ" || kill -KILL "${process#/proc/}" 2>/dev/null || true
+    done
+    wait "$service" 2>/dev/null || true
+    service=
+}
+uploads() { [ "$(vmvault vm show "$1" --json 2>/dev/null | jq -r '.VM.MONITORING.STEP? // empty')" = upload ]; }
+
+@test "the front-end dies in the middle of another host's backup: the guest goes on, and the next service makes it good" {
+    qemu-img create -q -f qcow2 live.qcow2 40M
+    head -c 16M /dev/urandom >noise
+    qemu-io -c 'write -s noise 0 16M' live.qcow2 >/dev/null
+    paused_start live live.qcow2
+    vmvault datastore add rsync "store:$PWD/slow" --set 'RSYNC_ARGS=-aS --bwlimit=2m'
+    service_start 'RPO = 0'
+    vmvault host create kvm2 --uri "$(remote_uri)"
+    eventually is_state live runn
+    vmvault vm backup live -d 102
+    eventually uploads live
+    all_here_dies
+    run -0 virsh -q domjobinfo live
+    [[ $output == *Unbounded* ]]   # what serves the disks on that host waits for somebody to end it
+    disk_write live 0 'write -P 77 1M 1M'
+
+    service_start 'RPO = 0'
+    eventually have_images 1
+    eventually is_state live runn
+    untouched live
+    vmvault restore "$(image_of live)" --to to
+    reference ref live.qcow2
+    same_disk ref/live.qcow2 to/disk.0.qcow2
+    [ "$(find slow -name 'disk.0.0*' | wc -l)" -eq 1 ]
+}
+
 @test "a machine that moves: live to another host, its chain goes on; back with another file, it begins anew" {
     local there
     "$FIXTURES/libvirtd" start "$BATS_FILE_TMPDIR/kvm2" --owner $$

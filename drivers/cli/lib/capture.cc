@@ -8,6 +8,7 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/one/config.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
@@ -22,15 +23,6 @@ namespace {
 constexpr Stop patient{.signal = SIGTERM, .grace = std::chrono::seconds{120}};
 
 fs::path vm_dir(const App& app, int vm) { return app.home().vm_link(vm); }
-
-// A file that is of no use to anybody afterwards.
-struct Removed {
-  fs::path path;
-  ~Removed() {
-    std::error_code ignored;
-    fs::remove(path, ignored);
-  }
-};
 
 Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& request) {
   const Removed progress{vm_dir(app, attempt.vm) / "backup.progress"};

@@ -8,6 +8,7 @@
 #include "drivers/cli/lib/objects.h"
 #include "drivers/cli/lib/remove.h"
 #include "drivers/cli/lib/restore.h"
+#include "drivers/cli/lib/watch.h"
 
 namespace cli {
 namespace {
@@ -18,6 +19,7 @@ struct RestoreWords {
   std::string image, datastore, name, to;
   bool no_ip = false, no_nic = false;
   int increment = -1, disk = -1;
+  bool wait = false;
 };
 
 one::Template options_of(const RestoreWords& words) {
@@ -45,15 +47,18 @@ void restore_image(Context& with, const RestoreWords& words) {
   if (words.datastore.empty())
     throw BadRequest{"where to?  -d DATASTORE makes new images, --to DIR writes files"};
   const int datastore = object_id(with, Kind::datastore, words.datastore);
-  const auto made = with.service().text(
-      "one.image.restore", {image, datastore, one::to_text(options_of(words))}, patience);
-  std::printf("image %d is being restored; template and images: %s\n", image,
-              one_line(made).c_str());
+  const auto& service = with.service();
+  const auto made = one_line(service.text(
+      "one.image.restore", {image, datastore, one::to_text(options_of(words))}, patience));
+  if (words.wait) watch_objects(service, image, made);
+  std::printf("image %d is %s; template and images: %s\n", image,
+              words.wait ? "restored" : "being restored", made.c_str());
 }
 
 struct ImageWords {
   std::string image;
   int keep = 1;
+  bool wait = false;
 };
 
 void delete_image(Context& with, const ImageWords& words) {
@@ -61,7 +66,8 @@ void delete_image(Context& with, const ImageWords& words) {
   const auto* service = with.running_service();
   if (!service) return remove(with.app(), image);
   service->number("one.image.delete", {image, false}, patience);
-  std::printf("image %d is being deleted\n", image);
+  if (words.wait) watch_change(*service, image, "deletion");
+  std::printf("image %d is %s\n", image, words.wait ? "deleted" : "being deleted");
 }
 
 void flatten_image(Context& with, const ImageWords& words) {
@@ -69,7 +75,8 @@ void flatten_image(Context& with, const ImageWords& words) {
   const auto* service = with.running_service();
   if (!service) return flatten(with.app(), image, words.keep);
   service->number("one.vmvault.flatten", {image, words.keep}, patience);
-  std::printf("image %d is being merged\n", image);
+  if (words.wait) watch_change(*service, image, "merge");
+  std::printf("image %d is %s\n", image, words.wait ? "merged" : "being merged");
 }
 
 void protect_image(Context& with, const ImageWords& words, bool is_protected) {
@@ -81,6 +88,7 @@ void add_changes(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<ImageWords>();
   auto* verb = command->add_subcommand("delete", "Delete it, with all its increments");
   add_id(verb, Kind::image, words->image);
+  add_wait(verb, words->wait);
   tree.does(verb, words, delete_image);
 
   verb = command->add_subcommand("flatten", "Merge its oldest increments");
@@ -89,6 +97,7 @@ void add_changes(Tree& tree, CLI::App* command) {
       ->required()
       ->check(CLI::Range(1, 1 << 30))
       ->type_name(type::number);
+  add_wait(verb, words->wait);
   tree.does(verb, words, flatten_image);
 
   verb = command->add_subcommand("protect", "No rule deletes or merges it any more");
@@ -116,6 +125,7 @@ void add_image_commands(Tree& tree) {
   verb->add_option("--disk-id", words->disk, "Only this disk")->type_name(type::number);
   verb->add_flag("--no_ip", words->no_ip, "Its network interfaces get new addresses");
   verb->add_flag("--no_nic", words->no_nic, "Without its network interfaces");
+  add_wait(verb, words->wait);
   tree.does(verb, words, restore_image);
   add_changes(tree, command);
   add_chown(tree, command, Kind::image);

@@ -103,6 +103,10 @@ CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word) {
       ->required();
 }
 
+void add_wait(CLI::App* verb, bool& wait) {
+  verb->add_flag("--wait", wait, "Until it is done; ^C leaves it running");
+}
+
 void print_list(const std::string& document, const std::vector<Column>& columns,
                 const ListOptions& options) {
   if (options.xml) {

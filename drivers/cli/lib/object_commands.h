@@ -16,6 +16,8 @@ CLI::App* add_object(Tree& tree, Kind kind, const char* about);
 void add_chown(Tree& tree, CLI::App* command, Kind kind);
 // An argument: a number or a name.
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
+// --wait
+void add_wait(CLI::App* verb, bool& wait);
 // The options of a list, as OpenNebula's tools have them.
 void add_list_options(CLI::App* verb, ListOptions& options);
 

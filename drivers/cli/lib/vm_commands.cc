@@ -112,7 +112,7 @@ void add_backup_verbs(Tree& tree, CLI::App* command) {
   verb->add_option("--schedule", words->schedule, "When: HH:MM, 'YYYY-MM-DD HH:MM', +SECONDS")
       ->type_name("TIME");
   verb->add_flag("--reset", words->reset, "Begin a new chain");
-  verb->add_flag("--wait", words->wait, "Until it is done; ^C leaves it running");
+  add_wait(verb, words->wait);
   tree.does(verb, words, order_backup);
 
   verb = command->add_subcommand("backup-cancel", "End its backup, or do not begin it");
@@ -135,7 +135,7 @@ void add_vm_commands(Tree& tree) {
   verb->add_option("--increment", restore_words->increment, "As of this one (default: the last)")
       ->type_name(type::number);
   verb->add_option("--disk-id", restore_words->disk, "Only this disk")->type_name(type::number);
-  verb->add_flag("--wait", restore_words->wait, "Until it is done; ^C leaves it running");
+  add_wait(verb, restore_words->wait);
   tree.does(verb, restore_words, restore_in_place);
 
   auto config = std::make_shared<ConfigWords>();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/watch.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
@@ -13,24 +11,16 @@
 #include "common/error.h"
 #include "common/number.h"
 #include "drivers/cli/lib/display.h"
-#include "drivers/cli/lib/elements.h"
-#include "drivers/cli/lib/meter.h"
+#include "drivers/cli/lib/watching.h"
 
 namespace cli {
 namespace {
 
 constexpr std::chrono::seconds patience{120};
-constexpr int pause_ms = 500;
 constexpr int lcm_restore = 71;  // contract 1.2
 
 Xml machine(const Core& service, int vm) {
   return Xml{service.text("one.vm.info", {vm, false}, patience)};
-}
-
-void rest() {
-  pollfd fds[] = {{cancel::fd(), POLLIN, 0}};
-  poll(fds, 1, pause_ms);
-  cancel::check();
 }
 
 // What the queue says of the machine: what to tell, or nothing when it is not in there.
@@ -46,16 +36,6 @@ std::optional<std::string> now(const Core& service, int vm) {
   return waits;
 }
 
-// What is told of how far it is, as a step of the command itself is told.
-void tell(Meter& meter, const Element& monitoring) {
-  const auto done = monitoring.number("DONE"), total = monitoring.number("TOTAL");
-  if (done < 0 || total < 0) return;
-  const ProgressReport report{.step = one_line(monitoring.text("STEP")),
-                              .done = static_cast<std::uint64_t>(done),
-                              .total = static_cast<std::uint64_t>(total)};
-  if (const auto line = meter.line(report, Meter::Time::clock::now())) note(*line);
-}
-
 void watch(const Core& service, int vm) {
   Meter meter;
   std::string said;
@@ -63,19 +43,19 @@ void watch(const Core& service, int vm) {
     if (*text != said)
       note(text->starts_with("VM ") ? *text : "VM " + std::to_string(vm) + " " + *text);
     said = *text;
-    tell(meter, Element{machine(service, vm)}.child("MONITORING"));
-    rest();
+    tell(meter, progress_in(Element{machine(service, vm)}.child("MONITORING")));
+    pause();
   }
 }
 
 // Why it has failed; empty: it is done.
 std::string restored(const Core& service, int vm) {
   Meter meter;
-  for (;; rest()) {
+  for (;; pause()) {
     const auto document = machine(service, vm);
     const Element now{document};
     if (now.number("LCM_STATE") != lcm_restore) return now.child("USER_TEMPLATE").text("ERROR");
-    tell(meter, now.child("MONITORING"));
+    tell(meter, progress_in(now.child("MONITORING")));
   }
 }
 

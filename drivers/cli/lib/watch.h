@@ -2,6 +2,8 @@
 // Waiting for what the service does.
 #pragma once
 
+#include <string>
+
 #include "common/one/rpc.h"
 
 namespace cli {
@@ -22,5 +24,12 @@ void watch_backup(const Core& service, int vm, const BackupsThere& before);
 // Until its restore in place has ended: says on stderr how far it is.  An Error when it has failed;
 // as above when it is cancelled.
 void watch_restore(const Core& service, int vm, int image);
+
+// Until what one.image.restore has `made`, "<template> <image>...", is there: says on stderr how
+// far the downloads are.  An Error when one of them has failed; as above when it is cancelled.
+void watch_objects(const Core& service, int image, const std::string& made);
+
+// Until the "deletion" or "merge" of an image, which was ordered, is done; the same.
+void watch_change(const Core& service, int image, const std::string& what);
 
 }  // namespace cli

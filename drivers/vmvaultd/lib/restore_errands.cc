@@ -50,23 +50,27 @@ void remove_parts(const fs::path& file) {
     if (entry.path().filename().string().starts_with(prefix)) fs::remove(entry.path());
 }
 
-void download(const state::Home& home, BackupPoint& point, int disk, int fd) {
+void download(const state::Home& home, BackupPoint& point, const state::DiskImage& image, int fd) {
   const TempDir work{home.var()};
   point.write_sums(work.path());
+  const auto progress = home.image_progress(image.id);
+  fs::create_directories(progress.parent_path());
+  const Removed removed{progress};
   Finished finished;
   for (int tries = 3; tries > 0; --tries) {
     if (ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0)
       throw system_error("begin the restored disk", errno);
     finished = point.downloader()
                    .arg("--stream")
-                   .arg(point.url(disk))
+                   .arg(point.url(image.origin.disk))
                    .env("VMVAULT_SUMS", work.path().string())
+                   .env("VMVAULT_PROGRESS", progress.string())
                    .write_to(fd)
                    .run();
     constexpr int killed = 128;
     if (finished.status <= killed || finished.status == ssh_failed) break;
   }
-  insist(finished, "cannot restore disk " + std::to_string(disk));
+  insist(finished, "cannot restore disk " + std::to_string(image.origin.disk));
   if (fsync(fd) != 0) throw system_error("write the restored disk", errno);
 }
 
@@ -103,7 +107,7 @@ void fetch_disk(const state::Home& home, int id) {
   const fs::path part = image->source.string() + "." + random_hex(8);
   try {
     const Fd fd = open_file(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    download(home, point, image->origin.disk, fd.get());
+    download(home, point, *image, fd.get());
     check_header_of(part, "the restored disk", Backing::refused);
     check_whole(part, "the restored disk");
     fs::rename(part, image->source);

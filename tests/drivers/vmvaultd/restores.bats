@@ -82,6 +82,72 @@ SH
     [ -e "$FAKE/killed" ]
 }
 
+# waits VERB...: `vmvault VERB... --wait`, as $command
+waits() {
+    "$BUILD/drivers/cli/vmvault" --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" "$@" --wait \
+        >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+    command=$!
+}
+said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/said"; }
+answers() { vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" datastore list --csv --no-header -l ID >/dev/null 2>&1; }
+
+@test "new objects, with --wait: how far it is is told, and how it ends; who waits may leave" {
+    local go=$BATS_TEST_TMPDIR/go.download
+    cat >"$FAKE/downloader" <<SH
+if [ "\$1" = --file ]; then cat "\$FAKE/\$2"; else
+    echo '{"step":"restore","done":2097152,"total":8388608}' >"\$VMVAULT_PROGRESS"
+    until [ -e "$go" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done
+    cat "\$FAKE/disk.qcow2"
+fi
+SH
+    service_start 'RPO = 0'
+    eventually answers
+    waits image restore 1 -d 1
+    eventually said 'restore: 25 %, 2.0 MiB of 8.0 MiB'
+    kill -TERM "$command"
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 143 ]
+    said 'the restore of image 1 goes on'
+    touch "$go"
+    eventually is 'SELECT state, error FROM disk_images' 'READY|'
+    waits image restore 1 -d 1
+    wait "$command"
+    grep -Ex 'image 1 is restored; template and images: [0-9]+ [0-9]+' "$BATS_TEST_TMPDIR/out"
+    is "SELECT count(*) FROM disk_images WHERE state = 'READY'" 2
+    is "SELECT count(*) FROM templates WHERE state = 'READY'" 2
+    [ -z "$(find "$VMVAULT_VAR/images" -name '*.progress')" ]
+    echo 'echo the repository is gone >&2; exit 1' >"$FAKE/downloader"
+    waits image restore 1 -d 1
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 1 ]
+    said 'image [0-9]* could not be restored: .*the repository is gone'
+}
+
+@test "what is ordered for an image, with --wait: that it was merged, and deleted, and why not" {
+    service_start 'RPO = 0'
+    eventually answers
+    echo 'echo the store is full >&2; exit 1' >"$FAKE/increment_flatten"
+    waits image flatten 1 --keep 1
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 1 ]
+    said 'the merge of image 1 has failed: .*the store is full'
+    echo 'echo 7 1:bbbb0000' >"$FAKE/increment_flatten"
+    waits image flatten 1 --keep 1
+    wait "$command"
+    [ "$(<"$BATS_TEST_TMPDIR/out")" = 'image 1 is merged' ]
+    is 'SELECT count(*) FROM increments' 1
+    echo 'echo the store is gone >&2; exit 1' >"$FAKE/rm"
+    waits image delete 1
+    status=0; wait "$command" || status=$?
+    [ "$status" -eq 1 ]
+    said 'the deletion of image 1 has failed: .*the store is gone'
+    rm "$FAKE/rm"
+    waits image delete 1
+    wait "$command"
+    [ "$(<"$BATS_TEST_TMPDIR/out")" = 'image 1 is deleted' ]
+    is 'SELECT count(*) FROM images' 0
+}
+
 # in_place: the program that would do it says that it is half done, and waits for $FAKE/go.restore
 in_place() {
     rm -f "$FAKE/go"
@@ -128,13 +194,6 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
     is 'SELECT active_image FROM vms' 1
 }
 
-# waiting: `vmvault vm restore --wait`, as $command
-waiting() {
-    "$BUILD/drivers/cli/vmvault" --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm restore vm0 1 --wait \
-        >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
-    command=$!
-}
-said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/said"; }
 state() { [ "$(vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm list --csv --no-header -l STAT 2>/dev/null)" = "$1" ]; }
 
 @test "in place, with --wait: how far it is is told, and how it ends; who waits may leave" {
@@ -142,7 +201,7 @@ state() { [ "$(vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm list --
     powered_off
     service_start 'RPO = 0'
     eventually state runn
-    waiting
+    waits vm restore vm0 1
     eventually said 'restore: 50 %, 4.0 MiB of 8.0 MiB'
     said 'VM 1000000 is being restored from image 1'
     state rest
@@ -152,12 +211,12 @@ state() { [ "$(vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm list --
     said 'goes on'
     touch "$FAKE/go.restore"
     eventually has_said 1 'its disks are restored'
-    waiting
+    waits vm restore vm0 1
     wait "$command"
     [ "$(<"$BATS_TEST_TMPDIR/out")" = 'VM 1000000 is restored from image 1' ]
     eventually has_said 2 'its disks are restored'
     printf '#!/bin/sh\necho the store is gone >&2\nexit 1\n' >"$VMVAULT_REMOTES/tm/qcow2/restore"
-    waiting
+    waits vm restore vm0 1
     status=0; wait "$command" || status=$?
     [ "$status" -eq 1 ]
     said 'could not be restored from image 1: .*the store is gone'
