@@ -124,7 +124,7 @@ $(REPLAY) $(FUZZER): %: %.o $(call object,$(FUZZ)) $(call archives,$(LAYERS))
 	$(call say,link   )$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) $(if $(filter $(FUZZER),$@),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 # Preloaded by tests into the programs, and never installed: see there.
-SHIM := $(BUILD)/tests/faults/shim.so $(BUILD)/tests/faults/calls.so
+SHIM := $(patsubst %,$(BUILD)/tests/faults/%.so,shim calls late)
 $(SHIM): $(BUILD)/%.so: %.c | packages
 	@mkdir -p $(@D)
 	$(call say,compile)$(CC) -std=gnu11 -Wall -Wextra -O2 -fPIC -shared -o $@ $<

@@ -77,16 +77,19 @@ std::size_t ChannelLink::read(std::span<std::byte> out) {
   return static_cast<std::size_t>(n);
 }
 
-// The next packet; 0: the program reads no more.
+// The next packet; 0: the program reads no more.  To listen may be to take in the message that
+// there is room again, for which nobody would wake us: so the last thing before we wait is to try.
 ssize_t ChannelLink::try_write(std::span<const std::byte> bytes) {
   if (listening_ && !listen()) return LIBSSH2_ERROR_EAGAIN;
-  const auto n =
-      libssh2_channel_write(channel_, reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (n > 0) return n;
-  if (n == LIBSSH2_ERROR_CHANNEL_CLOSED) return 0;
-  if (n != 0 && n != LIBSSH2_ERROR_EAGAIN) return libssh2_channel_eof(channel_) ? 0 : n;
-  if (!lane_.sending() && listen() && libssh2_channel_eof(channel_)) return 0;
-  return LIBSSH2_ERROR_EAGAIN;
+  for (bool listened = false;; listened = true) {
+    const auto n =
+        libssh2_channel_write(channel_, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (n > 0) return n;
+    if (n == LIBSSH2_ERROR_CHANNEL_CLOSED) return 0;
+    if (n != 0 && n != LIBSSH2_ERROR_EAGAIN) return libssh2_channel_eof(channel_) ? 0 : n;
+    if (lane_.sending() || listened || !listen()) return LIBSSH2_ERROR_EAGAIN;
+    if (libssh2_channel_eof(channel_)) return 0;
+  }
 }
 
 void ChannelLink::write(std::span<const std::byte> bytes) {

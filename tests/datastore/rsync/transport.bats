@@ -58,6 +58,13 @@ through_proxy() {
     run -143 link backup1 exec sh -c 'kill -TERM $$' </dev/null
 }
 
+@test "room to send that comes while something else is looked for is not missed" {
+    # Somebody who takes it more slowly than it can be sent.
+    LD_PRELOAD=$BUILD/tests/faults/late.so timeout 100 "$BUILD/tests/datastore/rsync/link" \
+        backup1 exec sh -c 'gzip -1 | gzip -d | wc -c' < <(head -c 8000000 "$BATS_FILE_TMPDIR/bytes") >"$BATS_TEST_TMPDIR/out"
+    [ "$(<"$BATS_TEST_TMPDIR/out")" -eq 8000000 ]
+}
+
 @test "an unknown host key is refused, and so is a changed one" {
     client UserKnownHostsFile /dev/null
     run -1 link backup1 exec true </dev/null
