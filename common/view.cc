@@ -179,6 +179,7 @@ class View::State {
   }
 
   Tree& tree() { return tree_; }
+  bool is_over() const { return ended_; }
 
  private:
   State(const fs::path& at, Content content, const std::string& name)
@@ -254,6 +255,8 @@ std::string View::failure() const {
   const std::lock_guard lock{state_->tree().mutex};
   return state_->tree().failure;
 }
+
+bool View::is_over() const { return state_->is_over(); }
 
 std::chrono::seconds View::idle() const {
   const Clock::time_point last{Clock::duration{state_->tree().last.load()}};

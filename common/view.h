@@ -52,6 +52,8 @@ class View {
   void fail(const std::string& why);
   // Empty as long as every read could be served.
   std::string failure() const;
+  // Somebody else has taken it down: nobody can read it any more.
+  bool is_over() const;
   std::chrono::seconds idle() const;  // since the last call from outside
 
  private:

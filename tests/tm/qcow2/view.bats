@@ -275,6 +275,19 @@ nobody_is_left() {
     over "$exporter" "$guard"
 }
 
+@test "a view that somebody takes down ends its backup: nothing is left, and the VM is free" {
+    begin
+    local exporter guard
+    exporter=$(exporter) guard=$(guard)
+    umount "$VM_DIR/backup"
+    eventually ended "$exporter" "$guard"
+    no_mount
+    [[ $(virsh -q domjobinfo lab) == *None* ]]
+    [ ! -e "$VM_DIR/backup" ] && [ ! -e "$VM_DIR/tmp" ] && [ ! -e "$VM_DIR/backup.journal" ]
+    DISKS='0 1' step postbackup_live -1
+    clean
+}
+
 @test "qemu dies: a reader gets an error, and postbackup leaves nothing" {
     begin
     local exporter guard

@@ -57,6 +57,10 @@ class Exporter {
                               " s: ending the backup");
         return;
       }
+      if (view_.is_over()) {
+        log(Level::error, view_.failure() + ": ending the backup");
+        return;
+      }
       look_after_guest();
     }
   }

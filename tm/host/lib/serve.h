@@ -26,8 +26,9 @@ struct Handover {
 //
 // The exporter ends the backup (unmounts, ends the job, removes scratch files and journal) when it
 // gets SIGTERM (`backup_host end`), when nobody has touched the view for VIEW_LEASE seconds
-// (default 1800), or when its guard dies.  When the guest is in danger, it ends the job at once,
-// and every read of a disk fails from then on.  The guard does all that when the exporter dies.
+// (default 1800), when somebody else has taken the view down, or when its guard dies.  When the
+// guest is in danger, it ends the job at once, and every read of a disk fails from then on.  The
+// guard does all that when the exporter dies.
 void serve(Handover& what);
 
 }  // namespace host

@@ -33,6 +33,7 @@ class View {
   std::vector<std::pair<std::string, std::string>> sums() const;
   // Empty as long as every read could be served.
   std::string failure() const { return view_.failure(); }
+  bool is_over() const { return view_.is_over(); }            // taken down by somebody else
   std::chrono::seconds idle() const { return view_.idle(); }  // since the last call from outside
 
  private:
