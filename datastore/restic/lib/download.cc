@@ -28,7 +28,7 @@ void stream_file(const fs::path& file) {
 
 // Through our hands: restic would not outlive a reader who goes early, and leave its lock.
 void pass_on(const Restic& restic, const StoredFile& stored, Content content) {
-  Dump dump{restic, stored.snapshot, stored.path};
+  Dump dump{restic, stored.snapshot, stored.path, Threads::as_configured};
   ::pass_on([&](std::span<std::byte> out) { return dump.read(out); },
             stored.path.filename().string(), content);
 }

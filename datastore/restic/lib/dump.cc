@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/restic/lib/dump.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -19,11 +20,12 @@ constexpr std::chrono::seconds to_take_its_lock{15}, when_cancelled{2};
 
 }  // namespace
 
-Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path path,
+Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path path, Threads threads,
            std::optional<std::chrono::seconds> patience)
     : restic_{restic},
       snapshot_{std::move(snapshot)},
       path_{std::move(path)},
+      threads_{threads},
       wait_{restic, Care::cancellable},
       patience_{patience} {
   start();
@@ -42,11 +44,12 @@ Dump::~Dump() {
 
 void Dump::start() {
   auto request = restic_.request({"--quiet", "dump", snapshot_, path_.string()}, Moves::out);
-  // One of many side by side: more threads of its own would only cost memory.
-  request.env["GOMAXPROCS"] = "1";
+  if (threads_ == Threads::one) request.env["GOMAXPROCS"] = "1";
   held_.reset();
   started_ = std::chrono::steady_clock::now();
   held_.emplace(restic_.machine().helper(), request.encode(), "restic");
+  fcntl(held_->out(), F_SETPIPE_SZ,
+        1 << 20);  // an ordinary user may have used up his share: as it is
 }
 
 std::size_t Dump::read(std::span<std::byte> out) {

@@ -14,11 +14,14 @@
 
 namespace restic {
 
+// Each of many side by side has one thread: more would only cost memory.
+enum class Threads { as_configured, one };
+
 class Dump {
  public:
   // Starts `restic dump` at once; its end is ours.  `patience`: how long it may give nothing, in
   // seconds; then a read fails.  (restic tries for a quarter of an hour to read what is not there.)
-  Dump(const Restic& restic, std::string snapshot, std::filesystem::path path,
+  Dump(const Restic& restic, std::string snapshot, std::filesystem::path path, Threads threads,
        std::optional<std::chrono::seconds> patience = std::nullopt);
   Dump(const Dump&) = delete;
   Dump& operator=(const Dump&) = delete;
@@ -35,6 +38,7 @@ class Dump {
   const Restic& restic_;
   std::string snapshot_;
   std::filesystem::path path_;
+  Threads threads_;
   LockWait wait_;
   int connections_ = 1;
   std::optional<Held> held_;

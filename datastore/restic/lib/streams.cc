@@ -12,7 +12,6 @@
 #include "common/mount.h"
 #include "common/one/action.h"
 #include "datastore/lib/checked_source.h"
-#include "datastore/restic/lib/dump.h"
 
 namespace fs = std::filesystem;
 
@@ -48,9 +47,9 @@ Streams::Streams(const Restic& restic, std::size_t files, const fs::path& scratc
   }
 }
 
-qcow2::Source Streams::open(const StoredFile& stored) const {
+qcow2::Source Streams::open(const StoredFile& stored, Threads threads) const {
   if (!many_)
-    return [dump = std::make_shared<Dump>(restic_, stored.snapshot, stored.path)](
+    return [dump = std::make_shared<Dump>(restic_, stored.snapshot, stored.path, threads)](
                std::span<std::byte> out) { return dump->read(out); };
   const auto path = repository_->file(stored);
   return [path, fd = std::make_shared<Fd>(open_file(path, O_RDONLY))](std::span<std::byte> out) {
@@ -62,7 +61,11 @@ std::optional<std::vector<qcow2::StreamReader>> Streams::open(
     const std::vector<StoredFile>& chain) const {
   if (many_ && !repository_) return std::nullopt;
   std::vector<qcow2::Source> sources;
-  for (const auto& stored : chain) sources.push_back(checked(stored.path.filename(), open(stored)));
+  for (const auto& stored : chain) {
+    // The oldest has most of the disk, and all others wait for it.
+    const auto threads = sources.empty() ? Threads::as_configured : Threads::one;
+    sources.push_back(checked(stored.path.filename(), open(stored, threads)));
+  }
   std::vector<qcow2::StreamReader> readers;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const auto failed = std::make_shared<bool>(false);

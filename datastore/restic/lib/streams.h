@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/qcow2/stream.h"
+#include "datastore/restic/lib/dump.h"
 #include "datastore/restic/lib/mounted.h"
 #include "datastore/restic/lib/restic.h"
 #include "datastore/restic/lib/stored.h"
@@ -27,7 +28,7 @@ class Streams {
   std::optional<std::vector<qcow2::StreamReader>> open(const std::vector<StoredFile>& chain) const;
 
  private:
-  qcow2::Source open(const StoredFile& stored) const;
+  qcow2::Source open(const StoredFile& stored, Threads threads) const;
 
   const Restic& restic_;
   bool many_;
