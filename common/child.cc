@@ -124,11 +124,28 @@ void Child::stop() noexcept {
     return;
   }
   ask(stop_.signal);
-  pollfd ended{fd(), POLLIN, 0};
-  if (exit_) poll(&ended, 1, static_cast<int>(stop_.grace.count()));
+  ends_within(stop_.grace);
   // Before wait(): until then nobody else can get this number.
   kill(-pid_, SIGKILL);
+  // Who waits for a device that does not answer does not die of it, nor does who runs by sudo.
+  constexpr std::chrono::seconds last_grace{3};
+  if (!ends_within(last_grace)) {
+    pid_ = -1;
+    return;
+  }
   wait();
+}
+
+bool Child::ends_within(std::chrono::milliseconds limit) const noexcept {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  pollfd exited{fd(), POLLIN, 0};
+  for (;;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const int found =
+        exit_ ? poll(&exited, 1, static_cast<int>(std::max<long>(left.count(), 0))) : 1;
+    if (found != -1 || errno != EINTR) return found == 1;
+  }
 }
 
 int Child::wait() {

@@ -42,12 +42,15 @@ class Child {
   int fd() const { return exit_.get(); }  // readable when the child has exited
   // A signal for those that Stop names, also if they are stopped.
   void ask(int signal) noexcept;
-  // Asks them to end, kills what is left of the group, and collects the child.
+  // Asks them to end, kills what is left of the group, and collects the child.  One that not even
+  // that ends is left behind.
   void stop() noexcept;
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();
 
  private:
+  bool ends_within(std::chrono::milliseconds limit) const noexcept;
+
   pid_t pid_ = -1;
   pid_t owner_ = -1;  // who may wait for it: not a fork of him
   Fd exit_;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/cancel.h"
+#include "common/child_output.h"
 #include "common/error.h"
 
 namespace {
@@ -21,53 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 // For the signal, after a helper has not obeyed the end of its stdin.
 constexpr std::chrono::milliseconds after_held_input{500};
-
-// One output of a child: its text so far, and the line that is not whole yet.
-class Output {
- public:
-  Output(Fd fd, std::string* text, const Command::Line& line)
-      : fd_{std::move(fd)}, text_{text}, line_{line} {
-    if (fd_) fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
-  }
-
-  int fd() const { return fd_.get(); }
-
-  // Read what is there now, and close at the end of the file.
-  void drain() {
-    char buffer[65536];
-    while (fd_) {
-      const ssize_t n = read(fd_.get(), buffer, sizeof buffer);
-      if (n == -1 && errno == EAGAIN) return;
-      if (n == -1 && errno == EINTR) continue;
-      if (n > 0)
-        take({buffer, static_cast<size_t>(n)});
-      else
-        fd_.reset();
-    }
-  }
-
-  void finish() {
-    drain();
-    if (line_ && !partial_.empty()) line_(partial_);
-    partial_.clear();
-  }
-
- private:
-  void take(std::string_view bytes) {
-    if (text_) text_->append(bytes);
-    if (!line_) return;
-    partial_ += bytes;
-    for (size_t end; (end = partial_.find('\n')) != partial_.npos;) {
-      line_(std::string_view{partial_}.substr(0, end));
-      partial_.erase(0, end + 1);
-    }
-  }
-
-  Fd fd_;
-  std::string* text_;
-  const Command::Line& line_;
-  std::string partial_;
-};
 
 // What goes to the stdin of a child.
 class Input {
@@ -155,6 +109,11 @@ Command& Command::err_lines(Line callback) {
   return *this;
 }
 
+Command& Command::most_output(std::size_t bytes) {
+  most_output_ = bytes;
+  return *this;
+}
+
 Command& Command::deadline(std::chrono::milliseconds limit) {
   deadline_ = limit;
   return *this;
@@ -211,8 +170,8 @@ Finished Command::run() const {
     }
   };
   const Line& out_line = answer_ ? answer : out_line_;
-  Output from_out{std::move(out.read), out_line ? nullptr : &finished.out, out_line};
-  Output from_err{std::move(err.read), &finished.err, err_line_};
+  ChildOutput from_out{std::move(out.read), most_output_, out_line};
+  ChildMessages from_err{std::move(err.read), err_line_};
   const auto end = deadline_ ? std::optional{Clock::now() + *deadline_} : std::nullopt;
 
   // Asks the child to end, and goes on listening while it does: whoever writes a word to a pipe
@@ -269,9 +228,15 @@ Finished Command::run() const {
     from_err.drain();
     if (refusal && !exited) ask_to_end();
     if (refusal) std::rethrow_exception(refusal);
+    if (from_out.overflows()) {
+      ask_to_end();
+      break;
+    }
   }
-  from_out.finish();
-  from_err.finish();
+  finished.out = from_out.finish();
+  finished.err = from_err.finish();
+  if (from_out.overflows())
+    throw Error{"'" + display() + "' said more than " + std::to_string(most_output_) + " bytes"};
   finished.status = child.wait();
   return finished;
 }

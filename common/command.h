@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <initializer_list>
 #include <optional>
@@ -21,7 +22,7 @@
 struct Finished {
   int status = 0;  // exit status, or 128 + the signal that killed it
   std::string out;
-  std::string err;
+  std::string err;  // of a child that talks without end: the last MiB
   bool ok() const { return status == 0; }
 };
 
@@ -51,7 +52,12 @@ class Command {
   Command& read_from(int fd);         // stdin comes straight from this descriptor
   Command& write_to(int fd);          // stdout goes straight to this descriptor
   Command& out_lines(Line callback);  // each line of stdout as it comes, instead of Finished::out
-  Command& err_lines(Line callback);  // each line of stderr as it comes, besides Finished::err
+  // Each line of stderr as it comes, besides Finished::err; of a child that talks without end only
+  // the first 4 MiB, and then a line that says so.
+  Command& err_lines(Line callback);
+  // Of stdout, or of one of its lines if those are handed out: a child that says more is stopped,
+  // and run() throws an Error that says so.  By default 1 GiB.
+  Command& most_output(std::size_t bytes);
   // Not done after this long: the child is stopped, and run() throws an Error that says so.
   Command& deadline(std::chrono::milliseconds limit);
   Command& stop_with(Stop stop);
@@ -88,6 +94,7 @@ class Command {
   int stdin_ = -1, stdout_ = -1;
   Line out_line_, err_line_;
   Answer answer_;
+  std::size_t most_output_ = std::size_t{1} << 30;
   std::optional<std::chrono::milliseconds> deadline_;
   Stop stop_;
 };

@@ -225,6 +225,38 @@ TEST(Command, DoesNotWaitForWhatTheChildLeavesBehind) {
   kill(leftover, SIGKILL);
 }
 
+TEST(Command, AnOutputWithoutEndIsAnError) {
+  EXPECT_EQ(refusal(Command{"yes"}.most_output(1 << 20)), "'yes' said more than 1048576 bytes");
+  // Whoever hands out lines keeps none, but has to wait for the end of each.
+  int lines = 0;
+  const auto count = [&](std::string_view) { ++lines; };
+  EXPECT_EQ(shell("seq 300000").most_output(10).out_lines(count).output(), "");
+  EXPECT_EQ(lines, 300000);
+  EXPECT_NE(refusal(Command{"cat", "/dev/zero"}.most_output(1 << 20).out_lines(count)), "");
+}
+
+// It is as fast as we are, so that there is always something to read.
+TEST(Command, WhoTalksWithoutEndStillHasADeadline) {
+  const auto nothing = [](std::string_view) {};
+  const std::chrono::milliseconds soon{300};
+  EXPECT_NE(refusal(Command{"yes"}.out_lines(nothing).deadline(soon)), "");
+  EXPECT_NE(refusal(shell("exec yes >&2").deadline(soon)), "");
+  EXPECT_NE(refusal(shell("exec cat /dev/zero >&2").err_lines(nothing).deadline(soon)), "");
+}
+
+TEST(Command, KeepsTheEndOfWhatAChildComplainsAboutWithoutEnd) {
+  std::size_t heard = 0;
+  std::string last;
+  const auto finished =
+      shell("yes 1234567 | head -n 2000000 >&2; echo why >&2; exit 3")
+          .err_lines([&](std::string_view line) { heard += line.size() + 1, last = line; })
+          .run();
+  EXPECT_EQ(last_line(finished.err), "why");
+  EXPECT_LE(finished.err.size(), std::size_t{2} << 20);
+  EXPECT_LE(heard, std::size_t{5} << 20);
+  EXPECT_EQ(last, "WARN: what it says besides is too much, and left out");
+}
+
 TEST(Command, SaysThatADeadlineHasPassed) {
   EXPECT_EQ(refusal(Command{"sleep", "600"}.deadline(seconds{1})),
             "'sleep 600' did not end within 1 s");

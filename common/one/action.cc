@@ -172,8 +172,9 @@ void log(Level level, std::string_view text) {
 int unsupported(int, char** argv) {
   // Whoever sends the request must not meet a closed pipe.
   char buffer[65536];
-  while (read(STDIN_FILENO, buffer, sizeof buffer) > 0) {
-  }
+  ssize_t n = 0;
+  for (std::size_t got = 0; got < max_input && (n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0;)
+    got += static_cast<std::size_t>(n);
   const std::string line =
       std::filesystem::path{argv[0]}.filename().string() + ": Operation not supported\n";
   [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, line.data(), line.size());

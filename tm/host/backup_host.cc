@@ -60,7 +60,8 @@ constexpr size_t longest_request = size_t{96} << 20;
 std::string read_request(int fd) {
   std::string text;
   char buffer[65536];
-  while (text.find('\n') == text.npos) {
+  for (std::size_t at = 0; text.find('\n', at) == text.npos;) {
+    at = text.size();
     const ssize_t n = read(fd, buffer, sizeof buffer);
     if (n == -1 && errno == EINTR) continue;
     if (n == -1) throw system_error("read the request", errno);

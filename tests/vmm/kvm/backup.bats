@@ -131,6 +131,21 @@ replay() {
     [[ $(tail -n 1 "$CALLS") == tm/qcow2/postbackup_live* ]]
 }
 
+@test "a step that not even SIGKILL ends is left behind, and undone" {
+    mkdir "$BATS_TEST_TMPDIR/stuck"
+    "$FIXTURES/stuck" "$BATS_TEST_TMPDIR/stuck" >"$BATS_TEST_TMPDIR/said" 3>&- &
+    local stuck=$!
+    eventually [ -s "$BATS_TEST_TMPDIR/said" ]
+    [ "$(<"$BATS_TEST_TMPDIR/said")" = ready ] || skip "$(<"$BATS_TEST_TMPDIR/said")"
+    driver_does prebackup_live "echo \$\$ >'$BATS_TEST_TMPDIR/pid'; exec stat '$BATS_TEST_TMPDIR/stuck/file'"
+    VMVAULT_STEP_DEADLINE_PREBACKUP=1 run -1 --separate-stderr backup < <(message)
+    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live did not end within 1 s, and was stopped' ]
+    [[ $(tail -n 1 "$CALLS") == tm/qcow2/postbackup_live* ]]
+    run ! is_gone "$(cat "$BATS_TEST_TMPDIR/pid")"
+    kill $stuck
+    eventually is_gone "$(cat "$BATS_TEST_TMPDIR/pid")"
+}
+
 @test "the undo has a deadline of its own" {
     driver_does prebackup_live 'exit 1'
     driver_waits postbackup_live
