@@ -102,6 +102,9 @@ std::vector<NamedDomain> Hypervisor::all() const {
     } catch (const Error&) {  // it is undefined at this moment
     }
   }
+  // Unless it is libvirt that is gone: then none of them is.
+  if (virConnectIsAlive(connection_.get()) != 1)
+    throw Error{"cannot list the domains at '" + uri_ + "': the connection was lost"};
   return all;
 }
 

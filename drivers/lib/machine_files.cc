@@ -17,6 +17,7 @@ namespace guest {
 namespace {
 
 constexpr std::chrono::minutes limit{2};
+constexpr std::size_t longest_answer = std::size_t{4} << 20;
 
 Command program(const std::string& host, const std::string& name, const std::string& verb) {
   return Command{(remote_root() / "tm/host" / name).string(), verb}.on(host);
@@ -54,6 +55,7 @@ std::string MachineFiles::ask(const std::string& verb, const std::string& reques
   const auto finished = program(host_, "machine_files", verb)
                             .input(base64_encode(request) + "\n")
                             .deadline(limit)
+                            .most_output(longest_answer)
                             .run();
   insist(host_, "machine_files", finished);
   return finished.out;
@@ -118,6 +120,7 @@ void recover_host(const std::string& host) {
           .on(host)
           .err_lines(pass_log_line)
           .deadline(longest)
+          .most_output(longest_answer)
           .run();
   insist(host, "backup_host", finished);
 }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::chrono::seconds grace{60};
 
 // What the core has to read of one program.
-constexpr std::size_t most = std::size_t{64} << 20;
+constexpr std::size_t most = std::size_t{64} << 20, most_said = std::size_t{4} << 20;
 
 }  // namespace
 
@@ -53,21 +53,30 @@ void Work::feed() {
 
 void Work::drain(Fd& fd, std::string& text) {
   char buffer[65536];
-  while (fd) {
+  // As much as the largest pipe holds: others are waited for, too.
+  for (std::size_t got = 0; fd && got < std::size_t{1} << 20;) {
     const ssize_t n = read(fd.get(), buffer, sizeof buffer);
     if (n == -1 && errno == EINTR) continue;
     if (n == -1 && errno == EAGAIN) return;
     if (n <= 0) return fd.reset();
     if (text.size() < most) text.append(buffer, static_cast<std::size_t>(n));
+    got += static_cast<std::size_t>(n);
   }
 }
 
 void Work::pass_lines(bool all) {
   std::size_t begin = 0;
   for (std::size_t end; (end = err_text_.find('\n', begin)) != err_text_.npos; begin = end + 1)
-    said_(std::string_view{err_text_}.substr(begin, end - begin));
+    pass(std::string_view{err_text_}.substr(begin, end - begin));
   err_text_.erase(0, begin);
-  if (all && !err_text_.empty()) said_(err_text_);
+  if (all && !err_text_.empty()) pass(err_text_);
+}
+
+void Work::pass(std::string_view line) {
+  if (passed_ > most_said) return;
+  passed_ += line.size() + 1;
+  said_(line);
+  if (passed_ > most_said) said_("WARN: what it says besides is too much, and left out");
 }
 
 std::optional<Outcome> Work::advance() {

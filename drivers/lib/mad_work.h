@@ -33,7 +33,8 @@ class Work {
  public:
   using Line = std::function<void(std::string_view)>;
 
-  // Starts it.  `said` gets each line of its stderr, without the newline.  Throws Error.
+  // Starts it.  `said` gets each line of its stderr, without the newline; of a program that talks
+  // without end only the first 4 MiB, and then a line that says so.  Throws Error.
   Work(Order order, Line said);
 
   void watch(std::vector<pollfd>& fds) const;                        // what poll() should wait for
@@ -54,6 +55,7 @@ class Work {
   void feed();
   void drain(Fd& fd, std::string& text);
   void pass_lines(bool all);
+  void pass(std::string_view line);
 
   Order order_;
   Line said_;
@@ -61,6 +63,7 @@ class Work {
   std::unique_ptr<Child> child_;
   Fd in_, out_, err_;
   std::string err_text_;
+  std::size_t passed_ = 0;  // bytes of it
   Outcome outcome_;
   std::optional<Clock::time_point> alarm_;
   bool asked_ = false;

@@ -28,6 +28,14 @@ Subject find_subject(const std::string& uri, const std::string& domain, bool for
   return subject;
 }
 
+Subject find_subject_at(const std::string& uri, const std::string& uuid) {
+  auto subject = find_subject(uri, uuid, false, Hypervisor::Where::anywhere);
+  if (subject.guest.uuid != uuid)
+    throw Error{"what libvirt at '" + uri + "' describes as " + uuid + " is another machine, " +
+                one_line(subject.guest.uuid)};
+  return subject;
+}
+
 std::vector<messages::VmDisk> take_disks(state::Store& store, int vm, const Guest& guest,
                                          Mode& mode, const MachineFiles& files) {
   std::vector<messages::VmDisk> disks;

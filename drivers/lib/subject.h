@@ -25,6 +25,9 @@ struct Subject {
 Subject find_subject(const std::string& uri, const std::string& domain, bool force,
                      Hypervisor::Where where = Hypervisor::Where::here);
 
+// The same by its UUID, on any host: an Error if that describes another one.
+Subject find_subject_at(const std::string& uri, const std::string& uuid);
+
 // The disks with their ids, which a disk keeps for ever.  `mode`: increment if one of them can
 // track its changes.
 std::vector<messages::VmDisk> take_disks(state::Store& store, int vm, const Guest& guest,

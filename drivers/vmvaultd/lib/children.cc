@@ -9,6 +9,11 @@
 #include "drivers/lib/mad_message.h"
 
 namespace vmvaultd {
+namespace {
+
+constexpr std::size_t longest_reason = 4096;
+
+}  // namespace
 
 void Children::run(Kind kind, int vm, std::vector<std::string> words, Heard heard) {
   words.insert(words.begin(), self_);
@@ -26,7 +31,7 @@ void Children::run(Kind kind, int vm, std::vector<std::string> words, Heard hear
                     const auto parsed = mad::parse_said(line);
                     if (parsed.severity)
                       log_(*parsed.severity, vm, parsed.text);
-                    else
+                    else if (said->size() < longest_reason)
                       *said += parsed.text;
                   }});
 }

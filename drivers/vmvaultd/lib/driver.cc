@@ -97,7 +97,8 @@ void Driver::feed() {
 
 void Driver::drain() {
   char buffer[65536];
-  while (out_) {
+  // As much as the largest pipe holds: others are waited for, too.
+  for (std::size_t got = 0; out_ && got < std::size_t{1} << 20;) {
     const ssize_t n = read(out_.get(), buffer, sizeof buffer);
     if (n == -1 && errno == EINTR) continue;
     if (n == -1 && errno == EAGAIN) return;
@@ -107,6 +108,7 @@ void Driver::drain() {
       if (phase_ != Phase::dying) alarm_ = Clock::now() + settings_.patience;
       return;
     }
+    got += static_cast<std::size_t>(n);
     lines_.add({buffer, static_cast<std::size_t>(n)});
     received_ += static_cast<std::size_t>(n);
     while (const auto line = lines_.next()) {

@@ -17,7 +17,8 @@
 namespace vmvaultd {
 namespace {
 
-constexpr const char* last_line = "END";  // an answer that was cut off is none
+constexpr const char* last_line = "END";   // an answer that was cut off is none
+constexpr std::size_t longest_name = 255;  // an honest libvirt has no longer ones
 
 void say(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
@@ -29,7 +30,8 @@ void say(const std::string& text) {
 void look(const std::string& uri) {
   std::string text;
   for (const auto& one : guest::Hypervisor{uri, guest::Hypervisor::Where::anywhere}.all())
-    text += one.uuid + (one.active ? " 1 " : " 0 ") + base64_encode(one.name) + "\n";
+    text += one.uuid + (one.active ? " 1 " : " 0 ") +
+            base64_encode(one.name.substr(0, longest_name)) + "\n";
   say(text + last_line + "\n");
 }
 
@@ -51,8 +53,7 @@ void prepare(const state::Home& home, const std::string& uri, int vm, int datast
   state::Store store{home.database()};
   const auto machine = store.vm(vm);
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
-  const auto subject =
-      guest::find_subject(uri, machine->uuid, false, guest::Hypervisor::Where::anywhere);
+  const auto subject = guest::find_subject_at(uri, machine->uuid);
   state::settle(store, home, vm);
   state::begin_job_of(store, home, vm, datastore);
   auto plan = state::plan_backup(store, home, vm, subject,

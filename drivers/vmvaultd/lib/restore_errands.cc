@@ -153,8 +153,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   fcntl(lock.fd(), F_SETFD, 0);  // also for what we start
   const auto wanted = restores.restore_of(vm);
   if (!wanted || wanted->ended) return;  // one that was left behind has done it
-  const auto subject =
-      guest::find_subject(uri, machine->uuid, false, guest::Hypervisor::Where::anywhere);
+  const auto subject = guest::find_subject_at(uri, machine->uuid);
   if (subject.running) throw Error{"it runs: it must be powered off"};
   const auto image = store.image(wanted->origin.image);
   if (!image)

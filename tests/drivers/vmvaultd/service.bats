@@ -101,6 +101,18 @@ MAX_BACKUPS_HOST = 0'
     has_images 1
 }
 
+@test "a hook that talks without end holds up nobody" {
+    machines 1
+    printf '#!/bin/sh\ntouch "$FAKE/begun"; exec yes\n' >"$FAKE/hook"
+    chmod 755 "$FAKE/hook"
+    go
+    service_start "HOOK = \"$FAKE/hook\""
+    eventually [ -e "$FAKE/begun" ]
+    vmvault vm backup vm0 -d 100
+    eventually eval '[ "$(vmvault show 1 --json | jq ".increments | length")" -eq 2 ]'
+    [ "$(awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$service/status")" -lt 300 ]
+}
+
 @test "the log is a file where the operator wants that, each line with the number of what it is about" {
     machines 1
     service_start "LOG = [
