@@ -96,3 +96,74 @@ XML
         refused "$action" 'localhost:/x' '0:../../1' one-12 - 12 100 <plain
     done
 }
+
+@test "a request without an end" {
+    for action in "${actions[@]}"; do
+        [[ $action != datastore/*/downloader ]] || continue   # it is asked for nothing on stdin
+        # shellcheck disable=SC2046
+        refused "$action" $(words "$action") < <(yes '<VM>')
+    done
+}
+
+# host_refuses PROGRAM ARGUMENT < request: what works on a hypervisor for others says one line, and why
+host_refuses() {
+    run --separate-stderr timeout 60 "$BUILD/$1" "$2"
+    [ -z "$output" ] || { echo "$*: printed $output" >&2; return 1; }
+    [ "$status" -ne 0 ] && [ "$status" -lt 124 ] || { echo "$*: status $status" >&2; return 1; }
+    [ "$(grep -c . <<<"$stderr")" -eq 1 ] || { echo "$*: said: $stderr" >&2; return 1; }
+}
+
+@test "what works on a hypervisor for others: no request, none that can be read, and one without an end" {
+    local program verb text
+    while read -r program verb; do
+        host_refuses "$program" "$verb" </dev/null
+        head -c 100000 /dev/urandom >random
+        host_refuses "$program" "$verb" <random
+        for text in '' '<VM>' '{"dir": 7}' '[]' 'null' '"x"'; do
+            host_refuses "$program" "$verb" < <(base64 -w 0 <<<"$text"; echo)
+        done
+        host_refuses "$program" "$verb" < <(yes | tr -d '\n')
+        printf '[%.0s' {1..100000} | base64 -w 0 >deep
+        echo >>deep
+        host_refuses "$program" "$verb" <deep
+    done <<'PROGRAMS'
+tm/host/machine_files probe
+tm/host/machine_files link
+tm/host/machine_files marks
+tm/host/machine_files put_marks
+tm/host/machine_files no_such_verb
+tm/host/backup_host begin
+tm/host/backup_host end
+tm/host/restore_host begin
+tm/host/restore_host end
+datastore/host/run
+PROGRAMS
+}
+
+# asked VERB REQUEST: of tm/host/machine_files
+asked() { timeout 60 "$BUILD/tm/host/machine_files" "$1" < <(base64 -w 0 <<<"$2"; echo); }
+
+@test "a machine's files on its host: what is no disk is named, and nothing leads out of its directory" {
+    mkfifo pipe
+    echo 'no image' >text
+    run -0 asked probe "{\"disks\": [{\"path\": \"$PWD/pipe\", \"format\": \"raw\"}, {\"path\": \"/dev/zero\", \"format\": \"raw\"},
+        {\"path\": \"$PWD\", \"format\": \"raw\"}, {\"path\": \"$PWD/text\", \"format\": \"qcow2\"},
+        {\"path\": \"$PWD/none\", \"format\": \"raw\"}, {\"path\": \"$PWD/../x\", \"format\": \"raw\"},
+        {\"path\": \"text\", \"format\": \"raw\"}, {\"path\": \"\", \"format\": \"raw\"}]}"
+    [ "$(jq 'map(has("error")) | all and length == 8' <<<"$output")" = true ]
+    for request in '{"dir": "vms/1", "disks": []}' "{\"dir\": \"$PWD/../x\", \"disks\": []}" \
+        "{\"dir\": \"$PWD/1\", \"disks\": [{\"id\": 0, \"path\": \"../x\"}]}" \
+        "{\"dir\": \"$PWD/1\", \"disks\": [{\"id\": \"../x\", \"path\": \"/x\"}]}"; do
+        run ! asked link "$request"
+    done
+    [ ! -e "$PWD/1/../x" ]
+    # What somebody has planted in the machine's directory is not followed.
+    mkdir 2 && ln -s "$PWD/text" 2/backup.marks && ln -s "$PWD/victim" 2/disk.7
+    echo mine >victim
+    asked link "{\"dir\": \"$PWD/2\", \"disks\": [{\"id\": 0, \"path\": \"$PWD/text\"}]}"
+    asked put_marks "{\"dir\": \"$PWD/2\", \"marks\": \"{}\"}"
+    [ "$(cat text)" = 'no image' ]
+    [ "$(cat victim)" = mine ]
+    [ "$(readlink 2/disk.0)" = "$PWD/text" ]
+    [ ! -e 2/disk.7 ]
+}

@@ -337,6 +337,24 @@ SH
     tidy
 }
 
+@test "links that somebody planted in the machine's directory lead nowhere" {
+    local name out=$BATS_TEST_TMPDIR/out
+    mkdir "$out"
+    for DRIVER in qcow2 raw; do
+        machine >"$ONED/vms/12.xml"
+        for name in disk.0.vmvault-new disk.0.vmvault-new.qcow2 disk.0.vmvault-old tpm.vmvault-new tpm restore.journal; do
+            rm -rf "${MACHINE:?}"/*
+            plain_disks
+            echo precious >"$out/$name"
+            ln -s "$out/$name" "$MACHINE/$name"
+            run --separate-stderr restore ssh
+            [ "$(cat "$out/$name")" = precious ] || { echo "$DRIVER: $name is written through"; false; }
+            if [ "$status" -eq 0 ]; then holds 0 1 $DRIVER; else is_old 0; fi
+            rm "$out/$name"
+        done
+    done
+}
+
 @test "requests that cannot be served" {
     plain_disks
     run -1 --separate-stderr restore ssh -1 1

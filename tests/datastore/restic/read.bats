@@ -151,6 +151,20 @@ ${S[1]}" ]
     one_line '/proc/nothing'
 }
 
+@test "a store that is silent is one line, once RESTIC_ANSWER_LIMIT is over" {
+    local bin=$BATS_TEST_TMPDIR/bin
+    mkdir "$bin"
+    printf '#!/bin/bash\n[ "$1" != version ] || exec %q version\nexec sleep 600\n' "$(command -v restic)" >"$bin/restic"
+    chmod 755 "$bin/restic"
+    export PATH=$bin:$PATH VMVAULT_RESTIC_ANSWER_LIMIT=1
+    run -1 --separate-stderr timeout 60 "$BUILD/datastore/restic/ls" < <(request "$(datastore)" "$(vm)" "$IMAGE")
+    one_line 'does not answer'
+    run -1 --separate-stderr image_action rm "$IMAGE" 57
+    one_line 'does not answer'
+    run -1 --separate-stderr image_action inventory "$IMAGE" 12
+    one_line 'does not answer'
+}
+
 @test "requests that are no XML, or lack what is needed, are bad requests of one line" {
     for name in rm stat monitor; do
         run -2 --separate-stderr "$BUILD/datastore/restic/$name" 1 <<<'%%%'

@@ -32,6 +32,13 @@ downloader() { "$BUILD/datastore/rsync/downloader" "$@"; }
     [ -z "$(backups_of 12)" ]
 }
 
+@test "a link in the place of a disk file is not followed" {
+    ln -s /etc/passwd "$FILES/disk.1.0"
+    run -1 --separate-stderr backup
+    one_line "'$FILES/disk.1.0' is not a plain file"
+    [ -z "$(backups_of 12)" ]
+}
+
 @test "a server that refuses to start programs at all gets files by SFTP" {
     local ssh bin=$BATS_TEST_TMPDIR/bin
     ssh=$(command -v ssh)

@@ -28,6 +28,24 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     fails_with 2 ice
 }
 
+@test "names that are none are one line, quoted without what could steer a terminal, and make nothing" {
+    local name command
+    for name in $'a\nb' $'\e[2J' '$(touch hacked)' '../../etc' '' "$(printf '%0100000d' 1)" $'\xff\xfe'; do
+        for command in 'backup' 'vm show' 'vm backup' 'image show' 'image delete' 'restore --to /x' 'show' 'delete' 'flatten --keep 1' \
+            'datastore show' 'job show' 'user show' 'recover' 'host show'; do
+            # shellcheck disable=SC2086
+            run --separate-stderr vmvault $command "$name"
+            [ "$status" -eq 1 ] || [ "$status" -eq 2 ] || { echo "$command: $status"; false; }
+            [ -z "$output" ]
+            [ "${#stderr_lines[@]}" -eq 1 ] || { echo "$command: $stderr"; false; }
+            [[ $stderr != *$'\e'* ]]
+        done
+    done
+    [ ! -e hacked ]
+    [ ! -e "$CALLS" ]
+    [ "$(vmvault list --json)" = '[]' ]
+}
+
 @test "--help has examples, of the command that it is about, --version a number" {
     run -0 vmvault --help
     [[ $output == *'vmvault restore 1 --to'* ]]
