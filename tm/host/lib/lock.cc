@@ -101,8 +101,8 @@ std::optional<FileLock> lock_to_end(const HostRequest& request, std::chrono::sec
   if (auto lock = ask_to_end(From::anybody, request)) return lock;
   const auto now = std::chrono::steady_clock::now;
   const auto end = now() + limit;
-  // A cluster that is well needs less.
-  const std::chrono::seconds for_snapshots{request.vm.failed ? 2 : 5};
+  // A cluster that is well needs less, for many disks and under load, too.
+  const std::chrono::seconds for_snapshots{request.vm.failed ? 2 : 20};
   for (auto busy = now(); now() < end;) {
     if (auto lock = FileLock::try_lock_for(lock_file(request), std::chrono::milliseconds{200}))
       return lock;
