@@ -137,8 +137,9 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
 all_here_dies() {
     local process all=()
     for process in /proc/[0-9]*; do
-        ! grep -qsz "^VMVAULT_VAR=$VMVAULT_VAR\$" "$process/environ" || grep -qsz '^SSH_CONNECTION=' "$process/environ" ||
+        if grep -qsz "^VMVAULT_VAR=$VMVAULT_VAR\$" "$process/environ" && ! grep -qsz '^SSH_CONNECTION=' "$process/environ"; then
             all+=("${process#/proc/}")
+        fi
     done
     kill -KILL "${all[@]}"
     wait "$service" 2>/dev/null || true

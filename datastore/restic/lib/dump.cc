@@ -48,8 +48,8 @@ void Dump::start() {
   held_.reset();
   started_ = std::chrono::steady_clock::now();
   held_.emplace(restic_.machine().helper(), request.encode(), "restic");
-  fcntl(held_->out(), F_SETPIPE_SZ,
-        1 << 20);  // an ordinary user may have used up his share: as it is
+  // Fewer changes between restic and us; an ordinary user may have used up his share: as it is.
+  fcntl(held_->out(), F_SETPIPE_SZ, 1 << 20);
 }
 
 std::size_t Dump::read(std::span<std::byte> out) {

@@ -88,13 +88,12 @@ class Listener {
         vm_id_{record.vm_id()} {}
 
   void take(std::string_view line) {
-    const auto told = vm_log(line, "backup", vm_id_);
-    if (!told) {
+    if (const auto told = vm_log(line, "backup", vm_id_)) {
+      // That it cannot be kept, for want of room, is no reason to give up a backup.
+      [[maybe_unused]] const ssize_t ignored = write(log_.get(), told->data(), told->size());
+    } else {
       plain_ += mad::parse_said(line).text;
-      return;
     }
-    // That it cannot be kept, for want of room, is no reason to give up a backup.
-    [[maybe_unused]] const ssize_t ignored = write(log_.get(), told->data(), told->size());
   }
   const std::string& plain() const { return plain_; }
 

@@ -21,7 +21,7 @@ SH
 }
 teardown() {
     service_stop
-    ! mountpoint -q "$VMVAULT_VAR" || umount -l "$VMVAULT_VAR"
+    if mountpoint -q "$VMVAULT_VAR"; then umount -l "$VMVAULT_VAR"; fi
 }
 
 has() {   # has NAME...: the other host
@@ -86,7 +86,7 @@ ended() { ! kill -0 "$service" 2>/dev/null; }
     eventually called 'ends 1000000'
     run ! has_images 1   # its answer waits, too
     make_room
-    ! ended || { service=; begin; }
+    if ended; then service=; begin; fi
     eventually has_images 1
     [ "$(calls 'begins 1000000')" -eq 1 ]
     [ "$(sql 'PRAGMA integrity_check')" = ok ]
@@ -107,7 +107,7 @@ ended() { ! kill -0 "$service" 2>/dev/null; }
     [ "$status" -ne 0 ]
     [ "${#stderr_lines[@]}" -eq 1 ]
     make_room
-    ended && { service=; begin; }
+    if ended; then service=; begin; fi
     eventually eval 'vmvault job list >/dev/null'
     eventually [ "$(vmvault job list --csv --no-header | wc -l)" -eq $((n - 1)) ]
 }

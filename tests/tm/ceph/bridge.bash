@@ -39,6 +39,27 @@ bridges_stop() {
     for dir in "$BATS_FILE_TMPDIR"/ssh-*; do "$FIXTURES/sshd" stop "$dir"; done
 }
 
+teardown_file() {
+    bridges_stop
+    hypervisor_stop
+    ceph_stop
+}
+
+# bridge_setup: for setup: VM 77 has two disks in Ceph, and bridge1 reads them
+bridge_setup() {
+    CHAIN=$BATS_TEST_TMPDIR/chain
+    DISKS='one/one-9 volatile:one'
+    BRIDGE=bridge1
+}
+
+# bridge_teardown STEP: for teardown, with the step that ends a backup: on no host anything is left
+bridge_teardown() {
+    for BRIDGE in '' bridge1 bridge2; do step "$1" 9 || true; done
+    eventually is_nothing_left || { left; return 1; }
+    no_snapshots $VOLATILE
+    no_snapshots one/one-9
+}
+
 # on HOST COMMAND...: there, as its own programs see it
 on() { nsenter -m -t "$(<"$BATS_FILE_TMPDIR/ssh-$1/pid")" -- "${@:2}"; }
 
@@ -60,6 +81,7 @@ taken() {
 }
 result_of() { jq -r "$1" "$CHAIN/result"; }
 
+serves_nothing() { on "$1" test ! -e "$VM_DIR/backup"; }
 is_empty() { [ -z "$(on "$1" ls -A "$VMS")" ]; }
 # left: of a backup, anywhere; registers and lists of this machine and the bridges, too
 left() {

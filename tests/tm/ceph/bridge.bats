@@ -13,25 +13,12 @@ setup_file() {
     guest_define --no-agent lab "$BATS_FILE_TMPDIR/console" rbd:one/one-9 rbd:$VOLATILE
 }
 
-teardown_file() {
-    bridges_stop
-    hypervisor_stop
-    ceph_stop
-}
-
-setup() {
-    CHAIN=$BATS_TEST_TMPDIR/chain
-    DISKS='one/one-9 volatile:one'
-    BRIDGE=bridge1
-}
+setup() { bridge_setup; }
 
 teardown() {
     bridge_programs_end
     virsh -q destroy lab >/dev/null 2>&1 || true
-    for BRIDGE in '' bridge1 bridge2; do step postbackup 9 || true; done
-    eventually is_nothing_left || { left; return 1; }
-    no_snapshots $VOLATILE
-    no_snapshots one/one-9
+    bridge_teardown postbackup
 }
 
 # fails WORDS STEP...: with one line and these words in it
@@ -94,17 +81,17 @@ taken_at() {
     step prebackup -1 NONE FULL
     on bridge1 test -e "$VM_DIR/backup/disk.0.0"
     BRIDGE=bridge2 step prebackup -1 NONE FULL
-    is_empty bridge1
+    serves_nothing bridge1
     on bridge2 cat "$VM_DIR/backup/disk.0.0" >/dev/null
     BRIDGE='' step prebackup -1 NONE FULL
-    is_empty bridge2
+    serves_nothing bridge2
     cat "$VM_DIR/backup/disk.0.0" >/dev/null
     VMVAULT_EXPORT=copy step prebackup -1
     [ ! -e "$VM_DIR/backup" ]
     [ "$(snapshots $VOLATILE)" = one_backup_0 ]
     # A copy has nobody who could end it.
     BRIDGE=bridge2 step prebackup -1
-    is_empty bridge1
+    serves_nothing bridge1
     BRIDGE=bridge2 step postbackup -1
     nothing_left
 }

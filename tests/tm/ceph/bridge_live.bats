@@ -17,16 +17,8 @@ setup_file() {
     guest_works "$BATS_FILE_TMPDIR/console"
 }
 
-teardown_file() {
-    bridges_stop
-    hypervisor_stop
-    ceph_stop
-}
-
 setup() {
-    CHAIN=$BATS_TEST_TMPDIR/chain
-    DISKS='one/one-9 volatile:one'
-    BRIDGE=bridge1
+    bridge_setup
     step_pid=
     rm -f "$VM_DIR/backup.log"
 }
@@ -36,10 +28,7 @@ teardown() {
     shim_end
     [ ! -e "$VMVAULT_VAR/running/$VM_ID.prebackup" ] || kill -KILL "$(front_end)" 2>/dev/null || true
     bridge_programs_end
-    for BRIDGE in '' bridge1 bridge2; do step postbackup_live 9 || true; done
-    eventually is_nothing_left || { left; return 1; }
-    no_snapshots $VOLATILE
-    no_snapshots one/one-9
+    bridge_teardown postbackup_live
 }
 
 front_end() { cut -d' ' -f1 "$VMVAULT_VAR/running/$VM_ID.prebackup"; }
