@@ -67,9 +67,11 @@ std::vector<std::string> Answers::of_vms(const Page& page) const {
 }
 
 std::string Answers::of_datastore(int id, const objects::Owners& owners, bool secrets) const {
-  return objects::datastore(home_.datastore(id).root(), Views{store_}.images_in(id),
-                            store_.space(id), store_.settings(Store::Subject::datastore, id),
-                            owners, secrets);
+  const auto document = home_.datastore(id);
+  const auto record = store_.datastore(id);
+  if (auto name = document.root().first("NAME"); name && record) name->set_text(record->name);
+  return objects::datastore(document.root(), Views{store_}.images_in(id), store_.space(id),
+                            store_.settings(Store::Subject::datastore, id), owners, secrets);
 }
 
 std::string Answers::images(const Page& page) const {

@@ -34,8 +34,9 @@ std::vector<Place> places(Store& store) {
   return guarded(store.file(), [&] {
     std::vector<Place> all;
     SQLite::Statement get{store.database(),
-                          "SELECT vm, datastore, sum(error <> '') FROM attempts "
-                          "GROUP BY vm, datastore ORDER BY vm, datastore"};
+                          "SELECT vm, datastore, sum(error <> '') FROM attempts WHERE datastore "
+                          "IN (SELECT id FROM datastores WHERE deleted IS NULL) GROUP BY vm, "
+                          "datastore ORDER BY vm, datastore"};
     while (get.executeStep()) all.push_back({get.getColumn(0), get.getColumn(1), get.getColumn(2)});
     return all;
   });

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/lib/gc.h"
 
-#include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <fstream>
-
-#include "common/file.h"
-#include "common/test_env.h"
 #include "drivers/lib/test_attempt.h"
+#include "drivers/lib/test_home.h"
 
 namespace state {
 namespace {
 
 namespace fs = std::filesystem;
 
-class GcTest : public testing::Test {
+class GcTest : public HomeTest {
  protected:
   GcTest() {
-    home.prepare();
-    store.put_datastore({.id = 100, .name = "default", .ds_mad = "restic"});
-    vm = store.vm_for("u0", "web").id;
     action("inventory", "cat '" + (dir.path() / "names").string() + "'");
     action("rm", "base64 -d | grep -o '<SOURCE>[^<]*' | head -1 >>'" + removed().string() + "'");
     action("downloader", "cat '" + (dir.path() / "domain").string() + "'");
@@ -36,21 +27,9 @@ class GcTest : public testing::Test {
     write_file(dir.path() / "domain", "<domain><uuid>" + text + "</uuid></domain>", 0600);
   }
   void action(const std::string& name, const std::string& text) {
-    const auto path = dir.path() / "remotes/datastore/restic" / name;
-    fs::create_directories(path.parent_path());
-    std::ofstream{path} << "#!/bin/sh\n" << text << "\n";
-    chmod(path.c_str(), 0755);
+    HomeTest::action("restic", name, text);
   }
   std::int64_t begin() { return store.begin(test_attempt(vm, 1)); }
-
-  TempDir dir;
-  ScopedEnv remotes{"VMVAULT_REMOTES", (dir.path() / "remotes").string()};
-  Home home{dir.path() / "var"};
-  Store store{[this] {
-    fs::create_directory(dir.path() / "var");
-    return home.database();
-  }()};
-  int vm = -1;
 };
 
 TEST_F(GcTest, ListsWhatNoRecordKnowsAndRemovesItWhenAsked) {

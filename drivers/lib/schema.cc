@@ -267,6 +267,10 @@ CREATE TABLE restores (
   error TEXT NOT NULL DEFAULT ''
 ) STRICT;
 )",
+    // Those that went: backups that failed there are still known, and a number is nobody else's.
+    R"(
+ALTER TABLE datastores ADD COLUMN deleted INTEGER;
+)",
 };
 
 }  // namespace

@@ -158,7 +158,9 @@ std::vector<DatastoreRecord> Store::datastores() const {
   return guarded(file_, [&] {
     std::vector<DatastoreRecord> all;
     SQLite::Statement get{
-        db_, "SELECT id, name, ds_mad, usable FROM datastores WHERE type = 'BACKUP' ORDER BY id"};
+        db_,
+        "SELECT id, name, ds_mad, usable FROM datastores WHERE type = 'BACKUP' AND deleted IS NULL "
+        "ORDER BY id"};
     while (get.executeStep()) all.push_back(datastore_of(get));
     return all;
   });

@@ -70,7 +70,7 @@ class Store {
   // What the machine's newest backup is called in its datastore; empty: it has none.
   std::string newest_source(int vm) const;
 
-  // A backup begins: returns the id of the attempt.
+  // A backup begins: returns the id of the attempt.  An Error when its datastore is gone.
   std::int64_t begin(const Attempt& attempt);
   // It is stored: returns the image that holds it, a new one if the attempt began one.  An
   // image of Mode::increment becomes the machine's active one.  An Error for a source that is

@@ -109,6 +109,9 @@ std::optional<Attempt> Store::last_attempt(int vm) const {
 
 std::int64_t Store::begin(const Attempt& attempt) {
   return guarded(file_, [&] {
+    Whole whole{db_};
+    if (!datastore(attempt.datastore))
+      throw Error{"there is no datastore " + std::to_string(attempt.datastore) + " any more"};
     SQLite::Statement put{
         db_,
         "INSERT INTO attempts (vm, image, increment, datastore, mode, disks, dir, "
@@ -123,7 +126,9 @@ std::int64_t Store::begin(const Attempt& attempt) {
     put.bind(8, attempt.started);
     put.bind(9, attempt.service ? 1 : 0);
     put.exec();
-    return static_cast<std::int64_t>(db_.getLastInsertRowid());
+    const std::int64_t id = db_.getLastInsertRowid();
+    whole.commit();
+    return id;
   });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vmvault datastore add and list: where backups can go.
+// vmvault datastore add, create and delete: where backups can go.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 #include "drivers/cli/lib/app.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/list.h"
+#include "drivers/lib/backup_datastores.h"
 
 namespace cli {
 
@@ -18,8 +19,15 @@ struct NewDatastore {
   std::vector<std::string> attributes;  // NAME=VALUE
 };
 
-// Adds it when its driver's monitor answers.
+using Attributes = state::BackupDatastores::Attributes;
+
+// Adds it when its driver's monitor answers: its id.
+int add_datastore(App& app, const Attributes& attributes);
+// The same, and says so.
 void add_datastore(App& app, const NewDatastore& wanted);
+
+// Where no service runs.  An Error, saying why, when it is still used.
+void remove_datastore(App& app, int id);
 
 // Which one a backup goes to: the one asked for, else the setting DATASTORE, else the embedded one.
 // BadRequest, naming it, for one that is not known.

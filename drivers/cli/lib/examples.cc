@@ -55,6 +55,8 @@ constexpr std::array of_objects{
     Example{"job retry nightly", "those that failed"},
     Example{"user create ann", "asks for the password"},
     Example{"user login ann --time 3600", "a token for an hour"},
+    Example{"datastore create vault.tmpl", "as onedatastore has it"},
+    Example{"datastore delete vault", "an empty one; nothing is erased there"},
     Example{"host create kvm2 --uri qemu+ssh://root@kvm2/system"},
     Example{"queue -l NAME,WHY", "what waits, and for what"},
     Example{"gc --dry-run", "what would be removed"},

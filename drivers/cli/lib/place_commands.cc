@@ -2,6 +2,9 @@
 #include <chrono>
 #include <cstdio>
 
+#include "common/error.h"
+#include "common/one/template.h"
+#include "drivers/cli/lib/datastore.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
@@ -61,6 +64,67 @@ void create_host(Context& with, const HostWords& words) {
   std::printf("ID: %d\n", id);
 }
 
+struct DatastoreWords {
+  std::string datastore, file, name;
+  bool append = false;
+};
+
+// By the service, where one runs, as OpenNebula has it; else here, when the driver answers.
+void create_datastore(Context& with, const DatastoreWords& words) {
+  const auto text = template_text(words.file);
+  Attributes attributes;
+  for (const auto& one : one::parse_template(text)) {
+    const auto* value = std::get_if<std::string>(&one.value);
+    if (!value) throw BadRequest{one.name + " of a datastore is one value"};
+    attributes[one.name] = *value;
+  }
+  const auto type = attributes.find("TYPE");
+  const bool is_for_images = type != attributes.end() && type->second != "BACKUP_DS";
+  const auto* service = is_for_images ? &with.service() : with.running_service();
+  std::printf("ID: %d\n", service ? service->number("one.datastore.allocate", {text, -1}, patience)
+                                  : add_datastore(with.app(), attributes));
+}
+
+void delete_datastore(Context& with, const std::string& word) {
+  const int id = object_id(with, Kind::datastore, word);
+  if (const auto* service = with.running_service())
+    service->number("one.datastore.delete", {id}, patience);
+  else
+    remove_datastore(with.app(), id);
+}
+
+void add_datastore_verbs(Tree& tree, CLI::App* command) {
+  auto words = std::make_shared<DatastoreWords>();
+  const auto file = [&](CLI::App* verb) {
+    verb->add_option("FILE", words->file, "Of attributes (default: stdin)")->type_name(type::file);
+  };
+  const auto id = [&](CLI::App* verb) { add_id(verb, Kind::datastore, words->datastore); };
+  auto* verb = command->add_subcommand("create", "Another one, with DS_MAD restic, rsync...");
+  file(verb);
+  tree.does(verb, words, create_datastore);
+  verb = command->add_subcommand("delete", "An empty one is forgotten; nothing is erased there");
+  id(verb);
+  tree.does(verb, words, [](Context& with, auto& one) { delete_datastore(with, one.datastore); });
+  verb = command->add_subcommand("update", "Change its rules, or what its driver is told");
+  id(verb);
+  file(verb);
+  verb->add_flag("-a,--append", words->append, "Rules that are not named stay");
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const int datastore = object_id(with, Kind::datastore, one.datastore);
+    with.service().number("one.datastore.update",
+                          {datastore, template_text(one.file), one.append ? 1 : 0}, patience);
+  });
+  verb = command->add_subcommand("rename", "Call it something else");
+  id(verb);
+  verb->add_option("NAME", words->name, "What it is called then")
+      ->type_name(type::text)
+      ->required();
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const int datastore = object_id(with, Kind::datastore, one.datastore);
+    with.service().number("one.datastore.rename", {datastore, one.name}, patience);
+  });
+}
+
 void add_host_verbs(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<HostWords>();
   auto* verb = command->add_subcommand("create", "Another host, whose libvirt is reached by ssh");
@@ -88,7 +152,7 @@ void add_host_verbs(Tree& tree, CLI::App* command) {
 }  // namespace
 
 void add_place_commands(Tree& tree) {
-  add_object(tree, Kind::datastore, "Where the backups are");
+  add_datastore_verbs(tree, add_object(tree, Kind::datastore, "Where the backups are"));
   add_host_verbs(tree, add_object(tree, Kind::host, "Where the virtual machines run"));
   auto options = std::make_shared<Queue>();
   auto* verb = tree.root.add_subcommand("queue", "The backups that wait, and for what");

@@ -16,7 +16,8 @@ Argument datastore_info(Request& request) {
 Argument datastore_pool(Request& request) { return request.answers().datastores(); }
 
 // (id, template, 0 replace | 1 merge): RPO, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW...  What describes
-// the datastore itself may be said again, as an editor does that was given all of it.
+// the datastore itself may be said again, as an editor does that was given all of it but its
+// secrets; so it stays where it is not named.
 Argument datastore_update(Request& request) {
   request.need_admin();
   const int id = request.number(1);
@@ -34,27 +35,42 @@ Argument datastore_update(Request& request) {
   return std::int64_t{id};
 }
 
-// (template, cluster): a directory for disk images.  Backup datastores are added on the machine
-// itself, since their drivers are tried out there (vmvault datastore add).
+// What it is called, and what it is for, are the core's; a directory for disk images is ours.
+int allocated(vmvaultd::Orders& orders, vmvaultd::Attributes attributes) {
+  const auto type = attributes["TYPE"];
+  if (type == "BACKUP_DS") return orders.add_datastore(attributes);
+  if (type != "IMAGE_DS")
+    throw BadRequest{"TYPE of a datastore is BACKUP_DS or IMAGE_DS, not '" + one_line(type) + "'"};
+  if (const auto driver = attributes["DS_MAD"]; !driver.empty() && driver != "fs")
+    throw BadRequest{"DS_MAD of an IMAGE_DS is fs, not '" + one_line(driver) + "'"};
+  return orders.add_image_datastore(attributes["NAME"], attributes["DIRECTORY"]);
+}
+
+// (template, cluster): there is the one cluster.
 Argument datastore_allocate(Request& request) {
   request.need_admin();
   const auto attributes = flat(parse(request.text(1)));
-  const auto value = [&](const char* name) {
-    const auto found = attributes.find(name);
-    return found == attributes.end() ? std::string{} : found->second;
-  };
-  if (value("TYPE") != "IMAGE_DS")
-    throw Failure{Code::allocate,
-                  "only TYPE = IMAGE_DS can be added here; for backups: vmvault datastore add"};
-  const auto name = value("NAME"), dir = value("DIRECTORY");
-  return std::int64_t{
-      request.order([&](auto& orders) { return orders.add_image_datastore(name, dir); })};
+  if (const int cluster = request.call().number(2, -1); cluster != -1 && cluster != 0)
+    throw no_such("CLUSTER", cluster);
+  try {
+    return std::int64_t{request.order([&](auto& orders) { return allocated(orders, attributes); })};
+  } catch (const BadRequest& error) {
+    throw Failure{Code::allocate, error.what()};
+  }
 }
 
 Argument datastore_delete(Request& request) {
   request.need_admin();
   const int id = request.number(1);
-  request.order([=](auto& orders) { orders.delete_image_datastore(id); });
+  request.order([=](auto& orders) { orders.delete_datastore(id); });
+  return std::int64_t{id};
+}
+
+Argument datastore_rename(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  const auto& name = request.text(2);
+  request.order([&](auto& orders) { orders.rename_datastore(id, name); });
   return std::int64_t{id};
 }
 
@@ -103,6 +119,7 @@ void add_place_methods(Methods& methods) {
   methods["one.datastore.info"] = datastore_info;
   methods["one.datastore.allocate"] = datastore_allocate;
   methods["one.datastore.delete"] = datastore_delete;
+  methods["one.datastore.rename"] = datastore_rename;
   methods["one.host.allocate"] = host_allocate;
   methods["one.host.delete"] = host_delete;
   methods["one.host.update"] = host_update;

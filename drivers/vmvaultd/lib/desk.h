@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "drivers/lib/backup_datastores.h"
 #include "drivers/lib/restores.h"
 #include "drivers/vmvaultd/lib/manager.h"
 #include "drivers/vmvaultd/lib/orders.h"
@@ -17,6 +18,7 @@ class Desk : public Orders {
         home_{home},
         pools_{store},
         restores_{store},
+        datastores_{store, home},
         manager_{manager},
         clock_{std::move(clock)} {}
 
@@ -33,7 +35,6 @@ class Desk : public Orders {
   int add_template(const std::string& name, int owner, const std::string& text) override;
   void delete_template(int id) override;
   int add_image_datastore(const std::string& name, const std::string& dir) override;
-  void delete_image_datastore(int datastore) override;
 
   int create_job(const std::string& name, int owner, const Attributes& attributes) override;
   void update_job(int job, const Attributes& attributes, bool append) override;
@@ -48,7 +49,10 @@ class Desk : public Orders {
   void update_action(const Action& action) override;
   void remove_action(Subject subject, int parent, int action) override;
 
+  int add_datastore(const Attributes& attributes) override;
   void configure_datastore(int datastore, const Attributes& attributes) override;
+  void rename_datastore(int datastore, const std::string& name) override;
+  void delete_datastore(int datastore) override;
   int add_host(const std::string& name, const std::string& uri) override;
   void delete_host(int host) override;
   void configure_host(int host, const Attributes& attributes) override;
@@ -59,6 +63,8 @@ class Desk : public Orders {
   state::VmRecord vm(int id) const;
   state::ImageRecord image(int id) const;
   void insist_on_datastore(int id) const;
+  bool is_of_images(int datastore) const;
+  void delete_image_datastore(int datastore);
   HostRecord host(int id) const;
   // Of another machine, and of no other host.
   void check_uri(const std::string& uri, int host) const;
@@ -76,6 +82,7 @@ class Desk : public Orders {
   const state::Home& home_;
   Pools pools_;
   state::Restores restores_;
+  state::BackupDatastores datastores_;
   Manager& manager_;
   std::function<Time()> clock_;
 };

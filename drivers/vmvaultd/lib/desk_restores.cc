@@ -102,21 +102,4 @@ int Desk::add_image_datastore(const std::string& name, const std::string& dir) {
   return restores_.add_image_datastore(home_, name, path);
 }
 
-void Desk::delete_image_datastore(int id) {
-  const auto name = "datastore " + std::to_string(id);
-  if (store_.datastore(id)) throw WrongState{name + " is of backups, and stays"};
-  const auto all = restores_.image_datastores();
-  if (std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.id == id; }))
-    throw NoSuchObject{"datastore", id};
-  const auto is_in_it = [&](const auto& one) { return one.datastore == id; };
-  const auto images = restores_.disk_images();
-  if (std::any_of(images.begin(), images.end(), is_in_it)) throw WrongState{name + " has images"};
-  const auto templates = restores_.templates();
-  if (std::any_of(templates.begin(), templates.end(), [&](const auto& one) {
-        return is_in_it(one) && one.state == state::ObjectState::locked;
-      }))
-    throw WrongState{name + " is being restored to"};
-  restores_.remove_image_datastore(home_, id);
-}
-
 }  // namespace vmvaultd

@@ -59,20 +59,20 @@ TEST_F(DeskRestoresTest, AnImageDatastoreGoesWhenNothingIsInIt) {
   const state::Restores restores{store};
   const int spare = desk->add_image_datastore("spare", (dir.path() / "spare").string());
   const auto before = restores.image_datastores().size();
-  desk->delete_image_datastore(spare);
+  desk->delete_datastore(spare);
   EXPECT_EQ(restores.image_datastores().size(), before - 1);
-  EXPECT_THROW(desk->delete_image_datastore(spare), NoSuchObject);
-  EXPECT_THROW(desk->delete_image_datastore(100), WrongState) << "it is of backups";
+  EXPECT_THROW(desk->delete_datastore(spare), NoSuchObject);
+  EXPECT_THROW(desk->delete_datastore(100), WrongState) << "it is of backups";
   const auto made = desk->restore({.image = 1, .datastore = datastore});
-  EXPECT_THROW(desk->delete_image_datastore(datastore), WrongState);
+  EXPECT_THROW(desk->delete_datastore(datastore), WrongState);
   advance();
   manager->fetched("disk", made.images[0], nullptr, "no");
   desk->delete_image(made.images[0]);
   advance();
   EXPECT_FALSE(restores.disk_image(made.images[0]));
-  EXPECT_THROW(desk->delete_image_datastore(datastore), WrongState) << "the template is not made";
+  EXPECT_THROW(desk->delete_datastore(datastore), WrongState) << "the template is not made";
   manager->fetched("template", made.template_id, nullptr, "no");
-  desk->delete_image_datastore(datastore);
+  desk->delete_datastore(datastore);
 }
 
 TEST_F(DeskRestoresTest, ARestoreThatIsKilledIsMadeAgainAFewTimes) {

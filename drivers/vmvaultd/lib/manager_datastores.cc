@@ -27,9 +27,18 @@ std::int64_t value(const std::string& text, const std::string& name) {
 
 }  // namespace
 
-// Also those that the command has added meanwhile.
+// Also those that the command has added, or deleted, meanwhile.
 void Manager::put_datastores() {
-  for (const auto& record : store_.datastores()) {
+  const auto records = store_.datastores();
+  std::erase_if(datastores_, [&](const auto& known) {
+    const int id = known.first;
+    if (std::any_of(records.begin(), records.end(), [&](const auto& one) { return one.id == id; }))
+      return false;
+    core_.remove_datastore(id);
+    monitor_at_.erase(id);
+    return true;
+  });
+  for (const auto& record : records) {
     const auto known = datastores_.find(record.id);
     Datastore datastore = known == datastores_.end()
                               ? Datastore{.id = record.id, .usable = record.usable}

@@ -65,8 +65,6 @@ class Orders {
   virtual void delete_template(int id) = 0;
   // A directory for disk images.
   virtual int add_image_datastore(const std::string& name, const std::string& dir) = 0;
-  // WrongState while an image is in it, or will be, and for a datastore of backups.
-  virtual void delete_image_datastore(int datastore) = 0;
 
   // --- backup jobs (contract 5.7); their template's attributes ---
   virtual int create_job(const std::string& name, int owner, const Attributes& attributes) = 0;
@@ -86,9 +84,15 @@ class Orders {
   virtual void remove_action(Subject subject, int parent, int action) = 0;
 
   // --- datastores and hosts ---
-  // RPO, PRIORITY, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW of a backup datastore; an empty value goes
-  // back to the service's.
+  // For backups: what its driver is told (drivers/lib/backup_datastores.h), and rules as below.
+  virtual int add_datastore(const Attributes& attributes) = 0;
+  // RPO, PRIORITY, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW of a backup datastore, where an empty value
+  // goes back to the service's; and what its driver is told.
   virtual void configure_datastore(int datastore, const Attributes& attributes) = 0;
+  virtual void rename_datastore(int datastore, const std::string& name) = 0;
+  // Of either kind; what is stored there stays.  WrongState while an image is in it, or will be, or
+  // something is to be backed up to it.
+  virtual void delete_datastore(int datastore) = 0;
   // A host whose libvirt is there (drivers/lib/host_uri.h); its id.
   virtual int add_host(const std::string& name, const std::string& uri) = 0;
   // WrongState for this machine, and while a backup or a restore runs there.  What was backed up

@@ -160,8 +160,10 @@ State Pools::load(const Policy& policy) const {
     const state::Whole whole{db};  // one moment of all tables
     State state{.policy = policy};
     for (const auto& record : read(db, host_rows, host_of)) state.hosts.push_back(record.host);
-    state.datastores =
-        read(db, "SELECT id, usable, max_backups, hours FROM datastores ORDER BY id", datastore_of);
+    state.datastores = read(
+        db,
+        "SELECT id, usable, max_backups, hours FROM datastores WHERE deleted IS NULL ORDER BY id",
+        datastore_of);
     state.vms =
         read(db,
              "SELECT id, host, job_state, rpo, rpo_since, datastore, priority, "

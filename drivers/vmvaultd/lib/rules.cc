@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/vmvaultd/lib/rules.h"
 
+#include "common/error.h"
 #include "common/number.h"
 
 namespace vmvaultd {
@@ -33,6 +34,12 @@ Rules with(Rules usual, const Settings& settings) {
   take(usual.keep.monthly, settings, "KEEP_MONTHLY");
   take(usual.keep.yearly, settings, "KEEP_YEARLY");
   return usual;
+}
+
+std::optional<int> checked_limit(const std::string& value) {
+  if (value.empty()) return std::nullopt;
+  if (const auto found = parse_int(value, 0)) return found;
+  throw BadRequest{"MAX_BACKUPS is a number, 0 or more, not '" + one_line(value) + "'"};
 }
 
 Datastore use_of(Datastore datastore, const Settings& settings,

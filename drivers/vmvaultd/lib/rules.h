@@ -22,6 +22,9 @@ struct Rules {
 // `usual` with what these settings say instead (vm_config.h).
 Rules with(Rules usual, const state::Store::Settings& settings);
 
+// MAX_BACKUPS as people write it; empty: none of its own.  BadRequest for what is no limit.
+std::optional<int> checked_limit(const std::string& value);
+
 // How backups may use a datastore: as its settings say, or in this window.
 Datastore use_of(Datastore datastore, const state::Store::Settings& settings,
                  const std::optional<Window>& usual);

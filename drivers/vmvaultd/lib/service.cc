@@ -86,6 +86,7 @@ class Service {
     if (!store_.datastore(settings_.manager.datastore))
       throw BadRequest{"DATASTORE_ID: there is no datastore " +
                        std::to_string(settings_.manager.datastore)};
+    state::BackupDatastores{store_, home_}.remove_leftovers();
     state::Restores restores{store_};
     if (restores.image_datastores().empty())
       restores.add_image_datastore(home_, "images", home_.var() / "restored");

@@ -66,3 +66,48 @@ setup() {
     run -0 --separate-stderr vmvault datastore prune 101
     [[ $stderr == *'nothing to prune'* ]]
 }
+
+# template LINES...: of a datastore on bk1, in $BATS_TEST_TMPDIR/template
+template() {
+    printf '%s\n' 'NAME = "far"' 'TYPE = "BACKUP_DS"' 'DS_MAD = "rsync"' 'RSYNC_HOST = "bk1"' "$@" >"$BATS_TEST_TMPDIR/template"
+}
+
+@test "one is created of a template, and deleted when nothing is in it; no number comes again" {
+    template 'RSYNC_USER = "vault"' 'BASE_PATH = "/b"'
+    run -0 vmvault datastore create "$BATS_TEST_TMPDIR/template"
+    [ "$output" = 'ID: 101' ]
+    [ "$(asked //RSYNC_USER),$(asked //BASE_PATH),$(asked //DATASTORE/TM_MAD)" = vault,/b,- ]
+    vmvault backup web --datastore 101
+    run -1 --separate-stderr vmvault datastore delete far
+    fails_with 1 'not empty: image 1'
+    vmvault delete 1
+    VMVAULT_DATASTORE=101 run -1 --separate-stderr vmvault datastore delete far
+    fails_with 1 'setting DATASTORE'
+    vmvault datastore delete far
+    [ ! -e "$VMVAULT_VAR/datastores/101.xml" ]
+    run -1 --separate-stderr vmvault datastore delete 101
+    fails_with 1 'no datastore 101'
+    run -2 --separate-stderr vmvault backup web --datastore 101
+    fails_with 2 'no datastore 101'
+    run -1 --separate-stderr vmvault datastore delete 100
+    fails_with 1 stays
+    vmvault datastore add rsync bk1:/b --name far
+    [ "$(vmvault datastore list --csv --no-header -l ID)" = $'100\n102' ]
+}
+
+@test "a template that is none, or whose server does not answer, makes no datastore" {
+    template 'DS_MAD = "tape"'
+    run -2 --separate-stderr vmvault datastore create "$BATS_TEST_TMPDIR/template"
+    fails_with 2 tape
+    template 'KEEP_LAST = 3'
+    run -2 --separate-stderr vmvault datastore create "$BATS_TEST_TMPDIR/template"
+    fails_with 2 KEEP_LAST
+    template 'RSYNC_ARGS = [ A = 1 ]'
+    run -2 --separate-stderr vmvault datastore create "$BATS_TEST_TMPDIR/template"
+    fails_with 2 RSYNC_ARGS
+    template
+    echo 'echo "no route to host" >&2; exit 1' >"$FAKE/monitor"
+    run -1 --separate-stderr vmvault datastore create "$BATS_TEST_TMPDIR/template"
+    fails_with 1 'no route to host'
+    [ "$(vmvault datastore list --csv --no-header -l ID)" = 100 ]
+}

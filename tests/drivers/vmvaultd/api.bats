@@ -170,6 +170,9 @@ one.user.allocate s:eve s:e s:core
 one.user.chgrp i:$bob i:0
 one.user.delete i:$alice
 one.datastore.update i:100 s:RPO="1" i:1
+one.datastore.allocate s:NAME="d" i:-1
+one.datastore.rename i:100 s:mine
+one.datastore.delete i:100
 one.host.info i:1
 one.system.config
 one.vmvault.queue

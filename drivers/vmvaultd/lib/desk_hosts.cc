@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Orders about datastores and hosts.
+// Orders about hosts.
 #include "common/error.h"
-#include "common/number.h"
 #include "drivers/lib/host_uri.h"
-#include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/desk.h"
 
 namespace vmvaultd {
 namespace {
-
-std::optional<int> limit(const std::string& value) {
-  if (value.empty()) return std::nullopt;
-  if (const auto found = parse_int(value, 0)) return found;
-  throw BadRequest{"MAX_BACKUPS is a number, 0 or more, not '" + one_line(value) + "'"};
-}
 
 // "0-3,^2,7", as libvirt has it.
 std::string cpus(const std::string& value) {
@@ -30,24 +22,6 @@ bool is_host_name(std::string_view name) {
 }
 
 }  // namespace
-
-void Desk::configure_datastore(int id, const Attributes& attributes) {
-  insist_on_datastore(id);
-  Attributes rules = attributes;
-  for (const char* name : {"MAX_BACKUPS", "BACKUP_WINDOW"}) rules.erase(name);
-  auto change = state::checked_config(rules);
-  for (const char* name : {"MODE", "INCREMENT_MODE", "FS_FREEZE", "BACKUP_VOLATILE", "DISK_IDS",
-                           "INTERACTIVE", "DATASTORE_ID"})
-    if (change.contains(name))
-      throw BadRequest{std::string{name} + " is of machines and jobs, not of datastores"};
-  for (const auto& [name, value] : attributes) {
-    if (name == "MAX_BACKUPS") limit(value);
-    if (name == "BACKUP_WINDOW" && !value.empty()) Window::parse(value);
-    change[name] = value;
-  }
-  store_.put_settings(state::Store::Subject::datastore, id, change);
-  manager_.settings_changed(clock_());
-}
 
 HostRecord Desk::host(int id) const {
   for (const auto& record : manager_.hosts())
@@ -89,7 +63,7 @@ void Desk::configure_host(int id, const Attributes& attributes) {
   auto record = host(id);
   for (const auto& [name, value] : attributes) {
     if (name == "MAX_BACKUPS") {
-      record.host.limit = limit(value);
+      record.host.limit = checked_limit(value);
     } else if (name == "EMULATOR_CPUS") {
       record.emulator_cpus = cpus(value);
     } else if (name == "URI" && value == record.uri) {
