@@ -152,6 +152,15 @@ void set_limits() {
   (void)once;
 }
 
+// The document without what only XML has (entities, a DTD), and without an i8 that is no number:
+// xmlrpc-c (1.33.14) dies while it words what is wrong with that.
+std::string without_traps(std::string_view body) {
+  const Xml document{body};
+  for (const auto& number : document.root().find_all("//*[contains(name(), 'i8')]"))
+    number.number_at(".");
+  return document.dump();
+}
+
 template <class T>
 constexpr const char* name_of = std::is_same_v<T, bool>          ? "a boolean"
                                 : std::is_same_v<T, std::string> ? "a string"
@@ -201,7 +210,7 @@ Call parse_call(std::string_view body) {
   if (body.size() > longest_body) throw unreadable();
   std::string clean;
   try {
-    clean = Xml{body}.dump();
+    clean = without_traps(body);
   } catch (const BadRequest&) {
     throw unreadable();
   }

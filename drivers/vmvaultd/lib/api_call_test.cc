@@ -66,6 +66,16 @@ TEST(Call, IsRefusedWhenItIsHostile) {
         std::string{"<methodResponse></methodResponse>"}, std::string{"<methodCall/>"},
         call_of(std::string(2 << 20, ' '))})
     EXPECT_THROW(parse_call(body), BadRequest) << body.substr(0, 100);
+  for (const char* number : {"", "x", "1x", "1 ", " 1", "+", "99999999999999999999",
+                             "1\x7f"
+                             "0",
+                             "<b/>"})
+    for (const char* name : {"i8", "ex:i8"}) {
+      const auto value = "<" + std::string{name} + ">" + number + "</" + name + ">";
+      EXPECT_THROW(parse_call(call_of(parameter(value))), BadRequest) << value;
+      const auto inside = "<array><data><value>" + value + "</value></data></array>";
+      EXPECT_THROW(parse_call(call_of(parameter(inside))), BadRequest) << inside;
+    }
   std::string many;
   for (int n = 0; n < 33; ++n) many += parameter("<i4>1</i4>");
   EXPECT_THROW(parse_call(call_of(many)), BadRequest);
