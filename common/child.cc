@@ -124,7 +124,10 @@ void Child::stop() noexcept {
     return;
   }
   ask(stop_.signal);
-  ends_within(stop_.grace);
+  if (!ends_within(stop_.grace) && stop_.then == Stop::Then::leave) {
+    pid_ = -1;
+    return;
+  }
   // Before wait(): until then nobody else can get this number.
   kill(-pid_, SIGKILL);
   // Who waits for a device that does not answer does not die of it, nor does who runs by sudo.

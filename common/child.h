@@ -19,10 +19,12 @@ struct Pipe {
 // How a child is asked to end before its group is killed.
 struct Stop {
   enum class Whom { group, child };  // the child alone: it needs its own children to undo
+  enum class Then { kill, leave };   // leave: it ends by deadlines of its own
 
   int signal = SIGTERM;
   std::chrono::milliseconds grace{10'000};
   Whom whom = Whom::group;
+  Then then = Then::kill;
 };
 
 // A child we have not waited for yet, leader of its own process group.  If we leave
@@ -42,8 +44,8 @@ class Child {
   int fd() const { return exit_.get(); }  // readable when the child has exited
   // A signal for those that Stop names, also if they are stopped.
   void ask(int signal) noexcept;
-  // Asks them to end, kills what is left of the group, and collects the child.  One that not even
-  // that ends is left behind.
+  // Asks them to end, kills what is left of the group (unless Stop says otherwise), and collects
+  // the child.  One that still does not end is left behind.
   void stop() noexcept;
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();

@@ -21,6 +21,11 @@ namespace {
 
 fs::path log_of(const fs::path& socket) { return socket.string() + ".log"; }
 
+// A cluster watches who has an image open, and lets whoever makes a snapshot of it wait for a
+// client that was killed, for half a minute: so those that read from Ceph are never killed.  Their
+// names say that they do not wait for ever (rbd::qemu_name).
+bool is_watched(std::string_view image) { return image.starts_with("rbd:"); }
+
 Child start(const Server::Order& order, const fs::path& socket) {
   std::vector<std::string> argv{"qemu-nbd",   "--read-only",   "--shared=16",
                                 "--socket",   socket,          "--format",
@@ -31,8 +36,10 @@ Child start(const Server::Order& order, const fs::path& socket) {
   const Fd null = open_file("/dev/null", O_RDWR);
   const Fd words = open_file(log_of(socket), O_WRONLY | O_CREAT | O_TRUNC);
   // It only reads, so nothing is lost with it; and one whose storage does not answer does not end.
-  return Child{argv,       {},          null.get(),
-               null.get(), words.get(), {.signal = SIGTERM, .grace = std::chrono::seconds{2}}};
+  const Stop stop{.signal = SIGTERM,
+                  .grace = std::chrono::seconds{2},
+                  .then = is_watched(order.image.native()) ? Stop::Then::leave : Stop::Then::kill};
+  return Child{argv, {}, null.get(), null.get(), words.get(), stop};
 }
 
 }  // namespace
@@ -71,7 +78,8 @@ void end_servers(const fs::path& directory) {
     const auto words = process->arguments();
     const auto option = std::find(words.begin(), words.end(), "--socket");
     if (option == words.end() || option + 1 == words.end()) continue;
-    if (fs::path{option[1]}.parent_path() == directory) process->signal(SIGKILL);
+    if (fs::path{option[1]}.parent_path() == directory)
+      process->signal(is_watched(words.back()) ? SIGTERM : SIGKILL);
   }
 }
 

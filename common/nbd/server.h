@@ -43,7 +43,7 @@ class Server {
 };
 
 // Ends each of them that serves a socket in this directory, or is about to: who started it may have
-// died before he held its leash.
+// died before he held its leash.  One that reads from Ceph may live on until its own deadlines.
 void end_servers(const std::filesystem::path& directory);
 
 }  // namespace nbd

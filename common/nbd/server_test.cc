@@ -10,9 +10,9 @@
 namespace {
 
 // Something that looks like a server of this socket, and is none.
-Child sleeper(const std::filesystem::path& socket) {
+Child sleeper(const std::filesystem::path& socket, const std::string& image = "/disk.0") {
   const Fd null = open_file("/dev/null", O_RDWR);
-  return Child{{"sh", "-c", "sleep 600; :", "sh", "--socket", socket},
+  return Child{{"sh", "-c", "sleep 600; :", "sh", "--socket", socket, "--", image},
                {},
                null.get(),
                null.get(),
@@ -33,6 +33,15 @@ TEST(NbdEndServers, EndsThoseOfOneDirectory) {
   EXPECT_TRUE(ends_within(one, 60'000));
   EXPECT_FALSE(ends_within(below, 0));
   EXPECT_FALSE(ends_within(other, 0));
+}
+
+// A cluster waits for a client that was killed.
+TEST(NbdEndServers, AsksThoseThatReadFromCeph) {
+  const TempDir dir;
+  Child file = sleeper(dir.path() / "0.sock"), ceph = sleeper(dir.path() / "1.sock", "rbd:one/a@b");
+  nbd::end_servers(dir.path());
+  EXPECT_EQ(file.wait(), 128 + SIGKILL);
+  EXPECT_EQ(ceph.wait(), 128 + SIGTERM);
 }
 
 }  // namespace

@@ -67,12 +67,12 @@ std::optional<Info> info(const Image& image, const Access& access) {
   return parsed(finished.out, doing, parse_info);
 }
 
-bool is_in_use(const Image& image, const Access& access) {
+std::size_t watchers(const Image& image, const Access& access) {
   const auto doing = "look who uses the Ceph image " + image.display();
   const auto finished = finish(program(image, {"status", "--format=json"}, access), doing);
-  if (finished.status == ENOENT) return false;
+  if (finished.status == ENOENT) return 0;
   if (!finished.ok()) throw failure(doing, finished);
-  return parsed(finished.out, doing, [](const json& in) { return !in.at("watchers").empty(); });
+  return parsed(finished.out, doing, [](const json& in) { return in.at("watchers").size(); });
 }
 
 void create(const Image& image, std::uint64_t size, const std::optional<Info>& like,

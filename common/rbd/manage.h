@@ -21,8 +21,9 @@ struct Info {
 };
 std::optional<Info> info(const Image& image, const Access& access);  // nullopt: there is none
 
-// Has somebody opened it to write, as a VM that runs has?  False if there is no such image.
-bool is_in_use(const Image& image, const Access& access);
+// How many clients have it, or a snapshot of it, open, or were killed half a minute ago at most.  A
+// VM that runs is one of them.  0 if there is no such image.
+std::size_t watchers(const Image& image, const Access& access);
 
 // Made like another one, if there is one to resemble.
 void create(const Image& image, std::uint64_t size, const std::optional<Info>& like,

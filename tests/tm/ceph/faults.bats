@@ -22,6 +22,7 @@ setup() { DISKS='one/one-9 volatile:one'; }
 
 teardown() {
     osd CONT
+    forget_after 30
     full_at 0.85 0.9 0.95
     step postbackup_live 9
     eventually clean
@@ -45,6 +46,19 @@ works() {
     eventually clean
     [ "$(snapshots $VOLATILE)" = "one_backup_$(($1 + 1))" ] ||
         [ "$(snapshots $VOLATILE)" = "one_backup_$1 one_backup_$(($1 + 1))" ]
+}
+
+# forget_after SECONDS: so long the cluster waits for a client that was killed
+forget_after() { ceph --admin-daemon "$BATS_FILE_TMPDIR/ceph/run/osd.asok" config set osd_client_watch_timeout "$1" >/dev/null; }
+watchers() { rbd status --format json "$1" | jq '.watchers | length'; }
+only_the_guest_watches() { [ "$(watchers one/one-9)" = 1 ] && [ "$(watchers $VOLATILE)" = 1 ]; }
+journal() { jq -r "$1" "$VM_DIR/backup.journal"; }
+# rbd_after LINE: $BIN/rbd, the program behind this line of bash
+rbd_after() {
+    BIN=$BATS_TEST_TMPDIR/bin
+    mkdir "$BIN"
+    printf '%s\n' '#!/bin/bash' "$1" "exec '$(command -v rbd)' \"\$@\"" >"$BIN/rbd"
+    chmod +x "$BIN/rbd"
 }
 
 alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$1" ]; }
@@ -119,15 +133,9 @@ alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$
 
 @test "killed with its snapshots half made: they go, and nothing else" {
     works -1
-    local bin=$BATS_TEST_TMPDIR/bin pid
-    mkdir "$bin"
-    cat >"$bin/rbd" <<SH
-#!/bin/bash
-[[ "\$*" != *'snap create'*one-sys-* ]] || { touch '$BATS_TEST_TMPDIR/half'; exec sleep 600; }
-exec '$(command -v rbd)' "\$@"
-SH
-    chmod +x "$bin/rbd"
-    PATH=$bin:$PATH step prebackup_live 0 NONE FULL 3>&- 2>/dev/null &
+    local pid
+    rbd_after "[[ \"\$*\" != *'snap create'*one-sys-* ]] || { touch '$BATS_TEST_TMPDIR/half'; exec sleep 600; }"
+    PATH=$BIN:$PATH step prebackup_live 0 NONE FULL 3>&- 2>/dev/null &
     pid=$!
     eventually test -e "$BATS_TEST_TMPDIR/half"
     kill -KILL "$(jq .pid "$VM_DIR/backup.journal")"
@@ -154,6 +162,36 @@ SH
     eventually clean
     [ -s "$BATS_TEST_TMPDIR/servers" ]
     while read -r pid; do eventually is_gone "$pid"; done <"$BATS_TEST_TMPDIR/servers"
+}
+
+@test "nobody watches the images any more, however a backup ends: the cluster would wait for him" {
+    forget_after 3600
+    step prebackup_live -1
+    kill -KILL "$(journal .exporter)"
+    eventually only_the_guest_watches
+    step prebackup_live -1
+    kill -KILL "$(journal .guard)" "$(journal .exporter)"
+    step postbackup_live -1
+    eventually only_the_guest_watches
+    # The cluster is slow just then.
+    step prebackup_live -1
+    osd STOP
+    step postbackup_live -1
+    osd CONT
+    eventually only_the_guest_watches
+}
+
+@test "Ceph waits for a client that was killed: before the guest stands still, not meanwhile" {
+    forget_after 10
+    step prebackup_live -1
+    pkill -KILL -f -- "--socket $(journal '.scratch[0]')/"
+    step postbackup_live -1
+    rbd_after "[[ \"\$*\" != *'snap create'* ]] ||
+        '$(command -v rbd)' status --format json one/one-9 | jq '.watchers | length' >>'$BATS_TEST_TMPDIR/at_snapshot'"
+    PATH=$BIN:$PATH run -0 --separate-stderr step prebackup_live 0
+    [[ $stderr == *'was killed: waiting'* ]]
+    [ "$(xargs <"$BATS_TEST_TMPDIR/at_snapshot")" = '1 1' ]
+    step postbackup_live 0
 }
 
 @test "what a full backup that died left goes with recover, when the cluster is back" {

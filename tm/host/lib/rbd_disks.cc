@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <thread>
 
+#include "common/cancel.h"
 #include "common/error.h"
 #include "common/nbd/server.h"
 #include "common/nbd/zeros.h"
 #include "common/one/action.h"
+#include "common/rbd/manage.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/rest_as_zeros.h"
 #include "tm/host/lib/storage.h"
@@ -17,6 +19,8 @@ namespace host {
 namespace {
 
 constexpr std::chrono::seconds longest_undo{5};
+// Until Ceph forgets a client that was killed (osd_client_watch_timeout), and some more.
+constexpr std::chrono::seconds until_forgotten{35};
 
 struct RbdPart : Part {
   rbd::Image place;
@@ -69,7 +73,10 @@ class RbdDisks : public Storage {
         reading_{Reading::of(capture.request, capture.request.disk_ids.size())} {
     for (const int id : capture_.request.rbd_disks())
       found_.push_back(describe(capture_.request.vm.disk(id)));
-    side_by_side(found_, [&](RbdPart& part) { choose(part); });
+    side_by_side(found_, [&](RbdPart& part) {
+      choose(part);
+      wait_for_the_dead(part);
+    });
     parts_.assign(found_.begin(), found_.end());
   }
   RbdDisks(const RbdDisks&) = delete;
@@ -150,6 +157,19 @@ class RbdDisks : public Storage {
     out.format = "rbd";
     out.place = image_of(disk);
     return out;
+  }
+
+  // Whoever makes a snapshot waits for them, and the guest should not stand still so long.
+  void wait_for_the_dead(const RbdPart& part) const {
+    const auto begun = std::chrono::steady_clock::now();
+    const std::size_t living = capture_.request.live ? 1 : 0;
+    for (bool said = false; rbd::watchers(part.place, access_) > living; said = true) {
+      if (std::chrono::steady_clock::now() - begun > until_forgotten) return;
+      if (!said)
+        log(Level::info, "somebody else has " + part.place.display() +
+                             " open, or was killed: waiting half a minute at most");
+      cancel::pause(std::chrono::milliseconds{500});
+    }
   }
 
   // Keeps the parent, and has older ones and what a failed attempt left removed (design.md 3.1).

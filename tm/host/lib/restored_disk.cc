@@ -179,7 +179,7 @@ void insist_on_rest(const RestoreRequest& request) {
   };
   for (const auto& disk : request.disks) {
     if (disk.image) {
-      insist(rbd::is_in_use(*disk.image, ceph_access(Shielded::no)),
+      insist(rbd::watchers(*disk.image, ceph_access(Shielded::no)) > 0,
              "the Ceph image " + disk.image->display());
       continue;
     }
