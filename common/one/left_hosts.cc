@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <random>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "common/command.h"
 #include "common/error.h"
@@ -71,14 +73,23 @@ struct Dead {
   LeftPlace place;
 };
 
-// By host: of VMs whose backups are dead.
-std::map<std::string, std::vector<Dead>> dead() {
-  std::map<std::string, std::vector<Dead>> out;
+using ByHost = std::map<std::string, std::vector<Dead>>;
+
+// Of VMs whose backups are dead.
+ByHost dead() {
+  ByHost out;
   for (const auto& file : fs::directory_iterator{directory()}) {
     const auto vm_id = parse_int(file.path().filename().string(), 0);
     if (!vm_id || !workers(*vm_id).empty()) continue;
     for (const auto& place : left_places(*vm_id)) out[place.host].push_back({*vm_id, place});
   }
+  return out;
+}
+
+// Those that do not answer stay, and would be the first, and the only ones, each time.
+auto in_any_order(const ByHost& hosts) {
+  std::vector<std::pair<std::string, std::vector<Dead>>> out{hosts.begin(), hosts.end()};
+  std::shuffle(out.begin(), out.end(), std::random_device{});
   return out;
 }
 
@@ -136,7 +147,7 @@ void strike_out_place(int vm_id, const LeftPlace& place) noexcept try {
 void recover_left_hosts() noexcept try {
   const bool here = recover_here();
   std::size_t asked = 0;
-  for (const auto& [host, all] : dead()) {
+  for (const auto& [host, all] : in_any_order(dead())) {
     const bool local = is_this_machine(host);
     if (!local && asked++ == most) break;
     if (!(local ? here : succeeds(recover_on(remote_root()).on(host), host))) continue;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "common/file.h"
 #include "common/test_env.h"
 
@@ -31,4 +33,19 @@ TEST(LeftHosts, ReadWhatAnOlderVersionHasWritten) {
   EXPECT_EQ(left_places(7), std::vector{old});
   strike_out_place(7, old);
   EXPECT_TRUE(left_places(7).empty());
+}
+
+TEST(LeftHosts, OnesThatDoNotAnswerKeepNobodyElseFromBeingAsked) {
+  const TempDir dir;
+  const ScopedEnv var{"VMVAULT_VAR", dir.path().string()};
+  const ScopedEnv path{"PATH", dir.path().string() + ":" + getenv("PATH")};
+  write_file(dir.path() / "ssh", "#!/bin/sh\ncase $* in *kvm9*) exit 0;; *) exit 255;; esac\n",
+             0755);
+  const LeftPlace last{.host = "kvm9", .bridge = false, .dir = "/vms/9"};
+  for (int vm = 1; vm < 9; ++vm)
+    enter_place(vm, {.host = "kvm" + std::to_string(vm), .bridge = vm > 4, .dir = "/vms"});
+  enter_place(9, last);
+  for (int times = 0; times < 100 && !left_places(9).empty(); ++times) recover_left_hosts();
+  EXPECT_TRUE(left_places(9).empty());
+  EXPECT_EQ(left_places(1).size(), 1U);
 }
