@@ -117,6 +117,11 @@ void Request::need_admin() const {
                                            "] : Not authorized: this is for administrators"};
 }
 
+void Request::need_right_to(int priority) const {
+  constexpr int most_of_users = 50;
+  if (priority > most_of_users) need_admin();
+}
+
 void Request::need(state::Owned what, int id) {
   const auto owner = users().owner(what, id);
   if (!owner) throw no_such(kind_of(what), id);

@@ -7,8 +7,6 @@
 namespace api {
 namespace {
 
-constexpr int most_of_users = 50;  // PRIORITY
-
 int job_of(Request& request) {
   const int job = request.number(1);
   request.need_job(job);
@@ -24,7 +22,7 @@ void check_rights(Request& request, const vmvaultd::Attributes& attributes) {
       at = end + 1;
     }
   if (const auto found = attributes.find("PRIORITY"); found != attributes.end())
-    if (parse_int(found->second).value_or(0) > most_of_users) request.need_admin();
+    request.need_right_to(parse_int(found->second).value_or(0));
 }
 
 struct Wanted {
@@ -80,7 +78,7 @@ Argument rename(Request& request) {
 
 Argument set_priority(Request& request) {
   const int job = job_of(request), priority = request.number(2);
-  if (priority > most_of_users) request.need_admin();
+  request.need_right_to(priority);
   request.order([=](auto& orders) { orders.set_job_priority(job, priority); });
   return std::int64_t{job};
 }

@@ -38,6 +38,8 @@ class Request {
   void need_vm(int id) { need(state::Owned::vm, id); }
   void need_image(int id);  // a backup, or a disk that was made of one
   void need_job(int id) { need(state::Owned::job, id); }
+  // A PRIORITY before those of others is for admins.
+  void need_right_to(int priority) const;
 
   // In the service's loop; throws what it throws.
   template <class Work>

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/number.h"
 #include "drivers/vmvaultd/lib/api_methods.h"
 
 namespace api {
@@ -61,10 +62,21 @@ Argument cancel(Request& request) {
   return std::int64_t{vm};
 }
 
+// What it has already is in what somebody gets to edit.
+void check_priority(Request& request, int vm, const vmvaultd::Attributes& config) {
+  const auto wanted = config.find("PRIORITY");
+  if (wanted == config.end()) return;
+  const auto now = request.store().settings(state::Store::Subject::vm, vm);
+  const auto had = now.find("PRIORITY");
+  if (had == now.end() || had->second != wanted->second)
+    request.need_right_to(parse_int(wanted->second).value_or(0));
+}
+
 // (id, template, 0 replace | 1 merge)
 Argument configure(Request& request) {
   const int vm = vm_of(request);
   const auto config = backup_config(request.text(2));
+  check_priority(request, vm, config);
   const bool append = request.call().number(3, 0) != 0;
   request.order([&](auto& orders) { orders.configure_vm(vm, config, append); });
   return std::int64_t{vm};

@@ -163,6 +163,8 @@ one.backupjob.backup i:$job
 one.backupjob.cancel i:$job
 one.backupjob.delete i:$job
 one.backupjob.allocate s:BACKUP_VMS="1000000"
+one.backupjob.allocate s:NAME="k"PRIORITY="51"
+one.vm.updateconf i:1000001 s:BACKUP_CONFIG=[PRIORITY="51"] i:1
 one.user.info i:$alice
 one.user.passwd i:$alice s:mine
 one.user.login s:alice s: i:60 i:-1
@@ -178,6 +180,10 @@ one.system.config
 one.vmvault.queue
 E
     [ "$(as bob:secret-b one.backupjob.allocate 's:NAME="k" BACKUP_VMS="1000001" DATASTORE_ID="100"')" -gt "$job" ]
+    # What an administrator has given stays, and nobody gives it to himself.
+    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="50"]' i:1
+    api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51"]' i:1
+    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51",KEEP_LAST="9"]' i:0
     run -1 as bob:secret-b one.datastore.info i:7
     [[ $output == "1024 "* ]]
     as bob:secret-b one.datastore.info i:100 b:1 >"$BATS_TEST_TMPDIR/info"
