@@ -35,12 +35,14 @@ Wanted read(Request& request, const std::string& text) {
   Wanted wanted;
   one::Template rest;
   for (auto& one : parse(text)) {
-    if (one.name == "SCHED_ACTION" && std::holds_alternative<one::Pairs>(one.value))
+    if (one.name == "SCHED_ACTION" && std::holds_alternative<one::Pairs>(one.value)) {
       wanted.actions.push_back(action_of(one::to_text({one}), {.subject = vmvaultd::Subject::job}));
-    else if (one.name == "NAME" && std::holds_alternative<std::string>(one.value))
+      check(wanted.actions.back());  // before there is a job
+    } else if (one.name == "NAME" && std::holds_alternative<std::string>(one.value)) {
       wanted.name = std::get<std::string>(one.value);
-    else
+    } else {
       rest.push_back(std::move(one));
+    }
   }
   wanted.attributes = flat(rest);
   check_rights(request, wanted.attributes);

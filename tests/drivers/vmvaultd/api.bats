@@ -89,6 +89,10 @@ SCHED_ACTION=[REPEAT="3",DAYS="24",TIME="4000000000"]')
     api one.backupjob.delete "i:$job"
     run -1 api one.backupjob.info "i:$job"
     [[ $output == "1024 [one.backupjob.info] "* ]]
+    run -1 api one.backupjob.allocate 's:NAME="j" BACKUP_VMS="1000000" SCHED_ACTION=[TIME="-5"]'
+    [[ $output == "4096 [one.backupjob.allocate] TIME of action "* ]]
+    valid backupjob_pool one.backupjobpool.info i:-2 i:-1 i:-1
+    [ "$(at 'count(//BACKUPJOB)')" -eq 0 ]
 }
 
 @test "what a driver's restore asks for, in the words of a recorded one" {
