@@ -217,5 +217,29 @@ TEST(NbdRuns, CombineWhereverTheyDiffer) {
   EXPECT_EQ(found.dirty_bytes, 700);
 }
 
+TEST(NbdRuns, TellThatADiskWasSmaller) {
+  constexpr std::uint32_t size = 1'000'000;
+  const auto mapped = [](std::vector<std::uint32_t> zeros, std::vector<std::uint32_t> dirt) {
+    std::vector<Runs> both{{"a", flag(zero), size}, {"b", flag(dirty), size}};
+    add(both[0], 0, zeros);
+    add(both[1], 0, dirt);
+    return combine(both, Base::parent);
+  };
+  const auto before = mapped({600'000, 0, 400'000, zero}, {size, 0}).data;
+  const auto smaller = [&](const Map& now) { return was_smaller(before, now); };
+  EXPECT_FALSE(smaller(mapped({600'000, 0, 400'000, zero}, {size, 0})));
+  EXPECT_FALSE(smaller(mapped({size, 0}, {size, 0}))) << "what is more was not lost";
+  EXPECT_FALSE(
+      smaller(mapped({500'000, 0, 500'000, zero}, {500'000, 0, 100'000, dirty, 400'000, 0})));
+  EXPECT_TRUE(smaller(mapped({500'000, 0, 500'000, zero}, {size, 0})));
+  EXPECT_TRUE(smaller(mapped({590'000, 0, 410'000, zero}, {590'000, 0, 2000, dirty, 408'000, 0})));
+  EXPECT_TRUE(
+      smaller(mapped({100'000, 0, 800'000, zero, 100'000, 0}, {900'000, 0, 100'000, dirty})))
+      << "something was written since";
+  EXPECT_FALSE(smaller(mapped({100'000, 0, 100'000, zero, 400'000, 0, 400'000, zero}, {size, 0})))
+      << "a hole where a file system has found zeros";
+  EXPECT_FALSE(was_smaller({}, mapped({size, zero}, {size, 0}))) << "nothing is known of before";
+}
+
 }  // namespace
 }  // namespace nbd

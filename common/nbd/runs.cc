@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "common/nbd/shares.h"
+
 namespace nbd {
 
 void Runs::add(std::uint64_t offset, std::span<const std::uint32_t> pairs) {
@@ -34,18 +36,37 @@ Map combine(std::span<const Runs> answers, Base base) {
   Map map{.size = answers[0].size(), .dirty_bytes = 0, .extents = {}};
   const auto& zeros = answers[0].get();
   const auto* dirty = answers.size() > 1 ? &answers[1].get() : nullptr;
+  Shares data{map.size}, clean_data{map.size}, dirt{map.size};
   std::size_t z = 0, d = 0;
   for (std::uint64_t at = 0; at < map.size;) {
     const std::uint64_t end = std::min(zeros[z].end, dirty ? (*dirty)[d].end : map.size);
     const bool* is_dirty = dirty ? &(*dirty)[d].set : nullptr;
-    if (!is_dirty || *is_dirty) map.dirty_bytes += end - at;
+    const bool clean = is_dirty && !*is_dirty;
+    if (!clean) {
+      map.dirty_bytes += end - at;
+      dirt.add(at, end - at);
+    }
+    if (!zeros[z].set) data.add(at, end - at);
+    if (!zeros[z].set && clean) clean_data.add(at, end - at);
     const auto what = content(zeros[z].set, is_dirty, base);
     if (what != qcow2::Content::absent) append(map.extents, {at, end - at, what});
     if (zeros[z].end == end) ++z;
     if (dirty && (*dirty)[d].end == end) ++d;
     at = end;
   }
+  map.data = data.take();
+  map.clean_data = clean_data.take();
+  map.dirty = dirt.take();
   return map;
+}
+
+bool was_smaller(const std::vector<std::uint64_t>& data, const Map& now) {
+  if (data.empty() || data.size() != now.clean_data.size()) return false;
+  std::size_t first = 0;
+  while (first < data.size() && data[first] <= now.clean_data[first] + now.dirty[first]) ++first;
+  return first < data.size() &&
+         std::all_of(now.clean_data.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+                     now.clean_data.end(), [](auto bytes) { return bytes == 0; });
 }
 
 }  // namespace nbd

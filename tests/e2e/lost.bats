@@ -64,6 +64,24 @@ next_is() {
     [ "$(virtual_size to/disk.0.qcow2)" -eq $((80 << 20)) ]
 }
 
+@test "a disk was smaller for a while: what it lost is no hole in the increment" {
+    disk_write "$name" 1 'write -P 7 31M 1M'
+    vmvault backup "$name"
+    virsh -q blockresize "$name" vdb 16M
+    virsh -q blockresize "$name" vdb 32M
+    next_is increment whole 'was smaller for a while'
+    virsh -q destroy "$name"
+    qemu-io -c 'write -P 8 63M 1M' a.qcow2 >/dev/null
+    rm -r to
+    vmvault backup "$name"
+    qemu-img resize -q --shrink a.qcow2 32M
+    qemu-img resize -q a.qcow2 64M
+    vmvault backup "$name"
+    [ "$(last "$image" '[.disks[].kind] | join(" ")')" = 'whole increment' ]
+    vmvault restore "$image" --to to
+    same_disk a.qcow2 to/disk.0.qcow2
+}
+
 @test "somebody deleted the checkpoint" {
     virsh -q checkpoint-list "$name" --name | grep . | while read -r checkpoint; do
         virsh -q checkpoint-delete "$name" "$checkpoint"

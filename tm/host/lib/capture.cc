@@ -90,8 +90,11 @@ DiskResult disk_result(const Capture& capture, const Part& part, const CopyDisk&
   out.target = part.target;
   out.file = copy.target.filename();
   out.format = part.format;
-  out.kind = capture.parent() < 0 ? "full" : part.since_parent ? "increment" : "whole";
-  out.why = part.why;
+  const bool is_increment = part.since_parent && !copy.lost;
+  out.kind = capture.parent() < 0 ? "full" : is_increment ? "increment" : "whole";
+  out.why = copy.lost ? "the disk was smaller for a while since increment " +
+                            std::to_string(capture.parent())
+                      : part.why;
   out.virtual_size = copy.virtual_size;
   out.dirty_bytes = copy.dirty_bytes;
   out.read_bytes = std::min(copy.data_bytes, copy.virtual_size);

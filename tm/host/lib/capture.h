@@ -2,6 +2,7 @@
 // One capture: what live and offline ones share, and the two ways.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -52,9 +53,10 @@ struct Part {
   std::string target;
   std::string format;
   std::filesystem::path image;
-  bool bitmaps = false;       // the image can hold one: qcow2 version 3
-  bool since_parent = false;  // only what changed since the parent
-  std::string why;            // why not, where it could have been expected
+  bool bitmaps = false;                    // the image can hold one: qcow2 version 3
+  bool since_parent = false;               // only what changed since the parent
+  std::string why;                         // why not, where it could have been expected
+  std::vector<std::uint64_t> before = {};  // since_parent: what the disk held then, if known
 };
 
 // The same for a VM that runs, noted in the journal.  Throws Error when it does not (any more).

@@ -126,6 +126,18 @@ class Copies {
   std::atomic<bool> stop_ = false;
 };
 
+nbd::Map map_of(CopyDisk& disk) {
+  if (disk.map) return *std::exchange(disk.map, {});
+  auto map = nbd::map(disk.source, disk.base);
+  disk.lost = disk.source.bitmap && nbd::was_smaller(disk.before, map);
+  if (disk.lost) {
+    disk.source.bitmap.reset();
+    map = nbd::map(disk.source, disk.base);
+  }
+  disk.data = map.data;
+  return map;
+}
+
 }  // namespace
 
 std::uint64_t free_bytes(const fs::path& dir) {
@@ -139,7 +151,7 @@ std::vector<qcow2::Plan> plan_disks(std::vector<CopyDisk>& disks) {
   std::vector<qcow2::Plan> plans;
   plans.reserve(disks.size());
   for (auto& disk : disks) {
-    const nbd::Map map = disk.map ? *std::exchange(disk.map, {}) : nbd::map(disk.source, disk.base);
+    const nbd::Map map = map_of(disk);
     const auto& plan = plans.emplace_back(disk.exact ? qcow2::Plan::of_exact(map.size, map.extents)
                                                      : qcow2::Plan{map.size, map.extents});
     disk.virtual_size = map.size;

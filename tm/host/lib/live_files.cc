@@ -80,6 +80,7 @@ class RunningFiles : public Storage {
       CopyDisk copy;
       copy.source = {.socket = scratch_->socket(), .name = part.target, .bitmap = {}};
       if (part.since_parent) copy.source.bitmap = "vmvault-" + part.target;
+      copy.before = part.before;
       copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
       copy.target = capture_.file_of(part.id);
       out.push_back(std::move(copy));

@@ -23,7 +23,8 @@ Mark parse_mark(const json& in) {
   return {.bitmap = in.at("bitmap"),
           .size = in.at("size"),
           .image = in.at("image"),
-          .created = in.at("created")};
+          .created = in.at("created"),
+          .data = in.value("data", std::vector<std::uint64_t>{})};
 }
 
 std::optional<int> number(std::string_view text) {
@@ -56,6 +57,11 @@ std::optional<Mark> Marks::find(int increment, int disk) const {
   return mark->second;
 }
 
+std::vector<std::uint64_t> Marks::data(int increment, int disk) const {
+  const auto mark = find(increment, disk);
+  return mark ? mark->data : std::vector<std::uint64_t>{};
+}
+
 void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   std::erase_if(increments_, [&](const auto& one) { return one.first != keep; });
   increments_[increment] = disks;
@@ -65,7 +71,8 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
       out["increments"][std::to_string(number)][std::to_string(disk)] = {{"bitmap", mark.bitmap},
                                                                          {"size", mark.size},
                                                                          {"image", mark.image},
-                                                                         {"created", mark.created}};
+                                                                         {"created", mark.created},
+                                                                         {"data", mark.data}};
   write_file(file_, out.dump(1) + "\n");
 }
 

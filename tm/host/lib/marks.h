@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace host {
 
@@ -19,6 +20,7 @@ struct Mark {
   std::uint64_t size = 0;    // of the disk, bytes
   std::string image;         // identity_of() the image file
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
+  std::vector<std::uint64_t> data = {};  // what the disk held (nbd::Map::data); empty: unknown
   bool operator==(const Mark&) const = default;
 };
 
@@ -28,6 +30,7 @@ class Marks {
   explicit Marks(const std::filesystem::path& vm_dir);
 
   std::optional<Mark> find(int increment, int disk) const;
+  std::vector<std::uint64_t> data(int increment, int disk) const;  // of that mark, if there is one
   // Replaces what is known of this increment, forgets all but it and `keep`, durably.
   void write(int increment, const std::map<int, Mark>& disks, int keep);
 

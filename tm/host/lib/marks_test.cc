@@ -24,7 +24,11 @@ TEST(CheckpointName, IsNotMistakenForAnotherVm) {
 
 TEST(Marks, AreFoundAgain) {
   const TempDir dir;
-  const Mark mark{.bitmap = "one-1-4", .size = 1 << 30, .image = "77/1.2", .created = 1800000000};
+  const Mark mark{.bitmap = "one-1-4",
+                  .size = 1 << 30,
+                  .image = "77/1.2",
+                  .created = 1800000000,
+                  .data = {65536, 0}};
   Marks{dir.path()}.write(4, {{0, mark}}, 3);
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
   EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);

@@ -58,6 +58,7 @@ void choose(const Capture& capture, const Marks& marks, OfflinePart& part) {
   auto why = unfit(capture, marks, part, part.size);
   if (!why) why = unusable(part, checkpoint_name(capture.request.vm.id, capture.parent()));
   part.since_parent = !why;
+  part.before = marks.data(capture.parent(), part.id);
   part.why = why.value_or("");
 }
 
@@ -113,14 +114,16 @@ std::vector<OfflinePart> choose_all(const Capture& capture) {
   return parts;
 }
 
-void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts) {
+void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
+                 const std::vector<CopyDisk>& copies) {
   std::map<int, Mark> marks;
-  for (const auto& part : parts)
-    if (part.bitmaps)
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (const auto& part = parts[i]; part.bitmaps)
       marks[part.id] = {.bitmap = checkpoint_name(capture.request.vm.id, capture.own()),
                         .size = part.size,
                         .image = identity_of(part.image),
-                        .created = 0};
+                        .created = 0,
+                        .data = copies[i].data};
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
 }
 
@@ -155,6 +158,7 @@ class StoppedFiles : public Storage {
       CopyDisk copy;
       copy.source = {.socket = servers_[i]->socket(), .name = parts_[i].target, .bitmap = {}};
       if (parts_[i].since_parent) copy.source.bitmap = parent_name();
+      copy.before = parts_[i].before;
       copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
       copy.target = capture_.file_of(parts_[i].id);
       out.push_back(std::move(copy));
@@ -164,8 +168,8 @@ class StoppedFiles : public Storage {
 
   void end() override { servers_.clear(); }
 
-  void commit(const std::vector<CopyDisk>&) override {
-    if (capture_.cbt()) write_marks(capture_, found_);
+  void commit(const std::vector<CopyDisk>& disks) override {
+    if (capture_.cbt()) write_marks(capture_, found_, disks);
     bitmaps_.commit();
   }
 

@@ -43,6 +43,7 @@ Tracking::Tracking(const Capture& capture, const Domain& domain, const LiveDomai
       part.why = *std::move(why);
     else
       part.since_parent = true;
+    part.before = marks_.data(capture_.parent(), part.id);
   }
   if (capture_.parent() >= 0) find_parent();
 }
@@ -127,7 +128,8 @@ void Tracking::mark(const std::vector<CopyDisk>& copies) {
       marks[parts_[i].id] = {.bitmap = checkpoint_name(capture_.request.vm.id, capture_.own()),
                              .size = copies[i].virtual_size,
                              .image = identity_of(parts_[i].image),
-                             .created = *created};
+                             .created = *created,
+                             .data = copies[i].data};
   marks_.write(capture_.own(), marks, capture_.parent());
 }
 
