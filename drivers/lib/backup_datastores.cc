@@ -184,8 +184,17 @@ int BackupDatastores::add(const Attributes& attributes) {
   return id;
 }
 
+// One that cannot be read is no trouble of the state file's.
+Xml BackupDatastores::description(int id) const {
+  try {
+    return home_.datastore(id);
+  } catch (const Error& error) {
+    throw BadRequest{error.what()};
+  }
+}
+
 void BackupDatastores::update(int id, const Attributes& changes) {
-  const auto document = home_.datastore(id);
+  const auto document = description(id);
   document.at("TEMPLATE");  // or an Error that names it
   auto inner = document.root().first("TEMPLATE").value();
   const auto prefix = upper(document.root().at("DS_MAD")) + "_";
@@ -214,7 +223,7 @@ void BackupDatastores::rename(int id, const std::string& name) {
     put.bind(1, name);
     put.bind(2, id);
     put.exec();
-    const auto document = home_.datastore(id);
+    const auto document = description(id);
     document.at("NAME");
     document.root().first("NAME").value().set_text(name);
     home_.write_datastore(id, document);
@@ -254,7 +263,8 @@ void BackupDatastores::remove_leftovers() {
     SQLite::Statement get{store_.database(), "SELECT id FROM datastores WHERE deleted IS NOT NULL"};
     while (get.executeStep()) {
       const auto file = home_.datastore_file(get.getColumn(0));
-      if (fs::remove(file)) sync_directory(file.parent_path());
+      std::error_code later;  // the next time
+      if (fs::remove(file, later)) sync_directory(file.parent_path());
     }
   });
 }

@@ -44,6 +44,7 @@ class BackupDatastores {
  private:
   int next_id() const;
   void check_name(const std::string& name, int but = -1) const;
+  Xml description(int id) const;
   Xml described(int id, const Attributes& attributes) const;
   std::string first(const char* sql, int id) const;
 

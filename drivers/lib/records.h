@@ -68,6 +68,7 @@ struct ImageRecord {
   std::string error{};                     // of its last flatten or delete; empty if that went well
   bool is_protected = false;               // no rule deletes it
   int owner = 0;                           // the machine's, when it was begun
+  bool is_forced = false;                  // its delete ends well, whatever its store says
   std::vector<BackupRecord> increments{};  // by id; never empty in a ready image
 
   bool half_deleted() const { return state == ImageState::deleting || state == ImageState::error; }

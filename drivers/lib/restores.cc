@@ -193,7 +193,7 @@ std::vector<int> Restores::open_restores() const {
 int Restores::add_image_datastore(const Home& home, const std::string& name, const fs::path& dir) {
   int id = 1;
   for (const auto& one : image_datastores()) id = std::max(id, one.id + 1);
-  if (id > 99) throw Error{"there are too many image datastores"};
+  if (id > 99) throw BadRequest{"there are too many image datastores"};
   auto document = Xml::create("DATASTORE");
   auto root = document.root();
   root.add("ID", std::to_string(id));

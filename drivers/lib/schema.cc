@@ -271,6 +271,9 @@ CREATE TABLE restores (
     R"(
 ALTER TABLE datastores ADD COLUMN deleted INTEGER;
 )",
+    R"(
+ALTER TABLE images ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+)",
 };
 
 }  // namespace

@@ -104,8 +104,9 @@ class Store {
   void forget_active(int vm);
   void protect(int image, bool is_protected);
 
-  // First step of a delete: the image takes no more increments.
-  void mark_deleting(int image);
+  // First step of a delete: the image takes no more increments.  `force`: it goes from here also
+  // when its store says no; that is remembered.
+  void mark_deleting(int image, bool force = false);
   // It could not be deleted; the next delete begins where this one has ended.
   void fail_delete(int image, const std::string& error);
   // Last step: it is gone.

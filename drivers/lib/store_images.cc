@@ -57,8 +57,8 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional
   std::vector<ImageRecord> all;
   SQLite::Statement get{
       db_,
-      "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected, owner "
-      "FROM images "
+      "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected, owner, "
+      "forced FROM images "
       "WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR vm = ?2) ORDER BY id"};
   SQLite::Statement parts{
       db_,
@@ -78,6 +78,7 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional
                    .error = get.getColumn(8),
                    .is_protected = get.getColumn(9).getInt() != 0,
                    .owner = get.getColumn(10),
+                   .is_forced = get.getColumn(11).getInt() != 0,
                    .increments = {}});
     parts.reset();
     parts.bind(1, all.back().id);
@@ -191,8 +192,10 @@ void Store::protect(int image, bool is_protected) {
   set_work(image, "protected = ?2", is_protected ? "1" : "0");
 }
 
-void Store::mark_deleting(int image) {
-  set_work(image, "state = 'DELETE', keep = NULL, error = ?2", "");
+void Store::mark_deleting(int image, bool force) {
+  set_work(image,
+           "state = 'DELETE', keep = NULL, error = '', forced = max(forced, CAST(?2 AS INTEGER))",
+           force ? "1" : "0");
 }
 
 void Store::fail_delete(int image, const std::string& error) {

@@ -11,6 +11,7 @@
 #include "drivers/cli/lib/flatten.h"
 #include "drivers/cli/lib/gc.h"
 #include "drivers/cli/lib/list.h"
+#include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/prune.h"
 #include "drivers/cli/lib/recover.h"
 #include "drivers/cli/lib/remove.h"
@@ -165,6 +166,7 @@ void add_changes(Tree& tree) {
   struct Words {
     int image = -1;
     int keep = 1;
+    bool force = false;
   };
   auto words = std::make_shared<Words>();
   auto* verb = tree.root.add_subcommand("flatten", "Merge the oldest increments of an image");
@@ -177,7 +179,9 @@ void add_changes(Tree& tree) {
             [](Context& with, auto& one) { flatten(with.app(), one.image, one.keep); });
   verb = tree.root.add_subcommand("delete", "Delete an image, with all its increments");
   add_image(verb, words->image);
-  tree.does(verb, words, [](Context& with, auto& one) { remove(with.app(), one.image); });
+  add_force(verb, words->force);
+  tree.does(verb, words,
+            [](Context& with, auto& one) { remove(with.app(), one.image, one.force); });
   verb = tree.root.add_subcommand("init", "Make the state and its password, before any backup");
   tree.does(verb, std::make_shared<Nothing>(),
             [](Context& with, auto&) { with.app().make_state(); });

@@ -58,14 +58,14 @@ void restore_image(Context& with, const RestoreWords& words) {
 struct ImageWords {
   std::string image;
   int keep = 1;
-  bool wait = false;
+  bool wait = false, force = false;
 };
 
 void delete_image(Context& with, const ImageWords& words) {
   const int image = object_id(with, Kind::image, words.image);
   const auto* service = with.running_service();
-  if (!service) return remove(with.app(), image);
-  service->number("one.image.delete", {image, false}, patience);
+  if (!service) return remove(with.app(), image, words.force);
+  service->number("one.image.delete", {image, words.force}, patience);
   if (words.wait) watch_change(*service, image, "deletion");
   std::printf("image %d is %s\n", image, words.wait ? "deleted" : "being deleted");
 }
@@ -89,6 +89,7 @@ void add_changes(Tree& tree, CLI::App* command) {
   auto* verb = command->add_subcommand("delete", "Delete it, with all its increments");
   add_id(verb, Kind::image, words->image);
   add_wait(verb, words->wait);
+  add_force(verb, words->force);
   tree.does(verb, words, delete_image);
 
   verb = command->add_subcommand("flatten", "Merge its oldest increments");

@@ -107,6 +107,10 @@ void add_wait(CLI::App* verb, bool& wait) {
   verb->add_flag("--wait", wait, "Until it is done; ^C leaves it running");
 }
 
+void add_force(CLI::App* verb, bool& force) {
+  verb->add_flag("--force", force, "Forget it also when its datastore says no");
+}
+
 void print_list(const std::string& document, const std::vector<Column>& columns,
                 const ListOptions& options) {
   if (options.xml) {

@@ -18,6 +18,7 @@ void add_chown(Tree& tree, CLI::App* command, Kind kind);
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
 // --wait
 void add_wait(CLI::App* verb, bool& wait);
+void add_force(CLI::App* verb, bool& force);
 // The options of a list, as OpenNebula's tools have them.
 void add_list_options(CLI::App* verb, ListOptions& options);
 

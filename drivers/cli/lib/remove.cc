@@ -11,8 +11,21 @@
 #include "drivers/lib/messages.h"
 
 namespace cli {
+namespace {
 
-void remove(App& app, int id) {
+void remove_from_store(const App& app, const state::ImageRecord& image) {
+  const auto request =
+      messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
+  insist(app.datastore_action(image.datastore, "rm")
+             .arg(std::to_string(image.id))
+             .input(base64_encode(request.dump()) + "\n")
+             .run(),
+         "cannot delete image " + std::to_string(image.id) + " (the same command again continues)");
+}
+
+}  // namespace
+
+void remove(App& app, int id, bool force) {
   const auto vm = app.store().vm(app.image(id).vm).value();
   const auto lock = app.lock(vm);
   for (const auto& worker : workers(vm.id))
@@ -21,14 +34,15 @@ void remove(App& app, int id) {
   settle(app, vm);                   // what belongs to the image goes with it
   const auto image = app.image(id);  // again, now that nobody else can change it
   const bool active = app.store().vm(vm.id).value().active_image == id;
-  app.store().mark_deleting(id);
-  const auto request =
-      messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
-  insist(app.datastore_action(image.datastore, "rm")
-             .arg(std::to_string(id))
-             .input(base64_encode(request.dump()) + "\n")
-             .run(),
-         "cannot delete image " + std::to_string(id) + " (the same command again continues)");
+  app.store().mark_deleting(id, force);
+  try {
+    remove_from_store(app, image);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& error) {
+    if (!force) throw;
+    note("its datastore may still have it: " + std::string{error.what()});
+  }
   app.store().remove_image(id);
   std::printf("image %d of '%s' deleted, with %s%s\n", id, printable(vm.name).c_str(),
               count_text(image.increments.size(), "restore point").c_str(),

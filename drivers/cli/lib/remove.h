@@ -6,6 +6,7 @@
 
 namespace cli {
 
-void remove(App& app, int image);
+// `force`: it is gone here also when its datastore says no.
+void remove(App& app, int image, bool force);
 
 }  // namespace cli

@@ -14,9 +14,11 @@ Argument info(Request& request) { return request.answers().image(image_of(reques
 
 Argument pool(Request& request) { return request.answers().images(page_of(request, 1)); }
 
+// (id, force)
 Argument remove(Request& request) {
   const int image = image_of(request);
-  request.order([=](auto& orders) { orders.delete_image(image); });
+  const bool force = request.call().flag(2, false);
+  request.order([=](auto& orders) { orders.delete_image(image, force); });
   return std::int64_t{image};
 }
 

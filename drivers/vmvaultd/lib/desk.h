@@ -26,7 +26,7 @@ class Desk : public Orders {
   void cancel(int vm) override;
   void configure_vm(int vm, const Attributes& config, bool append) override;
 
-  void delete_image(int image) override;
+  void delete_image(int image, bool force = false) override;
   void flatten(int image, int keep) override;
   void protect(int image, bool is_protected) override;
 
@@ -65,6 +65,7 @@ class Desk : public Orders {
   void insist_on_datastore(int id) const;
   bool is_of_images(int datastore) const;
   void delete_image_datastore(int datastore);
+  std::filesystem::path directory(int image_datastore) const;
   HostRecord host(int id) const;
   // Of another machine, and of no other host.
   void check_uri(const std::string& uri, int host) const;

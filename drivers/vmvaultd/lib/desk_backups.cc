@@ -76,7 +76,7 @@ state::ImageRecord Desk::free_image(int id, std::optional<FileLock>& lock) const
   return record;
 }
 
-void Desk::delete_image(int id) {
+void Desk::delete_image(int id, bool force) {
   if (const auto disk = restores_.disk_image(id)) {
     if (disk->state == state::ObjectState::locked)
       throw WrongState{of_image(id) + " is still being made"};
@@ -86,7 +86,7 @@ void Desk::delete_image(int id) {
   std::optional<FileLock> lock;
   const auto record = free_image(id, lock);
   if (record.is_protected) throw WrongState{of_image(id) + " is protected"};
-  if (record.state != state::ImageState::deleting) store_.mark_deleting(id);
+  if (force || record.state != state::ImageState::deleting) store_.mark_deleting(id, force);
   lock.reset();
   manager_.images_changed(record.vm);
 }

@@ -20,6 +20,15 @@ state::Origin Desk::origin(const state::ImageRecord& image, int increment, int d
   return {image.id, increment, disk < 0 ? -1 : disk};
 }
 
+// What is wrong with its file is no reason for the service to end.
+std::filesystem::path Desk::directory(int image_datastore) const {
+  try {
+    return restores_.directory(home_, image_datastore);
+  } catch (const Error& error) {
+    throw WrongState{error.what()};
+  }
+}
+
 Restored Desk::restore(const RestoreWish& wish) {
   const auto from = image(wish.image);
   const auto point = origin(from, wish.increment, wish.disk);
@@ -27,7 +36,7 @@ Restored Desk::restore(const RestoreWish& wish) {
   if (std::none_of(datastores.begin(), datastores.end(),
                    [&](const auto& one) { return one.id == wish.datastore; }))
     throw NoSuchObject{"image datastore", wish.datastore};
-  const auto dir = restores_.directory(home_, wish.datastore);
+  const auto dir = directory(wish.datastore);
   const auto name = !wish.name.empty()
                         ? wish.name
                         : std::to_string(from.vm) + "-" + from.increment(point.increment)->source;

@@ -114,14 +114,18 @@ void Manager::datastore_answer(const Answer& answer, Time now) {
 void Manager::deleted(int vm, const Answer& answer, Time now) {
   const int image = works_.at(vm).task.image;
   const auto name = "image " + std::to_string(image);
-  if (answer.good) {
-    if (const auto record = store_.image(image)) monitor_at_[record->datastore] = 0;
+  const auto record = store_.image(image);
+  const auto why = one_line(answer.info);
+  if (answer.good && record) monitor_at_[record->datastore] = 0;
+  if (answer.good || (record && record->is_forced)) {
     store_.remove_image(image);
+    log(answer.good ? 'I' : 'W', vm,
+        name + " is gone" +
+            (answer.good ? "" : " by force, its datastore may still have it: " + why));
   } else {
-    store_.fail_delete(image, one_line(answer.info));
+    store_.fail_delete(image, why);
+    log('E', vm, name + " could not be deleted: " + why);
   }
-  log(answer.good ? 'I' : 'E', vm,
-      name + (answer.good ? " is gone" : " could not be deleted: " + one_line(answer.info)));
   release(vm, now);
 }
 

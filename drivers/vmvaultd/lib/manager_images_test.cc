@@ -93,6 +93,19 @@ TEST_F(ManagerImagesTest, ADeleteGoesOnUntilItIsDone) {
   EXPECT_FALSE(store.image(1));
 }
 
+TEST_F(ManagerImagesTest, AForcedDeleteEndsWhateverItsStoreSays) {
+  const int vm = chain(1);
+  prepare_all();
+  stored(vm);
+  store.mark_deleting(1, true);
+  store.mark_deleting(1);
+  boot();
+  advance();
+  answer("RM", false, "no route to host");
+  EXPECT_FALSE(store.image(1));
+  EXPECT_EQ(manager->busy(), 0U);
+}
+
 TEST_F(ManagerImagesTest, AMachineThatIsGoneKeepsItsBackups) {
   const int vm = chain(1);
   manager->machines(host, std::vector<Machine>{}, now);

@@ -61,11 +61,18 @@ void Manager::ask_cancel(int vm) {
   if (!machine) throw Error{"there is no machine " + std::to_string(vm)};
   for (const auto& attempt : store_.unfinished(vm)) {
     if (attempt.id != works_.at(vm).attempt) continue;
-    const auto host = guest::parse_host_uri(uri_of(host_of(vm))).host;
-    const auto request =
-        messages::cancel_action(vm, machine->uuid, host, home_.dir_on(host, machine->uuid, vm),
-                                home_.datastore(attempt.datastore));
-    ways_.ask_vmm("BACKUPCANCEL", vm, base64_encode(request.dump()));
+    std::string payload;
+    try {
+      const auto host = guest::parse_host_uri(uri_of(host_of(vm))).host;
+      const auto dir = home_.dir_on(host, machine->uuid, vm);
+      const auto datastore = home_.datastore(attempt.datastore);
+      payload =
+          base64_encode(messages::cancel_action(vm, machine->uuid, host, dir, datastore).dump());
+    } catch (const Error& error) {  // the datastore's file is gone: no reason to end
+      log('E', vm, "its backup cannot be cancelled: " + one_line(error.what()));
+      continue;
+    }
+    ways_.ask_vmm("BACKUPCANCEL", vm, payload);
   }
 }
 

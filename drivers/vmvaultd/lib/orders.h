@@ -49,7 +49,8 @@ class Orders {
   // --- backup images (contract 1.11, 1.12) ---
   // WrongState for one that is protected, worked on, or that has increments still being made.  Of a
   // disk image, too: its file goes.
-  virtual void delete_image(int image) = 0;
+  // `force`: it is gone here also when its datastore says no.
+  virtual void delete_image(int image, bool force = false) = 0;
   // The oldest increments become one, so that `keep` stay.
   virtual void flatten(int image, int keep) = 0;
   virtual void protect(int image, bool is_protected) = 0;

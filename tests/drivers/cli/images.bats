@@ -63,6 +63,16 @@ setup() { setup_vmvault; }
     [ "$(vmvault list --json | jq -c '[.[].id]')" = '[2]' ]
 }
 
+@test "a delete by force ends, and says that its store may still have it" {
+    vmvault backup web
+    echo 'echo "no route to host" >&2; exit 1' >"$FAKE/rm"
+    run -0 --separate-stderr vmvault delete 1 --force
+    [[ $stderr == *'may still have it'*'no route to host'* ]]
+    [ "$(vmvault list --json)" = '[]' ]
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 2, increment 0: full '* ]]
+}
+
 @test "an unknown image is one line" {
     run --separate-stderr vmvault show 3
     fails_with 1 'image 3' 'vmvault list'

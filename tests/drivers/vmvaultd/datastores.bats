@@ -40,7 +40,7 @@ in_metrics() {
     [ "$id" = 101 ]
     [ "$(stat -c %a "$VMVAULT_VAR/datastores/101.xml")" = 600 ]
     eventually is_monitored 101
-    in_metrics 101
+    eventually in_metrics 101   # when its driver has answered
     run -0 vmvault datastore show far --xml
     follows datastore "$output"
     [[ $output != *"$PASSWORD"* ]]
@@ -128,6 +128,24 @@ E
     eventually has_images 1
     run --separate-stderr vmvault gc --dry-run
     [[ $stderr != *'datastore 101'* ]]
+}
+
+@test "a store that is gone for good: its images are deleted by force, and then the datastore" {
+    machines 2
+    ready
+    create far
+    api one.vm.backup i:1000000 "i:$id" b:0
+    go
+    eventually has_images 1
+    echo 'echo "no route to host" >&2; exit 1' >"$FAKE/rm"
+    run -1 --separate-stderr vmvault image delete 1 --wait
+    [[ $stderr == *'no route to host'* ]]
+    run -1 api one.datastore.delete "i:$id"
+    refused 2048
+    run -0 vmvault image delete 1 --force --wait
+    eventually has_images 0
+    grep -q 'image 1 is gone by force.*no route to host' "$BATS_TEST_TMPDIR/log"
+    vmvault datastore delete far
 }
 
 @test "one that was half deleted by a kill is gone" {
