@@ -128,9 +128,11 @@ taken_at() {
 
 @test "a bridge that is the VM's host is none" {
     BRIDGE=localhost step prebackup -1
+    [ ! -e "$VM_DIR/bridge" ]
     [ "$(findmnt -n -o FSTYPE "$VM_DIR/backup")" = fuse.vmvault ]
     BRIDGE=localhost step postbackup -1
     HOST=kvm1 BRIDGE=kvm1 step prebackup -1
+    [ ! -e "$VM_DIR/bridge" ]
     [ "$(findmnt -n -o FSTYPE "$VM_DIR/backup")" = fuse.vmvault ]
     HOST=kvm1 BRIDGE=kvm1 step postbackup -1
     nothing_left
@@ -163,7 +165,9 @@ taken_at() {
     nothing_left
     virsh -q start lab --paused
     # It runs, whatever was said of it.
-    DISKS='one/one-10 volatile:one' run -1 step prebackup -1
+    rbd create --size 24M one/one-10
+    DISKS='one/one-10 volatile:one' fails "should be the Ceph image one/one-10, but the domain has 'one/one-9'" prebackup -1
+    rbd rm --no-progress one/one-10
     step prebackup -1
     [ "$(on_bridge jq .live "$VM_DIR/backup/vmvault.json")" = true ]
     step postbackup -1
