@@ -72,7 +72,8 @@ class LvmDisks : public Storage {
                                           .name = source_of(part).name,
                                           .keep = part.pool.empty()});
     announced_ = true;
-    capture_.journal.scratch.push_back(sockets_.path());
+    sockets_.emplace();  // nobody would know of it before
+    capture_.journal.scratch.push_back(sockets_->path());
     capture_.journal.save(capture_.request.vm_dir);
     locks_.emplace(groups_);
     list();
@@ -230,7 +231,7 @@ class LvmDisks : public Storage {
                                    .format = "raw",
                                    .export_name = part.target,
                                    .bitmap = {}};
-    const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
+    const auto socket = sockets_->path() / (std::to_string(part.id) + ".sock");
     servers_.push_back(std::make_unique<nbd::Server>(order, socket));
   }
 
@@ -290,7 +291,7 @@ class LvmDisks : public Storage {
   std::vector<Part> parts_;
   bool announced_ = false;
   std::optional<GroupLocks> locks_;
-  TempDir sockets_;
+  std::optional<TempDir> sockets_;
   std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 

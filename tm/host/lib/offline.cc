@@ -136,7 +136,8 @@ class StoppedFiles : public Storage {
         bitmaps_{capture, found_} {}
 
   void announce() override {
-    capture_.journal.scratch.push_back(sockets_.path());
+    sockets_.emplace();  // nobody would know of it before
+    capture_.journal.scratch.push_back(sockets_->path());
     capture_.journal.save(capture_.request.vm_dir);
   }
 
@@ -183,7 +184,7 @@ class StoppedFiles : public Storage {
       nbd::Server::Order order{
           .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
       if (part.since_parent) order.bitmap = parent_name();
-      const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
+      const auto socket = sockets_->path() / (std::to_string(part.id) + ".sock");
       servers_.push_back(std::make_unique<nbd::Server>(order, socket));
     }
   }
@@ -192,7 +193,7 @@ class StoppedFiles : public Storage {
   std::vector<OfflinePart> found_;
   std::vector<Part> parts_;
   NewBitmaps bitmaps_;  // go after the servers have ended
-  TempDir sockets_;
+  std::optional<TempDir> sockets_;
   std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 

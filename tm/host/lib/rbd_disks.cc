@@ -89,7 +89,8 @@ class RbdDisks : public Storage {
     for (const auto& part : found_)
       capture_.journal.snapshots.push_back({.image = part.place, .name = own_name()});
     announced_ = true;
-    capture_.journal.scratch.push_back(sockets_.path());
+    sockets_.emplace();  // nobody would know of it before
+    capture_.journal.scratch.push_back(sockets_->path());
     capture_.journal.save(capture_.request.vm_dir);
   }
 
@@ -209,7 +210,7 @@ class RbdDisks : public Storage {
         .format = "raw",
         .export_name = part.target,
         .bitmap = {}};
-    const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
+    const auto socket = sockets_->path() / (std::to_string(part.id) + ".sock");
     part.server = std::make_unique<nbd::Server>(order, socket);
   }
 
@@ -248,7 +249,7 @@ class RbdDisks : public Storage {
   std::vector<RbdPart> found_;
   std::vector<Part> parts_;
   bool announced_ = false;
-  TempDir sockets_;
+  std::optional<TempDir> sockets_;
 };
 
 }  // namespace
