@@ -47,6 +47,7 @@ class Child {
   // Asks them to end, kills what is left of the group (unless Stop says otherwise), and collects
   // the child.  One that still does not end is left behind.
   void stop() noexcept;
+  void change(Stop::Then then) { stop_.then = then; }
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();
 

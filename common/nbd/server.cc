@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <chrono>
@@ -36,16 +38,19 @@ Child start(const Server::Order& order, const fs::path& socket) {
   const Fd null = open_file("/dev/null", O_RDWR);
   const Fd words = open_file(log_of(socket), O_WRONLY | O_CREAT | O_TRUNC);
   // It only reads, so nothing is lost with it; and one whose storage does not answer does not end.
-  const Stop stop{.signal = SIGTERM,
-                  .grace = std::chrono::seconds{2},
-                  .then = is_watched(order.image.native()) ? Stop::Then::leave : Stop::Then::kill};
-  return Child{argv, {}, null.get(), null.get(), words.get(), stop};
+  return Child{argv,       {},          null.get(),
+               null.get(), words.get(), {.signal = SIGTERM, .grace = std::chrono::seconds{2}}};
 }
 
 }  // namespace
 
 Server::Server(const Order& order, const fs::path& socket)
     : socket_{socket}, child_{start(order, socket)} {
+  wait_until_it_serves(order);
+  if (is_watched(order.image.native())) child_.change(Stop::Then::leave);
+}
+
+void Server::wait_until_it_serves(const Order& order) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
   while (!connect(order.export_name)) {
     cancel::check();
@@ -71,6 +76,21 @@ std::uint64_t Server::size() const {
   return static_cast<std::uint64_t>(size);
 }
 
+namespace {
+
+// It ends with its last client.  While it opens its image it forgets signals, but not who calls.
+void call_and_hang_up(const fs::path& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.native().size() >= sizeof address.sun_path) return;
+  socket.native().copy(address.sun_path, sizeof address.sun_path - 1);
+  const Fd caller{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  // Where nobody listens yet, nobody will: the directory goes next.
+  if (caller) ::connect(caller.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+}
+
+}  // namespace
+
 void end_servers(const fs::path& directory) {
   for (const pid_t pid : all_processes()) {
     const auto process = Process::living(pid);
@@ -78,8 +98,10 @@ void end_servers(const fs::path& directory) {
     const auto words = process->arguments();
     const auto option = std::find(words.begin(), words.end(), "--socket");
     if (option == words.end() || option + 1 == words.end()) continue;
-    if (fs::path{option[1]}.parent_path() == directory)
-      process->signal(is_watched(words.back()) ? SIGTERM : SIGKILL);
+    if (fs::path{option[1]}.parent_path() != directory) continue;
+    const bool watched = is_watched(words.back());
+    process->signal(watched ? SIGTERM : SIGKILL);
+    if (watched) call_and_hang_up(option[1]);
   }
 }
 

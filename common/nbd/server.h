@@ -33,6 +33,7 @@ class Server {
   std::uint64_t size() const;  // of the disk that it serves, bytes
 
  private:
+  void wait_until_it_serves(const Order& order);
   bool connect(const std::string& export_name);
 
   std::filesystem::path socket_;
