@@ -26,10 +26,13 @@ teardown() { guest_remove "$name"; }
 
 # next_is KIND_A KIND_B [REASON]: the next backup is that for the two disks, and restores right
 next_is() {
-    reference ref a.qcow2 b.qcow2
-    run -0 vmvault backup "$name"
+    next_is_right
     [ "$(last "$image" '[.disks[].kind] | join(" ")')" = "$1 $2" ]
     [ -z "${3-}" ] || [[ $(last "$image" '[.disks[].why] | join("; ")') == *"$3"* ]]
+}
+next_is_right() {
+    reference ref a.qcow2 b.qcow2
+    run -0 vmvault backup "$name"
     vmvault restore "$image" --to to
     same_disk ref/a.qcow2 to/disk.0.qcow2
     same_disk ref/b.qcow2 to/disk.1.qcow2
@@ -80,6 +83,67 @@ next_is() {
     [ "$(last "$image" '[.disks[].kind] | join(" ")')" = 'whole increment' ]
     vmvault restore "$image" --to to
     same_disk a.qcow2 to/disk.0.qcow2
+}
+
+@test "an older copy of another chain was written over a disk" {
+    disk_write "$name" 0 'write -P 7 63M 1M'
+    vmvault backup "$name"
+    virsh -q destroy "$name"
+    cp a.qcow2 older
+    paused_start "$name"
+    vmvault backup "$name" --full
+    image=$(image_of "$name")
+    disk_write "$name" 0 'write -P 8 20M 2M'
+    vmvault backup "$name"   # with the number of the one before the copy
+    virsh -q destroy "$name"
+    cat older >a.qcow2
+    paused_start "$name"
+    next_is whole increment 'an older copy'
+}
+
+# another_as_well START: two vmvaults back up the machine while it is off; then START, and increments.  Of both it
+# is the first machine: their bitmaps have the same names.
+another_as_well() {
+    local var
+    virsh -q destroy "$name"
+    for var in one other; do
+        qemu-io -c "write -P 7 ${#var}M 64k" a.qcow2 >/dev/null
+        VMVAULT_VAR=$PWD/$var vmvault backup "$name"
+    done
+    "$@"
+    VMVAULT_VAR=$PWD/one image=1 next_is whole whole 'another vmvault'
+    rm -r ref to
+    VMVAULT_VAR=$PWD/other image=1 next_is_right
+}
+
+@test "another vmvault backs up the same machine, which is off: each has what changed since its own backup" {
+    another_as_well qemu-io -c 'write -P 8 7M 64k' a.qcow2
+}
+
+@test "another vmvault backs up the same machine, which runs now: each has what changed since its own backup" {
+    another_as_well paused_start "$name"
+}
+
+@test "layers that others made were merged: what was written to them is in the increment" {
+    virsh -q snapshot-create-as "$name" s --disk-only --no-metadata --diskspec vda,file="$PWD/a.layer" \
+        --diskspec vdb,snapshot=no
+    disk_write "$name" 0 'write -P 7 5M 128k'
+    virsh -q blockcommit "$name" vda --active --pivot --wait
+    virsh -q destroy "$name"
+    qemu-img create -q -f qcow2 -b "$PWD/a.qcow2" -F qcow2 a.other
+    qemu-io -c 'write -P 8 6M 128k' a.other >/dev/null
+    qemu-img commit -q a.other
+    paused_start "$name"
+    disk_write "$name" 0 'write -P 9 7M 128k'
+    next_is increment increment
+}
+
+@test "a disk was copied to another file, and back" {
+    virsh -q blockcopy "$name" vda "$PWD/there.qcow2" --format qcow2 --transient-job --wait --pivot
+    disk_write "$name" 0 'write -P 7 5M 128k'
+    virsh -q blockcopy "$name" vda "$PWD/a.qcow2" --reuse-external --format qcow2 --transient-job --wait --pivot
+    disk_write "$name" 0 'write -P 8 6M 128k'
+    next_is increment increment
 }
 
 @test "somebody deleted the checkpoint" {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/file.h"
+#include "tm/host/lib/image_token.h"
 #include "tm/host/lib/layer_book.h"
 
 namespace host {
@@ -81,6 +82,14 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
     return "the mark of " + parent + " is of another bitmap";
   if (mark->size != size_now) return "the disk was resized since " + parent;
   if (mark->image != identity_of(part.image)) return "the image was replaced since " + parent;
+  if (!mark->token.empty() && mark->token != token_of(part.image, mark->bitmap))
+    return "the bitmap of " + parent +
+           " is another one of that name: another vmvault's, or that of an older copy of the image";
+  // qemu never makes a file shorter but with its disk.  An older copy that was written over it has
+  // bitmaps of another chain, whose names may be the same.
+  if (length_of(part.image) < mark->length)
+    return "the image is shorter than at " + parent +
+           ": the disk was smaller for a while, or this is an older copy";
   return std::nullopt;
 }
 

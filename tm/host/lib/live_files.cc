@@ -58,6 +58,7 @@ class RunningFiles : public Storage {
   }
 
   void announce() override {
+    if (capture_.cbt()) tracking_.announce();
     capture_.journal.job_begun = true;
     capture_.journal.save(request_.vm_dir);
     capture_.guard.watch(scratch_->dir(), scratch_->floor());

@@ -24,7 +24,9 @@ Mark parse_mark(const json& in) {
           .size = in.at("size"),
           .image = in.at("image"),
           .created = in.at("created"),
-          .data = in.value("data", std::vector<std::uint64_t>{})};
+          .data = in.value("data", std::vector<std::uint64_t>{}),
+          .token = in.value("token", ""),
+          .length = in.value("length", std::uint64_t{0})};
 }
 
 std::optional<int> number(std::string_view text) {
@@ -68,11 +70,10 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   json out{{"version", 1}, {"increments", json::object()}};
   for (const auto& [number, marks] : increments_)
     for (const auto& [disk, mark] : marks)
-      out["increments"][std::to_string(number)][std::to_string(disk)] = {{"bitmap", mark.bitmap},
-                                                                         {"size", mark.size},
-                                                                         {"image", mark.image},
-                                                                         {"created", mark.created},
-                                                                         {"data", mark.data}};
+      out["increments"][std::to_string(number)][std::to_string(disk)] = {
+          {"bitmap", mark.bitmap},   {"size", mark.size}, {"image", mark.image},
+          {"created", mark.created}, {"data", mark.data}, {"token", mark.token},
+          {"length", mark.length}};
   write_file(file_, out.dump(1) + "\n");
 }
 
@@ -85,6 +86,12 @@ std::string identity_of(const fs::path& file) {
     out +=
         "/" + std::to_string(info.stx_btime.tv_sec) + "." + std::to_string(info.stx_btime.tv_nsec);
   return out;
+}
+
+std::uint64_t length_of(const fs::path& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) throw system_error("look at '" + file.string() + "'", errno);
+  return static_cast<std::uint64_t>(info.st_size);
 }
 
 std::string checkpoint_name(int vm_id, int increment) {

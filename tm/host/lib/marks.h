@@ -21,6 +21,8 @@ struct Mark {
   std::string image;         // identity_of() the image file
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
   std::vector<std::uint64_t> data = {};  // what the disk held (nbd::Map::data); empty: unknown
+  std::string token = {};                // token_of() the bitmap; empty: there was none to be had
+  std::uint64_t length = 0;  // of the image file, bytes; it only grows; 0: an older version's mark
   bool operator==(const Mark&) const = default;
 };
 
@@ -42,6 +44,8 @@ class Marks {
 // Which file this is (what a link points to): its inode and, where the file system knows it, the
 // time of its birth, since the inode of a removed file is soon another's.
 std::string identity_of(const std::filesystem::path& file);
+// Of the file that a link points to; 0 for a device.  Throws Error.
+std::uint64_t length_of(const std::filesystem::path& file);
 
 // "one-<vm id>-<increment>": the name of checkpoint and bitmap (contract 4.3).
 std::string checkpoint_name(int vm_id, int increment);

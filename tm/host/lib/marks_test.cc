@@ -28,7 +28,9 @@ TEST(Marks, AreFoundAgain) {
                   .size = 1 << 30,
                   .image = "77/1.2",
                   .created = 1800000000,
-                  .data = {65536, 0}};
+                  .data = {65536, 0},
+                  .token = "0011223344556677",
+                  .length = 4096};
   Marks{dir.path()}.write(4, {{0, mark}}, 3);
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
   EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);

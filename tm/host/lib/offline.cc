@@ -6,6 +6,7 @@
 #include "common/one/action.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/capture.h"
+#include "tm/host/lib/image_token.h"
 #include "tm/host/lib/storage.h"
 
 namespace fs = std::filesystem;
@@ -69,7 +70,9 @@ void renew_bitmaps(const Capture& capture, const OfflinePart& part) {
     const auto increment = checkpoint_increment(capture.request.vm.id, bitmap.name);
     if (increment && *increment != capture.parent()) remove_bitmap(part.image, bitmap.name);
   }
-  add_bitmap(part.image, checkpoint_name(capture.request.vm.id, capture.own()));
+  const auto own = checkpoint_name(capture.request.vm.id, capture.own());
+  leave_token(part.image, own);
+  add_bitmap(part.image, own);
 }
 
 // The bitmaps that a failed capture has added.
@@ -117,14 +120,19 @@ std::vector<OfflinePart> choose_all(const Capture& capture) {
 void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                  const std::vector<CopyDisk>& copies) {
   std::map<int, Mark> marks;
+  const auto own = checkpoint_name(capture.request.vm.id, capture.own());
   for (size_t i = 0; i < parts.size(); ++i)
     if (const auto& part = parts[i]; part.bitmaps)
-      marks[part.id] = {.bitmap = checkpoint_name(capture.request.vm.id, capture.own()),
+      marks[part.id] = {.bitmap = own,
                         .size = part.size,
                         .image = identity_of(part.image),
                         .created = 0,
-                        .data = copies[i].data};
+                        .data = copies[i].data,
+                        .token = token_of(part.image, own),
+                        .length = length_of(part.image)};
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
+  for (const auto& part : parts)
+    sweep_tokens(part.image, capture.request.vm.id, capture.parent(), capture.own());
 }
 
 class StoppedFiles : public Storage {

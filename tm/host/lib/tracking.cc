@@ -6,6 +6,7 @@
 
 #include "common/one/action.h"
 #include "tm/host/lib/bitmaps.h"
+#include "tm/host/lib/image_token.h"
 
 namespace host {
 namespace {
@@ -120,17 +121,30 @@ void Tracking::tell_of_unknown_bitmaps() {
     }
 }
 
+std::string Tracking::own_name() const {
+  return checkpoint_name(capture_.request.vm.id, capture_.own());
+}
+
+void Tracking::announce() const {
+  for (const auto& part : parts_)
+    if (part.bitmaps) leave_token(part.image, own_name());
+}
+
 void Tracking::mark(const std::vector<CopyDisk>& copies) {
   const auto created = Checkpoints{domain_, capture_.request.vm.id}.created(capture_.own());
   std::map<int, Mark> marks;
   for (size_t i = 0; i < parts_.size(); ++i)
     if (parts_[i].bitmaps && created)
-      marks[parts_[i].id] = {.bitmap = checkpoint_name(capture_.request.vm.id, capture_.own()),
+      marks[parts_[i].id] = {.bitmap = own_name(),
                              .size = copies[i].virtual_size,
                              .image = identity_of(parts_[i].image),
                              .created = *created,
-                             .data = copies[i].data};
+                             .data = copies[i].data,
+                             .token = token_of(parts_[i].image, own_name()),
+                             .length = length_of(parts_[i].image)};
   marks_.write(capture_.own(), marks, capture_.parent());
+  for (const auto& part : parts_)
+    sweep_tokens(part.image, capture_.request.vm.id, capture_.parent(), capture_.own());
 }
 
 }  // namespace host

@@ -24,11 +24,14 @@ class Tracking {
 
   // Keeps the parent, removes older checkpoints and what a failed attempt left (design.md 3.1).
   void tidy();
+  // The new checkpoint is about to begin.
+  void announce() const;
   // The new checkpoint has begun, and the backup is whole: marks it for the next increment.
   void mark(const std::vector<CopyDisk>& copies);
 
  private:
   void find_parent();
+  std::string own_name() const;
   void tell_of_unknown_bitmaps();
   std::vector<std::string> targets_since_parent() const;
   std::vector<std::string> everything_but(const std::vector<std::string>& targets) const;
