@@ -170,6 +170,23 @@ offline_changes() {
     for k in 1 2 3 4 5; do restores $k; done
 }
 
+@test "a disk that is smaller for a while: what was cut off does not come back with a merge" {
+    disk_write lab 0 'write -P 5 60M 1M'
+    capture 0
+    virsh -q blockresize lab vda 32M
+    capture 1
+    restores 1
+    virsh -q blockresize lab vda 64M
+    disk_write lab 0 'write -P 9 40M 64k'
+    lab_off   # all of its layers can be merged when it starts anew
+    lab_on
+    for k in 2 3 4; do
+        changes $k
+        capture $k
+        restores $k
+    done
+}
+
 @test "a disk that grows" {
     capture 0
     virsh -q blockresize lab vda 96M

@@ -7,6 +7,7 @@
 
 #include "common/file.h"
 #include "common/one/action.h"
+#include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/live_chain.h"
 
 namespace fs = std::filesystem;
@@ -23,10 +24,19 @@ bool writable(const LayeredDisk& disk, const DiskLayers& layers, std::size_t at)
   return at < chain.size() && may_be_reopened(chain[at], layers.files[at]);
 }
 
+// The disk was made smaller: what `base` has behind that would be there again in a larger layer
+// above.
+bool would_come_back(const DiskLayers& layers, std::size_t top, std::size_t base) {
+  const auto size = [&](std::size_t at) {
+    return image_info(layers.files[at], "qcow2", Access::shared).virtual_size;
+  };
+  return size(top) < size(base);
+}
+
 // The lowest layer below `top` that can be written to; 0: none.
 std::size_t base_for(const LayeredDisk& disk, const DiskLayers& layers, std::size_t top) {
   for (std::size_t base = layers.layers() - 1; base > top; --base)
-    if (writable(disk, layers, base)) return base;
+    if (writable(disk, layers, base) && !would_come_back(layers, top, base)) return base;
   return 0;
 }
 
@@ -71,7 +81,8 @@ void merge_layers(const LayeredDisk& disk, LayerBook& book, int last) {
   sweep_layers(disk, book);
   DiskLayers layers = look(disk);
   if (layers.plain || layers.layers() < 3) return;
-  if (const auto since = needed(book, layers, last); since > 1 && writable(disk, layers, since)) {
+  if (const auto since = needed(book, layers, last);
+      since > 1 && writable(disk, layers, since) && !would_come_back(layers, 1, since)) {
     merge(disk, book, layers, 1, since);
     layers = look(disk);
   }
