@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/one/running.h"
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/sftp_flatten.h"
 #include "datastore/rsync/lib/verify_chain.h"
@@ -73,6 +74,8 @@ void SftpStore::remove(int vm, const std::vector<std::string>& names, Care care)
   for (const auto& name : names)
     for (const char* suffix : {"", ".partial", ".flat", ".old"})
       server.remove_tree(path(vm) + "/" + name + suffix);
+  // There are no locks to tell what is dead.
+  if (!workers(vm).empty()) return;
   for (const auto& [name, info] : server.list(path(vm)))
     if (is_leftover(name)) server.remove_tree(path(vm) + "/" + name);
 }

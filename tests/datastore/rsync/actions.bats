@@ -40,22 +40,12 @@ downloader() { "$BUILD/datastore/rsync/downloader" "$@"; }
 }
 
 @test "a server that refuses to start programs at all gets files by SFTP" {
-    local ssh bin=$BATS_TEST_TMPDIR/bin
-    ssh=$(command -v ssh)
-    mkdir "$bin"
-    # Its configuration, which libssh2 asks for, and no more.
-    cat >"$bin/ssh" <<SH
-#!/bin/bash
-case " \$* " in *' -G '*) exec '$ssh' "\$@" ;; esac
-echo 'exec request failed on channel 0' >&2
-exit 255
-SH
-    chmod +x "$bin/ssh"
-    PATH=$bin:$PATH run -0 --separate-stderr action datastore/rsync/monitor 100 < <(request "$(datastore)")
+    sftp_alone
+    run -0 --separate-stderr action datastore/rsync/monitor 100 < <(request "$(datastore)")
     [[ $stderr == *'only SFTP: '*'starts no programs'* ]]
-    PATH=$bin:$PATH backup_ok
+    backup_ok
     cmp "$BASE/12/$ID/disk.0.0" "$FILES/disk.0.0"
-    PATH=$bin:$PATH run -0 image_action rm "$(image "0:$ID")" 57
+    run -0 image_action rm "$(image "0:$ID")" 57
     [ -z "$(backups_of 12)" ]
 }
 

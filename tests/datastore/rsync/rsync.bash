@@ -43,6 +43,22 @@ datastore() {
 XML
 }
 
+# sftp_alone: from now on the server starts no programs
+sftp_alone() {
+    local ssh bin=$BATS_TEST_TMPDIR/bin
+    ssh=$(command -v ssh)
+    mkdir "$bin"
+    # Its configuration, which libssh2 asks for, and no more.
+    cat >"$bin/ssh" <<SH
+#!/bin/bash
+[[ " \$* " == *' -G '* || " \$* " != *$SERVER* ]] && exec '$ssh' "\$@"
+echo 'exec request failed on channel 0' >&2
+exit 255
+SH
+    chmod +x "$bin/ssh"
+    PATH=$bin:$PATH
+}
+
 # backups_of VM...: their names on the server
 backups_of() {
     local vm

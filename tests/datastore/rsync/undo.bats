@@ -94,3 +94,21 @@ nobody_uploads() { ! pgrep -f "$BATS_FILE_TMPDIR/remote/datastore/rsync/(send|se
     run -0 image_action rm "$(image "0:$ID")" 57
     [ -z "$(ls "$BASE/12" 2>/dev/null)" ]
 }
+
+# survives_rm: an upload, of the rm of an older backup
+survives_rm() {
+    backup_ok
+    start_slow_backup
+    run -0 image_action rm "$(image "0:$ID")" 57
+    wait $PID
+    ID=$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/out")
+    [ "$(ls "$BASE/12")" = "$ID" ]
+    cmp "$BASE/12/$ID/disk.0.0" "$FILES/disk.0.0"
+}
+
+@test "rm leaves an upload that lives alone" { survives_rm; }
+
+@test "rm leaves an upload that lives alone, with SFTP alone" {
+    sftp_alone
+    survives_rm
+}
