@@ -110,10 +110,14 @@ Xml vm_from_core(int id) { return ask(vms, id); }
 
 Xml image_from_core(int id) { return ask(images, id); }
 
+std::filesystem::path uri_file(const std::string& host) {
+  return std::filesystem::path{"hosts"} / (host + ".uri");
+}
+
 std::string libvirt_uri_on(const std::string& host) {
   const auto directory = directory_instead_of_service();
   if (!directory || host.find('/') != host.npos || host.starts_with('.')) return libvirt_uri();
-  const auto noted = read_file_if_any(*directory / "hosts" / host);
+  const auto noted = read_file_if_any(*directory / uri_file(host));
   return noted ? noted->substr(0, noted->find('\n')) : libvirt_uri();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "common/one/datastore.h"
@@ -22,8 +23,10 @@ Xml vm_from_core(int id);
 Xml image_from_core(int id);
 
 // The URI of libvirt on that host: where VMVAULT_CORE_DIR is set, that of <that
-// directory>/hosts/<host> if there is one; else libvirt_uri().
+// directory>/<uri_file(host)> if there is one; else libvirt_uri().
 std::string libvirt_uri_on(const std::string& host);
+// "hosts/<host>.uri": beside it are files of machines, by their numbers (left_hosts.h).
+std::filesystem::path uri_file(const std::string& host);
 
 // MiB of all backup images in the datastore, as the core accounts them.  Where VMVAULT_CORE_DIR is
 // set, those of <that directory>/imagepool.xml, if there is one.  Throws as above.

@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/machine_dir.h"
+#include "common/one/core.h"
 #include "drivers/lib/document.h"
 
 namespace fs = std::filesystem;
@@ -123,7 +124,7 @@ void Home::write_datastore(int id, const Xml& datastore) const {
 
 void Home::note_host(const std::string& host, const std::string& uri) const {
   make_directory(var_ / "hosts", 0700);
-  write_file(var_ / "hosts" / host, uri + "\n", 0600);
+  write_file(var_ / uri_file(host), uri + "\n", 0600);
 }
 
 std::string Home::last_host(const std::string& uuid) const {

@@ -5,7 +5,7 @@
 //   <var>/restic.password     the repository's password, mode 0600: the one truth
 //   <var>/datastores/100.xml  the datastore as the drivers read it, mode 0600; others beside it
 //   <var>/repo/<vm id>        the restic repositories
-//   <var>/hosts/<host>        the URI of another host's libvirt, as it is there
+//   <var>/hosts/<host>.uri    the URI of another host's libvirt, as it is there
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
 //   <var>/vms/<uuid>/host     the host of its last backup, where that was ever another one
 #pragma once

@@ -7,7 +7,10 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/one/core.h"
 #include "common/one/datastore.h"
+#include "common/one/left_hosts.h"
+#include "common/test_env.h"
 
 namespace fs = std::filesystem;
 
@@ -32,6 +35,21 @@ TEST_F(HomeTest, MakesAPasswordOnce) {
   EXPECT_EQ(password.size(), 65u) << "32 bytes in hexadecimal digits, and a newline";
   EXPECT_FALSE(home.prepare());
   EXPECT_EQ(read_file(home.password_file()), password);
+}
+
+TEST_F(HomeTest, TheUriOfAHostIsNoPlaceOfAMachine) {
+  const ScopedEnv var{"VMVAULT_VAR", home.var().string()};
+  const ScopedEnv core{"VMVAULT_CORE_DIR", home.var().string()};
+  home.prepare();
+  enter_place(7, {.host = "kvm1", .bridge = false, .dir = "/srv/7"});
+  for (const auto* host : {"7", "lock"}) {
+    home.note_host(host, "qemu:///session");
+    EXPECT_EQ(libvirt_uri_on(host), "qemu:///session");
+  }
+  enter_place(7, {.host = "kvm2", .bridge = false, .dir = "/srv/7"});
+  ASSERT_EQ(left_places(7).size(), 2U);
+  EXPECT_EQ(left_places(7).front().host, "kvm1");
+  EXPECT_EQ(libvirt_uri_on("7"), "qemu:///session");
 }
 
 TEST_F(HomeTest, TwoHomesHaveTwoPasswords) {
