@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <chrono>
@@ -22,16 +20,33 @@ namespace nbd {
 namespace {
 
 fs::path log_of(const fs::path& socket) { return socket.string() + ".log"; }
+fs::path written_when_it_serves(const fs::path& socket) { return socket.string() + ".pid"; }
 
 // A cluster watches who has an image open, and lets whoever makes a snapshot of it wait for a
-// client that was killed, for half a minute: so those that read from Ceph are never killed.  Their
+// client that was killed, for half a minute: so those that serve from Ceph are never killed.  Their
 // names say that they do not wait for ever (rbd::qemu_name).
 bool is_watched(std::string_view image) { return image.starts_with("rbd:"); }
 
+// A signal that comes while it opens its image is forgotten.  Where the directory is gone, it was
+// asked before that.
+bool hears(const fs::path& socket) {
+  std::error_code error;
+  return fs::exists(written_when_it_serves(socket), error) ||
+         !fs::exists(socket.parent_path(), error);
+}
+
 Child start(const Server::Order& order, const fs::path& socket) {
-  std::vector<std::string> argv{"qemu-nbd",   "--read-only",   "--shared=16",
-                                "--socket",   socket,          "--format",
-                                order.format, "--export-name", order.export_name};
+  std::vector<std::string> argv{"qemu-nbd",
+                                "--read-only",
+                                "--shared=16",
+                                "--socket",
+                                socket,
+                                "--format",
+                                order.format,
+                                "--export-name",
+                                order.export_name,
+                                "--pid-file",
+                                written_when_it_serves(socket)};
   if (order.bitmap) argv.insert(argv.end(), {"--bitmap", *order.bitmap});
   if (order.layers) argv.push_back("--allocation-depth");
   argv.insert(argv.end(), {"--", order.image});
@@ -76,21 +91,6 @@ std::uint64_t Server::size() const {
   return static_cast<std::uint64_t>(size);
 }
 
-namespace {
-
-// It ends with its last client.  While it opens its image it forgets signals, but not who calls.
-void call_and_hang_up(const fs::path& socket) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.native().size() >= sizeof address.sun_path) return;
-  socket.native().copy(address.sun_path, sizeof address.sun_path - 1);
-  const Fd caller{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  // Where nobody listens yet, nobody will: the directory goes next.
-  if (caller) ::connect(caller.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-}
-
-}  // namespace
-
 void end_servers(const fs::path& directory) {
   for (const pid_t pid : all_processes()) {
     const auto process = Process::living(pid);
@@ -99,9 +99,7 @@ void end_servers(const fs::path& directory) {
     const auto option = std::find(words.begin(), words.end(), "--socket");
     if (option == words.end() || option + 1 == words.end()) continue;
     if (fs::path{option[1]}.parent_path() != directory) continue;
-    const bool watched = is_watched(words.back());
-    process->signal(watched ? SIGTERM : SIGKILL);
-    if (watched) call_and_hang_up(option[1]);
+    process->signal(is_watched(words.back()) && hears(option[1]) ? SIGTERM : SIGKILL);
   }
 }
 

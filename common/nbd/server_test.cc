@@ -38,10 +38,13 @@ TEST(NbdEndServers, EndsThoseOfOneDirectory) {
 // A cluster waits for a client that was killed.
 TEST(NbdEndServers, AsksThoseThatReadFromCeph) {
   const TempDir dir;
-  Child file = sleeper(dir.path() / "0.sock"), ceph = sleeper(dir.path() / "1.sock", "rbd:one/a@b");
+  Child file = sleeper(dir.path() / "0.sock"), ceph = sleeper(dir.path() / "1.sock", "rbd:one/a@b"),
+        opening = sleeper(dir.path() / "2.sock", "rbd:one/c@b");
+  for (const char* serves : {"0.sock.pid", "1.sock.pid"}) write_file(dir.path() / serves, "");
   nbd::end_servers(dir.path());
   EXPECT_EQ(file.wait(), 128 + SIGKILL);
   EXPECT_EQ(ceph.wait(), 128 + SIGTERM);
+  EXPECT_EQ(opening.wait(), 128 + SIGKILL);
 }
 
 }  // namespace

@@ -154,8 +154,10 @@ alone() { [ "$(snapshots one/one-9)" = "$1" ] && [ "$(snapshots $VOLATILE)" = "$
 [ \$PPID != 1 ] || exit 1
 kill -STOP \$PPID
 # With --fork it returns when it serves.
-'$(command -v qemu-nbd)' --fork --pid-file='$BATS_TEST_TMPDIR/pid' "\$@"
-cat '$BATS_TEST_TMPDIR/pid' >>'$BATS_TEST_TMPDIR/servers'
+'$(command -v qemu-nbd)' --fork "\$@"
+for ((n = 1; n < \$#; n++)); do
+    [ "\${!n}" != --pid-file ] || { n=\$((n + 1)); cat "\${!n}" >>'$BATS_TEST_TMPDIR/servers'; }
+done
 kill -KILL \$PPID
 SH
     chmod +x "$bin/qemu-nbd"
@@ -163,6 +165,25 @@ SH
     eventually clean
     [ -s "$BATS_TEST_TMPDIR/servers" ]
     while read -r pid; do eventually is_gone "$pid"; done <"$BATS_TEST_TMPDIR/servers"
+}
+
+@test "killed while the qemu-nbd that it has started opens its image: that one ends as well" {
+    local bin=$BATS_TEST_TMPDIR/bin pid dir
+    mkdir "$bin"
+    printf '%s\n' '#!/bin/bash' "kill -STOP $(<"$BATS_FILE_TMPDIR/ceph/osd.pid")" "echo \$\$ >>'$BATS_TEST_TMPDIR/servers'" \
+        "exec '$(command -v qemu-nbd)' \"\$@\"" >"$bin/qemu-nbd"
+    chmod +x "$bin/qemu-nbd"
+    PATH=$bin:$PATH step prebackup_live -1 NONE FULL 3>&- 2>/dev/null &
+    pid=$!
+    eventually test -s "$BATS_TEST_TMPDIR/servers"
+    dir=$(journal '.scratch[0]')
+    eventually compgen -G "$dir/*.sock" >/dev/null
+    kill -KILL "$(journal .pid)"
+    if wait $pid; then false; fi
+    eventually test ! -e "$dir"
+    osd CONT
+    while read -r pid; do eventually is_gone "$pid"; done <"$BATS_TEST_TMPDIR/servers"
+    eventually clean
 }
 
 @test "nobody watches the images any more, however a backup ends: the cluster would wait for him" {
