@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -47,11 +48,12 @@ class Cluster(Sandbox):
             # Not in our environment, by which those are known that a command has left.
             said = subprocess.run([FIXTURES / fixture, 'start', self.dir / fixture, *owner, *words], check=True,
                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-            for line in said.stdout.decode().split():
-                name, equals, value = line.partition('=')
+            for word in shlex.split(said.stdout.decode()):
+                name, equals, value = word.partition('=')
                 if equals:
                     self.env[name] = value.rstrip(';')
         self.env['LIBVIRT_URI'] = 'test:///default'
+        del self.env['VMVAULT_CORE_DIR']  # tests/fixtures/oned is the core
         self.conf = self.env['CEPH_CONF']
         self.rbd('create', '--size', '12M', 'one/one-7')
         self.write('one/one-7', ['write -P 1 0 3M'])
