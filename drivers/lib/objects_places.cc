@@ -8,7 +8,14 @@ namespace objects {
 namespace {
 
 constexpr int image_datastore_type = 0, backup_datastore_type = 3;
-constexpr int host_monitored = 2, host_error = 3;
+
+// As the core counts them.
+int host_state(const state::HostView& host) {
+  constexpr int monitored = 2, error = 3, disabled = 4, offline = 8;
+  if (host.status == "OFFLINE") return offline;
+  if (host.status == "DISABLED") return disabled;
+  return host.up ? monitored : error;
+}
 
 void quotas(XmlWriter& out) {
   for (const auto* name : {"DATASTORE_QUOTA", "NETWORK_QUOTA", "VM_QUOTA", "IMAGE_QUOTA"})
@@ -25,7 +32,7 @@ void place(XmlWriter& out, std::string_view ds_mad, std::string_view tm_mad, std
 }  // namespace
 
 std::string host(const state::HostView& view) {
-  const int state = view.up ? host_monitored : host_error;
+  const int state = host_state(view);
   XmlWriter out;
   out.open("HOST").number("ID", view.id).text("NAME", view.name);
   out.number("STATE", state).number("PREV_STATE", state).text("IM_MAD", "kvm");

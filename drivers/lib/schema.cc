@@ -274,6 +274,10 @@ ALTER TABLE datastores ADD COLUMN deleted INTEGER;
     R"(
 ALTER TABLE images ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
 )",
+    R"(
+ALTER TABLE hosts ADD COLUMN status TEXT NOT NULL DEFAULT 'ENABLED'
+  CHECK (status IN ('ENABLED', 'DISABLED', 'OFFLINE'));
+)",
 };
 
 }  // namespace

@@ -161,8 +161,9 @@ std::vector<HostView> Views::hosts(const Page& page) const {
     auto& db = store_.database();
     const Moment moment{db};
     std::vector<HostView> all;
-    SQLite::Statement get{db, "SELECT id, name, uri, emulator_cpus, up, max_backups FROM hosts" +
-                                  paged("hosts", "NULL")};
+    SQLite::Statement get{
+        db, "SELECT id, name, uri, emulator_cpus, up, status, max_backups FROM hosts" +
+                paged("hosts", "NULL")};
     bind(get, page);
     while (get.executeStep())
       all.push_back({.id = get.getColumn(0),
@@ -170,7 +171,8 @@ std::vector<HostView> Views::hosts(const Page& page) const {
                      .uri = get.getColumn(2),
                      .emulator_cpus = get.getColumn(3),
                      .up = get.getColumn(4).getInt() != 0,
-                     .max_backups = number_or_null(get.getColumn(5))});
+                     .status = get.getColumn(5),
+                     .max_backups = number_or_null(get.getColumn(6))});
     SQLite::Statement vms{db, "SELECT id FROM scheduled_vms WHERE host = ? ORDER BY id"};
     for (auto& one : all) {
       vms.bind(1, one.id);

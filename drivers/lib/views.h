@@ -49,6 +49,7 @@ struct HostView {
   int id = -1;
   std::string name{}, uri{}, emulator_cpus{};
   bool up = true;
+  std::string status = "ENABLED";  // or DISABLED, OFFLINE
   std::optional<int> max_backups{};
   std::vector<int> vms{};
 };

@@ -58,6 +58,7 @@ constexpr std::array of_objects{
     Example{"datastore create vault.tmpl", "as onedatastore has it"},
     Example{"datastore delete vault", "an empty one; nothing is erased there"},
     Example{"host create kvm2 --uri qemu+ssh://root@kvm2/system"},
+    Example{"host disable kvm2", "no backup begins there"},
     Example{"queue -l NAME,WHY", "what waits, and for what"},
     Example{"gc --dry-run", "what would be removed"},
     Example{"completion bash >/etc/bash_completion.d/vmvault"},

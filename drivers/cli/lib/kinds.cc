@@ -153,7 +153,7 @@ std::vector<Column> host_columns() {
       {"URI", "of its libvirt", [](auto& of) { return of.child("TEMPLATE").text("URI"); }},
       {"MAX_BACKUPS", "at a time; empty: MAX_BACKUPS_HOST",
        [](auto& of) { return of.child("TEMPLATE").text("MAX_BACKUPS"); }},
-      {"STAT", "on or err", host_state},
+      {"STAT", "on, err, dsbl (disabled) or off (offline)", host_state},
   };
 }
 

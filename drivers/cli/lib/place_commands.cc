@@ -53,7 +53,7 @@ void show_queue(Context& with, const Queue& options) {
 }
 
 struct HostWords {
-  std::string host, uri, file;
+  std::string host, uri, file, name;
   bool append = false;
 };
 
@@ -93,6 +93,10 @@ void delete_datastore(Context& with, const std::string& word) {
     remove_datastore(with.app(), id);
 }
 
+void add_new_name(CLI::App* verb, std::string& name) {
+  verb->add_option("NAME", name, "What it is called then")->type_name(type::text)->required();
+}
+
 void add_datastore_verbs(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<DatastoreWords>();
   const auto file = [&](CLI::App* verb) {
@@ -116,12 +120,21 @@ void add_datastore_verbs(Tree& tree, CLI::App* command) {
   });
   verb = command->add_subcommand("rename", "Call it something else");
   id(verb);
-  verb->add_option("NAME", words->name, "What it is called then")
-      ->type_name(type::text)
-      ->required();
+  add_new_name(verb, words->name);
   tree.does(verb, words, [](Context& with, auto& one) {
     const int datastore = object_id(with, Kind::datastore, one.datastore);
     with.service().number("one.datastore.rename", {datastore, one.name}, patience);
+  });
+}
+
+void add_host_status(Tree& tree, CLI::App* command, const char* word, int status,
+                     const char* about) {
+  auto words = std::make_shared<HostWords>();
+  auto* verb = command->add_subcommand(word, about);
+  add_id(verb, Kind::host, words->host);
+  tree.does(verb, words, [status](Context& with, auto& one) {
+    const int host = object_id(with, Kind::host, one.host);
+    with.service().number("one.host.status", {host, status}, patience);
   });
 }
 
@@ -141,6 +154,16 @@ void add_host_verbs(Tree& tree, CLI::App* command) {
     with.service().number("one.host.update", {host, template_text(one.file), one.append ? 1 : 0},
                           patience);
   });
+  verb = command->add_subcommand("rename", "Call it something else; its URI stays");
+  add_id(verb, Kind::host, words->host);
+  add_new_name(verb, words->name);
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const int host = object_id(with, Kind::host, one.host);
+    with.service().number("one.host.rename", {host, one.name}, patience);
+  });
+  add_host_status(tree, command, "enable", 0, "Backups begin on it");
+  add_host_status(tree, command, "disable", 1, "No backup begins on it; those that run go on");
+  add_host_status(tree, command, "offline", 2, "The same, and it is not asked for its VMs either");
   verb = command->add_subcommand("delete", "Its VMs are backed up no more; their backups stay");
   add_id(verb, Kind::host, words->host);
   tree.does(verb, words, [](Context& with, auto& one) {

@@ -100,6 +100,26 @@ Argument host_update(Request& request) {
   return std::int64_t{id};
 }
 
+// (id, 0 enabled | 1 disabled | 2 offline)
+Argument host_status(Request& request) {
+  request.need_admin();
+  const int id = request.number(1), status = request.number(2);
+  if (status < 0 || status > static_cast<int>(vmvaultd::Host::Status::offline))
+    throw BadRequest{std::to_string(status) + " is no status of a host"};
+  request.order([=](auto& orders) {
+    orders.set_host_status(id, static_cast<vmvaultd::Host::Status>(status));
+  });
+  return std::int64_t{id};
+}
+
+Argument host_rename(Request& request) {
+  request.need_admin();
+  const int id = request.number(1);
+  const auto& name = request.text(2);
+  request.order([&](auto& orders) { orders.rename_host(id, name); });
+  return std::int64_t{id};
+}
+
 Argument host_info(Request& request) {
   request.need_admin();
   const int id = request.number(1);
@@ -123,6 +143,8 @@ void add_place_methods(Methods& methods) {
   methods["one.host.allocate"] = host_allocate;
   methods["one.host.delete"] = host_delete;
   methods["one.host.update"] = host_update;
+  methods["one.host.status"] = host_status;
+  methods["one.host.rename"] = host_rename;
   methods["one.datastore.update"] = datastore_update;
   methods["one.datastorepool.info"] = datastore_pool;
   methods["one.host.info"] = host_info;

@@ -56,6 +56,8 @@ class Desk : public Orders {
   int add_host(const std::string& name, const std::string& uri) override;
   void delete_host(int host) override;
   void configure_host(int host, const Attributes& attributes) override;
+  void set_host_status(int host, Host::Status status) override;
+  void rename_host(int host, const std::string& name) override;
 
   const Scheduler& scheduler() const override { return manager_.scheduler(); }
 
@@ -67,6 +69,7 @@ class Desk : public Orders {
   void delete_image_datastore(int datastore);
   std::filesystem::path directory(int image_datastore) const;
   HostRecord host(int id) const;
+  void check_host_name(const std::string& name) const;
   // Of another machine, and of no other host.
   void check_uri(const std::string& uri, int host) const;
   // Whose increments are not made now, and on which nobody else works.

@@ -39,12 +39,16 @@ void Desk::check_uri(const std::string& uri, int host) const {
       throw BadRequest{"that is host " + record.name + " already"};
 }
 
-int Desk::add_host(const std::string& name, const std::string& uri) {
+void Desk::check_host_name(const std::string& name) const {
   constexpr std::size_t longest = 128;
   if (name.empty() || name.size() > longest || !is_host_name(name))
     throw BadRequest{"'" + one_line(name) + "' is no name for a host"};
   for (const auto& record : manager_.hosts())
     if (record.name == name) throw BadRequest{"there is a host '" + name + "' already"};
+}
+
+int Desk::add_host(const std::string& name, const std::string& uri) {
+  check_host_name(name);
   const auto wanted = uri.empty() ? "qemu+ssh://" + name + "/system" : uri;
   check_uri(wanted, -1);
   // Up is what has answered.
@@ -77,6 +81,21 @@ void Desk::configure_host(int id, const Attributes& attributes) {
       throw BadRequest{"'" + one_line(name) + "' is nothing that is set of a host"};
     }
   }
+  manager_.put_host(record);
+}
+
+void Desk::set_host_status(int id, Host::Status status) {
+  host(id);
+  manager_.set_host_status(id, status);
+}
+
+// Its name is for people: ssh, the files about it and the scheduler have its URI and its id.
+void Desk::rename_host(int id, const std::string& name) {
+  auto record = host(id);
+  if (record.name == name) return;
+  if (record.name == here) throw WrongState{"this machine is always called '" + record.name + "'"};
+  check_host_name(name);
+  record.name = name;
   manager_.put_host(record);
 }
 

@@ -19,6 +19,10 @@ class DeskHostsTest : public DeskTest {
     const auto waits = manager->scheduler().waits();
     return waits.empty() ? "" : waits.front().text;
   }
+  std::string waits_for(int which, const std::string& state) const {
+    return "VM " + std::to_string(vm) + " waits for host " + std::to_string(which) + ", which is " +
+           state;
+  }
 
   int vm = -1, other = -1;
 };
@@ -127,8 +131,7 @@ TEST_F(DeskHostsTest, WhatIsOnAHostThatDoesNotAnswerStays) {
   advance();
   EXPECT_TRUE(manager->knows(vm));
   EXPECT_TRUE(preparing.empty());
-  EXPECT_EQ(why(), "VM " + std::to_string(vm) + " waits for host " + std::to_string(other) +
-                       ", which is down");
+  EXPECT_EQ(why(), waits_for(other, "down"));
   manager->machines(other, one(true), now);
   advance();
   EXPECT_EQ(preparing, std::vector{vm});
@@ -157,6 +160,78 @@ TEST_F(DeskHostsTest, WhatNobodyHasIsForgotten) {
   EXPECT_TRUE(manager->knows(vm));
   has_none(host);
   EXPECT_FALSE(manager->knows(vm));
+}
+
+TEST_F(DeskHostsTest, NothingBeginsOnADisabledHostAndItsMachinesAreStillKnown) {
+  desk->backup(vm, -1, false);
+  advance();
+  ASSERT_EQ(prepare_all(), std::vector{vm});
+  desk->set_host_status(host, Host::Status::disabled);
+  stored(vm);
+  EXPECT_EQ(store.images().size(), 1U) << "what had begun goes on";
+  desk->backup(vm, -1, false);
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  EXPECT_EQ(why(), waits_for(host, "disabled"));
+  try {
+    desk->restore_in_place(vm, 1, -1, -1);
+    ADD_FAILURE() << "neither does a restore";
+  } catch (const WrongState& error) {
+    EXPECT_TRUE(std::string{error.what()}.ends_with("which is disabled")) << error.what();
+  }
+  manager->machines(host, std::vector<Machine>{one(true).front(), {.uuid = "u7", .name = "vm7"}},
+                    now);
+  EXPECT_TRUE(manager->knows(vm + 1));
+  reboot();
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  desk->set_host_status(host, Host::Status::enabled);
+  advance();
+  EXPECT_EQ(preparing, std::vector{vm});
+}
+
+TEST_F(DeskHostsTest, AnOfflineHostIsNotHeardAndItsMachinesStay) {
+  manager->machines(other, one(true), now);
+  desk->set_host_status(other, Host::Status::offline);
+  has_none(other);  // it was asked before
+  EXPECT_EQ(manager->host_of(vm), other);
+  desk->backup(vm, -1, false);
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  EXPECT_EQ(why(), waits_for(other, "offline"));
+  desk->set_host_status(other, Host::Status::enabled);
+  advance();
+  EXPECT_EQ(why(), waits_for(other, "down")) << "until it has answered";
+  manager->machines(other, one(true), now);
+  advance();
+  EXPECT_EQ(preparing, std::vector{vm});
+}
+
+// As when it is emptied before somebody works on it.
+TEST_F(DeskHostsTest, WhatRanOnAnOfflineHostIsTakenWhereItRunsNow) {
+  manager->machines(other, one(true), now);
+  desk->set_host_status(other, Host::Status::offline);
+  manager->machines(host, one(false), now);
+  EXPECT_EQ(manager->host_of(vm), other) << "a definition alone";
+  manager->machines(host, one(true), now);
+  EXPECT_EQ(manager->host_of(vm), host);
+}
+
+TEST_F(DeskHostsTest, ARenamedHostIsReachedAsBefore) {
+  manager->machines(other, one(true), now);
+  desk->rename_host(other, "kvm9");
+  desk->rename_host(other, "kvm9");
+  EXPECT_EQ(manager->uri_of(other), "qemu+ssh://kvm2/system");
+  EXPECT_EQ(manager->host_of(vm), other);
+  EXPECT_THROW(desk->rename_host(other, "localhost"), BadRequest);
+  EXPECT_THROW(desk->rename_host(other, "a b"), BadRequest);
+  EXPECT_THROW(desk->rename_host(host, "kvm1"), WrongState);
+  EXPECT_THROW(desk->rename_host(7, "kvm7"), NoSuchObject);
+  EXPECT_THROW(desk->add_host("kvm2", ""), BadRequest) << "that is kvm9";
+  reboot();
+  ASSERT_EQ(manager->hosts().size(), 2U);
+  EXPECT_EQ(manager->hosts()[1].name, "kvm9");
+  EXPECT_EQ(manager->host_of(vm), other);
 }
 
 TEST_F(DeskHostsTest, EachHostHasItsLimit) {

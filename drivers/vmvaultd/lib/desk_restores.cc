@@ -75,6 +75,8 @@ void Desk::restore_in_place(int id, int image_id, int increment, int disk) {
     throw BadRequest{"image " + std::to_string(image_id) + " is a backup of VM " +
                      std::to_string(from.vm)};
   const auto point = origin(from, increment, disk);
+  if (const auto host = manager_.scheduler().disabled(manager_.host_of(id)); !host.empty())
+    throw WrongState{name + " is on " + host};
   if (!manager_.is_free(id)) throw WrongState{name + " is worked on"};
   if (!manager_.lock(id)) throw WrongState{"the command vmvault works on " + name};
   restores_.begin({.vm = id, .origin = point, .started = clock_()});

@@ -8,6 +8,7 @@ namespace vmvaultd {
 bool Looks::begins(int id, const std::string& uri, Time now) {
   auto& host = hosts_[id];
   if (host.uri != uri) host = {.uri = uri};
+  host.kept = true;
   // Also after the clock was set back.
   const bool due = now >= host.at || host.at > now + std::max(interval_, longest);
   if (host.asked || !due) return false;
@@ -18,6 +19,10 @@ Looks::Heard Looks::ended(int id, const std::string& uri, bool good, bool backs_
   const auto found = hosts_.find(id);
   if (found == hosts_.end() || found->second.uri != uri) return Heard::nothing;
   auto& host = found->second;
+  if (!host.kept) {
+    hosts_.erase(found);
+    return Heard::nothing;
+  }
   const bool came = good && !host.answered;
   host.asked = false;
   host.answered = good;
@@ -34,7 +39,11 @@ Time Looks::pause(const Host& host, bool backs_off) const {
 }
 
 void Looks::keep(const std::set<int>& hosts) {
-  std::erase_if(hosts_, [&](const auto& one) { return !hosts.contains(one.first); });
+  for (auto& [id, host] : hosts_) {
+    host.kept = hosts.contains(id);
+    if (!host.kept) host.answered = false;
+  }
+  std::erase_if(hosts_, [](const auto& one) { return !one.second.kept && !one.second.asked; });
 }
 
 Time Looks::next() const {

@@ -20,12 +20,12 @@ class Looks {
 
   // Is it to be asked now?  Then it is, until it has ended().  Another URI is asked at once.
   bool begins(int host, const std::string& uri, Time now);
-  // came: it has not answered before.  nothing: its URI is another now, or it is gone.
+  // came: it has not answered before.  nothing: its URI is another now, or it is not kept.
   enum class Heard { nothing, failed, came, again };
   Heard ended(int host, const std::string& uri, bool good, bool backs_off, Time now);
 
   std::size_t hosts() const { return hosts_.size(); }
-  // The others are gone.
+  // The others are not asked any more.  One that is, and is wanted again, is not asked twice.
   void keep(const std::set<int>& hosts);
   // When one is to be asked, if nothing ends before.
   Time next() const;
@@ -34,7 +34,7 @@ class Looks {
   struct Host {
     std::string uri{};
     Time at = 0;
-    bool asked = false, answered = false;
+    bool asked = false, answered = false, kept = true;
     int failures = 0;
   };
   Time pause(const Host& host, bool backs_off) const;

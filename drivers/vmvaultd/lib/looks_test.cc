@@ -43,6 +43,20 @@ TEST(Looks, ThisMachineIsAskedAsOftenAsEver) {
   }
 }
 
+TEST(Looks, WhatIsNotWantedForAWhileIsNotAskedTwiceAtATime) {
+  Looks looks{60};
+  ASSERT_TRUE(looks.begins(1, "a", 0));
+  looks.keep({});
+  EXPECT_EQ(looks.next(), last_time);
+  EXPECT_FALSE(looks.begins(1, "a", 1)) << "it has not ended";
+  EXPECT_EQ(looks.ended(1, "a", true, true, 2), Heard::came);
+  looks.keep({});
+  EXPECT_TRUE(looks.begins(1, "a", 3)) << "wanted again, it is asked at once";
+  looks.keep({});
+  EXPECT_EQ(looks.ended(1, "a", true, true, 4), Heard::nothing);
+  EXPECT_EQ(looks.hosts(), 0U);
+}
+
 TEST(Looks, WhatWasChangedMeanwhileIsNotHeard) {
   Looks looks{60};
   ASSERT_TRUE(looks.begins(1, "a", 0));

@@ -116,11 +116,13 @@ class Manager {
   std::string uri_of(int host) const;  // of its libvirt; empty: there is no such host
   // Changed, or, with an id below 0, new: its id.
   int put_host(const HostRecord& host);
+  // What runs there goes on.
+  void set_host_status(int host, Host::Status status);
   // Its machines are others', or gone.
   void remove_host(int host, Time now);
 
   // All machines of this host as they are now; nullopt: it does not say.  Of several hosts that
-  // have one, it is on the one where it runs.
+  // have one, it is on the one where it runs.  Of a host that is offline, nothing is heard.
   void machines(int host, const std::optional<std::vector<Machine>>& found, Time now);
   // The attempt, and the payload of its request; or what was in the way.
   void prepared(int vm, std::int64_t attempt, const std::string& payload);

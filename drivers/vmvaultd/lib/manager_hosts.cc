@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which machines there are, and on which host.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "drivers/lib/host_uri.h"
@@ -73,6 +74,18 @@ void Manager::note_up(int host, bool up) {
   auto record = *known;
   record.host.up = up;
   log(up ? 'I' : 'W', {"HOST", host}, "host " + record.name + (up ? " is up" : " is down"));
+  put_host(record);
+}
+
+void Manager::set_host_status(int host, Host::Status status) {
+  auto record = *find_host(host);
+  const auto was = std::exchange(record.host.status, status);
+  if (was == status) return;
+  // Up is what has answered since it was last asked for.
+  if (was == Host::Status::offline || status == Host::Status::offline) record.host.up = false;
+  constexpr std::array names{"enabled", "disabled", "offline"};
+  log('I', {"HOST", host},
+      "host " + record.name + " is " + names[static_cast<std::size_t>(status)] + " now");
   put_host(record);
 }
 
@@ -185,6 +198,9 @@ void Manager::read_settings(Time now) {
 }
 
 void Manager::machines(int host, const std::optional<std::vector<Machine>>& found, Time now) {
+  // It may have been asked before.
+  if (const auto* known = find_host(host); known && known->host.status == Host::Status::offline)
+    return;
   note_up(host, found.has_value());
   // What it had stays its: nobody knows what became of that.
   if (!found) return save();

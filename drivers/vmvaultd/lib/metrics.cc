@@ -16,10 +16,10 @@ namespace {
 constexpr std::int64_t mebibyte = 1 << 20;
 
 // For each that waits: for what, in a word of its own that never changes.
-constexpr words::Names<Cause, 16> causes{
-    {"none", "retry", "not_deployed", "host_unknown", "host_down", "vm_backup", "vm_held",
-     "job_busy", "datastore_unknown", "datastore_unusable", "datastore_window", "job_window",
-     "host_limit", "host_kept", "datastore_limit", "limit"}};
+constexpr words::Names<Cause, 17> causes{
+    {"none", "retry", "not_deployed", "host_unknown", "host_disabled", "host_down", "vm_backup",
+     "vm_held", "job_busy", "datastore_unknown", "datastore_unusable", "datastore_window",
+     "job_window", "host_limit", "host_kept", "datastore_limit", "limit"}};
 
 class Text {
  public:
@@ -154,6 +154,10 @@ void add_hosts(Text& text, const Measured& now) {
     if (one.started >= 0) ++running[one.host];
   text.family("vmvault_host_up", "gauge", "Whether the host's libvirt answers.");
   for (const auto& one : now.hosts) text.sample({{"host", one.name}}, one.host.up ? 1 : 0);
+  text.family("vmvault_host_enabled", "gauge",
+              "Whether backups begin there: 0 if it is disabled or offline.");
+  for (const auto& one : now.hosts)
+    text.sample({{"host", one.name}}, one.host.status == Host::Status::enabled ? 1 : 0);
   text.family("vmvault_host_backups_running", "gauge", "Backups that run on the host.");
   for (const auto& one : now.hosts) text.sample({{"host", one.name}}, running[one.host.id]);
   text.family("vmvault_host_limit", "gauge", "How many may; 0: any number.");

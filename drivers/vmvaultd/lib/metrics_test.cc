@@ -50,7 +50,11 @@ Measured everything() {
   all.vms[0].newest_bytes = 12;
   all.vms[0].duration = 7;
   all.vms[0].last_ended = now;
-  all.hosts = {{.host = {.id = 0}, .name = "localhost", .uri = {}, .emulator_cpus = {}}};
+  all.hosts = {{.host = {.id = 0}, .name = "localhost", .uri = {}, .emulator_cpus = {}},
+               {.host = {.id = 1, .status = Host::Status::disabled},
+                .name = "kvm2",
+                .uri = {},
+                .emulator_cpus = {}}};
   all.datastores = {{.id = 100, .name = "default", .used_mb = 1, .free_mb = 2, .total_mb = 3},
                     {.id = 101, .name = "silent"}};
   return all;
@@ -88,6 +92,7 @@ TEST(Metrics, SayWhatTheServiceDoes) {
        {"vmvault_backups_running 1", "vmvault_queue_length 1", "vmvault_queue_wait_seconds 30",
         R"(vmvault_queue_waiting{cause="host_limit"} 1)", R"(vmvault_limit{of="all"} 1)",
         R"(vmvault_limit{of="datastore"} 3)", R"(vmvault_host_up{host="localhost"} 1)",
+        R"(vmvault_host_enabled{host="localhost"} 1)", R"(vmvault_host_enabled{host="kvm2"} 0)",
         R"(vmvault_host_backups_running{host="localhost"} 1)",
         R"(vmvault_host_limit{host="localhost"} 1)",
         R"(vmvault_driver_restarts_total{driver="one_vmm_exec"} 2)",

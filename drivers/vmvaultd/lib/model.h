@@ -37,6 +37,8 @@ struct Host {
   int id = -1;
   bool up = true;
   std::optional<int> limit{};  // instead of Limits::host
+  // Nothing begins there unless it is enabled; offline: nobody asks it for its machines either.
+  enum class Status : std::uint8_t { enabled, disabled, offline } status = Status::enabled;
   bool operator==(const Host&) const = default;
 };
 

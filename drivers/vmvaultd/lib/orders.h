@@ -60,7 +60,8 @@ class Orders {
   // They are there at once, LOCKED until their files are.
   virtual Restored restore(const RestoreWish& wish) = 0;
   // In the place of the disks of a machine that is powered off (drivers/lib/restores.h says what
-  // became of it).  Increment -1: the last; disk -1: all.
+  // became of it).  Increment -1: the last; disk -1: all.  WrongState where its host is not
+  // enabled.
   virtual void restore_in_place(int vm, int image, int increment, int disk) = 0;
   virtual int add_template(const std::string& name, int owner, const std::string& text) = 0;
   virtual void delete_template(int id) = 0;
@@ -101,6 +102,11 @@ class Orders {
   virtual void delete_host(int host) = 0;
   // MAX_BACKUPS (of its own), EMULATOR_CPUS, URI (of another machine's); an empty value goes.
   virtual void configure_host(int host, const Attributes& attributes) = 0;
+  // Disabled: nothing begins there, and its machines are still known; offline: it is not asked for
+  // them either.  What has begun goes on.
+  virtual void set_host_status(int host, Host::Status status) = 0;
+  // It is reached as before: its URI stays.  WrongState for this machine.
+  virtual void rename_host(int host, const std::string& name) = 0;
 
   // Why each that waits does, what runs, limits.
   virtual const Scheduler& scheduler() const = 0;

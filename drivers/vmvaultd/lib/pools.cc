@@ -99,32 +99,23 @@ void Pools::save_requests(int vm, const std::vector<Request>& requests) {
             it.not_before, it.error, it.started, it.host);
 }
 
-// Looked up first: an upsert would use up an id each time.
 int Pools::put(const HostRecord& host) {
   return guarded(store_.file(), [&] {
     auto& db = store_.database();
-    state::Whole whole{db};
-    SQLite::Statement update{db,
-                             "UPDATE hosts SET uri = ?2, up = ?3, max_backups = ?4, emulator_cpus "
-                             "= ?5 WHERE name = ?1"};
-    SQLite::Statement insert{db,
-                             "INSERT INTO hosts (name, uri, up, max_backups, emulator_cpus) VALUES "
-                             "(?1, ?2, ?3, ?4, ?5)"};
-    for (auto* statement : {&update, &insert}) {
-      statement->bind(1, host.name);
-      statement->bind(2, host.uri);
-      statement->bind(3, host.host.up ? 1 : 0);
-      bind_or_null(*statement, 4, host.host.limit);
-      statement->bind(5, host.emulator_cpus);
-    }
-    if (update.exec() == 0) insert.exec();
-    SQLite::Statement get{db, "SELECT id FROM hosts WHERE name = ?"};
-    get.bind(1, host.name);
-    get.executeStep();
-    const int id = get.getColumn(0);
-    get.reset();
-    whole.commit();
-    return id;
+    SQLite::Statement put{db, host.host.id < 0
+                                  ? "INSERT INTO hosts (name, uri, up, max_backups, emulator_cpus, "
+                                    "status) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                                  : "UPDATE hosts SET name = ?1, uri = ?2, up = ?3, max_backups = "
+                                    "?4, emulator_cpus = ?5, status = ?6 WHERE id = ?7"};
+    put.bind(1, host.name);
+    put.bind(2, host.uri);
+    put.bind(3, host.host.up ? 1 : 0);
+    bind_or_null(put, 4, host.host.limit);
+    put.bind(5, host.emulator_cpus);
+    put.bind(6, words::host_statuses[host.host.status]);
+    if (host.host.id >= 0) put.bind(7, host.host.id);
+    if (put.exec() == 0) throw Error{"there is no host " + std::to_string(host.host.id)};
+    return host.host.id < 0 ? static_cast<int>(db.getLastInsertRowid()) : host.host.id;
   });
 }
 

@@ -28,7 +28,7 @@ class Pools {
   State load(const Policy& policy) const;
   void save(const Changes& changes);
 
-  // The host of this name, changed or new; its id, which is never another's.
+  // Changed, or, with an id below 0, new; its id, which is never another's.
   int put(const HostRecord& host);
   void remove_host(int id);
   std::vector<HostRecord> hosts() const;

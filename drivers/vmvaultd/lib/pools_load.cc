@@ -48,7 +48,10 @@ auto read(const SQLite::Database& db, const char* sql, Make make) {
 
 // Braces keep the order of what is in them: the columns come in that of the members.
 HostRecord host_of(Row& row) {
-  return {.host = {.id = row.number(), .up = row.flag(), .limit = row.number_or_null()},
+  return {.host = {.id = row.number(),
+                   .up = row.flag(),
+                   .limit = row.number_or_null(),
+                   .status = words::host_statuses.value(row.text())},
           .name = row.text(),
           .uri = row.text(),
           .emulator_cpus = row.text()};
@@ -146,7 +149,7 @@ void fill_jobs(const SQLite::Database& db, State& state) {
 }
 
 constexpr const char* host_rows =
-    "SELECT id, up, max_backups, name, uri, emulator_cpus FROM hosts ORDER BY id";
+    "SELECT id, up, max_backups, status, name, uri, emulator_cpus FROM hosts ORDER BY id";
 
 }  // namespace
 

@@ -138,15 +138,22 @@ TEST_F(PoolsTest, IdsAreNeverGivenTwice) {
   EXPECT_EQ(pools.new_job("b", 0, ""), 2);
   EXPECT_EQ(pools.new_action(), 2);
   const int host = pools.put({.host = {}, .name = "kvm2", .uri = "u", .emulator_cpus = ""});
-  EXPECT_EQ(pools.put({.host = {.up = false}, .name = "kvm2", .uri = "v", .emulator_cpus = ""}),
-            host);
-  EXPECT_FALSE(pools.hosts().at(1).host.up);
   pools.remove_host(host);
   EXPECT_EQ(pools.put({.host = {}, .name = "kvm3", .uri = "u", .emulator_cpus = ""}), host + 1);
 }
 
-TEST_F(PoolsTest, RefusesADatastoreThatTheStoreDoesNotKnow) {
+TEST_F(PoolsTest, ChangesAHost) {
+  const Host host{.id = 1, .up = false, .limit = {}, .status = Host::Status::offline};
+  EXPECT_EQ(pools.put({.host = host, .name = "kvm9", .uri = "v", .emulator_cpus = ""}), 1);
+  ASSERT_EQ(pools.hosts().size(), 1U);
+  EXPECT_EQ(pools.hosts()[0].host, host);
+  EXPECT_EQ(pools.hosts()[0].name + pools.hosts()[0].uri, "kvm9v");
+  EXPECT_EQ(load().state().hosts, std::vector{host});
+}
+
+TEST_F(PoolsTest, RefusesWhatIsNotKnown) {
   EXPECT_THROW(pools.put(Datastore{.id = 7}), Error);
+  EXPECT_THROW(pools.put({.host = {.id = 7}, .name = "a", .uri = "u", .emulator_cpus = ""}), Error);
 }
 
 TEST_F(PoolsTest, NothingIsSavedOfAChangeThatFails) {

@@ -66,6 +66,7 @@ enum class Cause {
   retry,
   not_deployed,
   host_unknown,
+  host_disabled,
   host_down,
   vm_backup,
   vm_held,
@@ -143,6 +144,8 @@ class Scheduler {
   std::vector<JobState> job_states(int job) const;  // of its machines
   std::vector<Wait> waits() const;
   std::vector<Wait> waits(int vm) const;
+  // "host 3, which is disabled" or "..., which is offline"; empty: it is neither, or there is none.
+  std::string disabled(int host) const;
   std::size_t running() const { return static_cast<std::size_t>(running_); }
 
  private:

@@ -50,8 +50,9 @@ int Scheduler::limit_of(const DatastoreEntry& datastore) const {
 void Scheduler::open_host(int at) {
   const auto& host = hosts_[at];
   const int limit = limit_of(host);
-  queue_.set_host(at, host.known && host.host.up && host.host.id >= 0 && host.kept_for < 0 &&
-                          (limit == 0 || host.running < limit));
+  const bool enabled = host.host.status == Host::Status::enabled;
+  queue_.set_host(at, host.known && host.host.up && enabled && host.host.id >= 0 &&
+                          host.kept_for < 0 && (limit == 0 || host.running < limit));
 }
 
 bool Scheduler::shelf_open(const DatastoreEntry& datastore, const Shelf& shelf) const {
@@ -66,6 +67,13 @@ void Scheduler::open_datastore(int at) {
   const auto& datastore = datastores_[at];
   for (const auto& shelf : datastore.shelves)
     queue_.set_shelf(shelf.number, shelf_open(datastore, shelf));
+}
+
+std::string Scheduler::disabled(int host) const {
+  const int at = hosts_.find(host);
+  if (at < 0 || !hosts_[at].known || hosts_[at].host.status == Host::Status::enabled) return "";
+  const bool offline = hosts_[at].host.status == Host::Status::offline;
+  return "host " + std::to_string(host) + ", which is " + (offline ? "offline" : "disabled");
 }
 
 std::pair<Cause, std::string> Scheduler::why(const Entry& of) const {
@@ -87,6 +95,8 @@ std::pair<Cause, std::string> Scheduler::why(const Entry& of) const {
   const int host_at = hosts_.find(vm.host);
   if (host_at < 0 || !hosts_[host_at].known)
     return {Cause::host_unknown, "waits for " + host_name + ", which does not exist"};
+  if (const auto host = disabled(vm.host); !host.empty())
+    return {Cause::host_disabled, "waits for " + host};
   if (!hosts_[host_at].host.up)
     return {Cause::host_down, "waits for " + host_name + ", which is down"};
   const auto& datastore = datastores_[of.datastore_at];
@@ -115,12 +125,12 @@ std::pair<Cause, std::string> Scheduler::why(const Entry& of) const {
   if (const int limit = limit_of(datastore); limit > 0 && datastore.running >= limit)
     return {Cause::datastore_limit, "waits for " + store_name + ", which takes " +
                                         backups(datastore.running) + " (MAX_BACKUPS_DATASTORE)"};
-  if (const int other = hosts_[host_at].kept_for; other >= 0)
-    return {Cause::host_kept, "waits for " + host_name + ", whose last place is kept for VM " +
-                                  std::to_string(other) + ", which is urgent"};
   if (policy_.limits.all > 0 && running_ >= policy_.limits.all)
     return {Cause::limit, "waits for its turn: " + backups(running_) +
                               (running_ == 1 ? " runs" : " run") + " (MAX_BACKUPS)"};
+  if (const int other = hosts_[host_at].kept_for; other >= 0)
+    return {Cause::host_kept, "waits for " + host_name + ", whose last place is kept for VM " +
+                                  std::to_string(other) + ", which is urgent"};
   return {Cause::none, "begins now"};
 }
 

@@ -186,12 +186,14 @@ void Scheduler::watch_rpo(int vm_at) {
   touched_.vms.insert(vm.id);
   settle_vm(vm_at);  // they are urgent
   const bool near_only = vm.rpo_state == Vm::Rpo::near;
+  const auto host = disabled(vm.host);
   notify(near_only ? Notice::Kind::rpo_near : Notice::Kind::rpo_missed, vm_at,
          "VM " + std::to_string(vm.id) +
              (near_only ? ": will miss its RPO at " : ": missed its RPO at ") +
              wall_text(deadline(vm)) +
              (vm.last_backup < 0 ? ", it has no backup yet"
-                                 : ", its newest backup is of " + wall_text(vm.last_backup)));
+                                 : ", its newest backup is of " + wall_text(vm.last_backup)) +
+             (host.empty() ? "" : ", and it is on " + host));
 }
 
 }  // namespace vmvaultd

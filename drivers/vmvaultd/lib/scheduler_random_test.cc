@@ -39,7 +39,8 @@ class Naive {
     const auto* datastore = with_id(state_.datastores, request.datastore);
     const auto* job = with_id(state_.jobs, request.job);
     if (vm == nullptr || host == nullptr || datastore == nullptr) return false;
-    if (!host->up || !datastore->usable || request.started >= 0) return false;
+    if (!host->up || host->status != Host::Status::enabled) return false;
+    if (!datastore->usable || request.started >= 0) return false;
     if (request.not_before > now_ || vm->held_until > now_ || vms_.contains(vm->id)) return false;
     if (request.origin != Origin::manual) {
       if (datastore->window && !datastore->window->open(now_)) return false;
@@ -133,6 +134,9 @@ class Play {
   int number(int least, int most) { return std::uniform_int_distribution{least, most}(random_); }
   bool chance(int in) { return number(1, in) == 1; }
   int some_vm() { return number(1, 9); }
+  Host::Status status() {
+    return chance(4) ? static_cast<Host::Status>(number(0, 2)) : Host::Status::enabled;
+  }
 
   State first_state() {
     State state;
@@ -172,7 +176,7 @@ class Play {
         case 1:
           return core_.execute(number(0, 2), now_);
         case 2:
-          return core_.put(Host{.id = number(1, 4), .up = !chance(4)});
+          return core_.put(Host{.id = number(1, 4), .up = !chance(4), .status = status()});
         case 3:
           return core_.put(vm(some_vm()));
         case 4:
@@ -289,7 +293,7 @@ TEST(Scheduler, DoesInManySmallCloudsWhatLookingAtEverythingWouldDo) {
     Play cloud{seed, causes, starts};
     for (int steps = 0; steps < 60 && !testing::Test::HasFailure(); ++steps) cloud.step();
   }
-  EXPECT_EQ(causes.size(), 15U) << "not all that can be waited for was";
+  EXPECT_EQ(causes.size(), 16U) << "not all that can be waited for was";
   EXPECT_GT(starts, 10'000U);
 }
 

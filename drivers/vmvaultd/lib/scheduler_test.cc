@@ -1,46 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/vmvaultd/lib/scheduler.h"
 
-#include <gtest/gtest.h>
-
 #include "common/error.h"
-#include "drivers/vmvaultd/lib/test_zone.h"
+#include "drivers/vmvaultd/lib/test_scheduler.h"
 
 namespace vmvaultd {
 namespace {
-
-constexpr Time now = 1'790'596'800;  // Monday, 2026-09-28 12:00 UTC
-
-class SchedulerTest : public testing::Test {
- protected:
-  ScopedZone zone_{"UTC"};
-  using Ids = std::vector<int>;
-
-  // VMs 1 to 8 on hosts 1 to 4, two on each.
-  static State cloud(const Limits& limits = {.all = 0, .host = 0, .datastore = 0}) {
-    State state{.policy = {.limits = limits}};
-    for (int id = 1; id <= 4; ++id) state.hosts.push_back({.id = id});
-    state.datastores = {{.id = 100}, {.id = 101}};
-    for (int id = 1; id <= 8; ++id)
-      state.vms.push_back({.id = id, .host = (id + 1) / 2, .rpo_since = now});
-    return state;
-  }
-
-  static Ids started(Scheduler& core, Time time) {
-    Ids vms;
-    for (const auto& start : core.advance(time).starts) vms.push_back(start.vm);
-    return vms;
-  }
-
-  static void want(Scheduler& core, const Ids& vms, int datastore = 100, int priority = 50) {
-    for (const int vm : vms) core.backup(vm, datastore, false, priority, now);
-  }
-
-  static std::string why(const Scheduler& core, int vm) {
-    const auto waits = core.waits(vm);
-    return waits.empty() ? "" : waits.front().text;
-  }
-};
 
 TEST_F(SchedulerTest, HoldsEveryLimitForManualBackupsToo) {
   Scheduler core{cloud({.all = 3, .host = 1, .datastore = 2}), now};
@@ -236,24 +201,6 @@ TEST_F(SchedulerTest, GoesOnAfterTheClockWasSetBackOrForward) {
   EXPECT_LE(core.state().vms[0].last_backup, now + 9 * hour);
   EXPECT_TRUE(started(core, now + 9 * hour).empty());
   EXPECT_EQ(*core.next(), now + 2 * day);
-}
-
-TEST_F(SchedulerTest, KnowsHostsAndMachinesThatAreGone) {
-  Scheduler core{cloud(), now};
-  core.remove_host(1);
-  want(core, {1, 3});
-  EXPECT_EQ(started(core, now), (Ids{3}));
-  EXPECT_EQ(why(core, 1), "VM 1 waits for host 1, which does not exist");
-  core.remove_vm(1);
-  core.remove_vm(3);  // its backup runs, and counts
-  EXPECT_TRUE(core.waits().empty());
-  EXPECT_EQ(core.running(), 1U);
-  Scheduler again{core.state(), now};
-  EXPECT_EQ(again.running(), 1U);
-  again.finished(3, Outcome::good, "", now + 5);
-  EXPECT_EQ(again.running(), 0U);
-  EXPECT_TRUE(again.state().requests.empty());
-  EXPECT_EQ(again.state().vms.size(), 6U);
 }
 
 TEST_F(SchedulerTest, RefusesWhatCannotBe) {

@@ -63,9 +63,9 @@ class Service {
     while (!cancel::requested()) {
       vmm_.advance();
       datastore_.advance();
-      look();
-      children_.advance();
       inbox_.work();
+      look();  // also at hosts that somebody has just named
+      children_.advance();
       manager_.advance(now());
       children_.advance();  // what that has begun
       wait();
@@ -186,12 +186,13 @@ class Service {
   }
 
   void look() {
-    for (const auto& record : manager_.hosts())
+    std::set<int> asked;
+    for (const auto& record : manager_.hosts()) {
+      if (record.host.status == Host::Status::offline) continue;
+      asked.insert(record.host.id);
       if (looks_.begins(record.host.id, record.uri, now())) look_at(record);
-    if (looks_.hosts() == manager_.hosts().size()) return;
-    std::set<int> there;
-    for (const auto& record : manager_.hosts()) there.insert(record.host.id);
-    looks_.keep(there);
+    }
+    if (looks_.hosts() != asked.size()) looks_.keep(asked);
   }
 
   void look_at(const HostRecord& record) {
@@ -203,7 +204,7 @@ class Service {
                     const auto heard =
                         looks_.ended(host, uri, found.has_value(), host != host_, now());
                     if (heard == Looks::Heard::nothing)
-                      return;  // it was changed meanwhile, or deleted
+                      return;  // it was changed meanwhile, deleted or set offline
                     if (!error.empty()) log_('W', {"HOST", host}, error);
                     manager_.machines(host, found, now());
                     if (heard == Looks::Heard::came && host != host_) recover(host, uri);

@@ -29,6 +29,7 @@ struct Names {
 
 inline constexpr Names<JobState, 5> job_states{{"", "OUTDATED", "BACKING_UP", "UPDATED", "ERROR"}};
 inline constexpr Names<Vm::Rpo, 3> rpo_states{{"KEPT", "NEAR", "MISSED"}};
+inline constexpr Names<Host::Status, 3> host_statuses{{"ENABLED", "DISABLED", "OFFLINE"}};
 inline constexpr Names<Job::Execution, 2> executions{{"SEQUENTIAL", "PARALLEL"}};
 inline constexpr Names<Subject, 2> subjects{{"VM", "BACKUPJOB"}};
 inline constexpr Names<Origin, 4> origins{{"MANUAL", "SCHEDULED", "JOB", "RPO"}};

@@ -180,6 +180,8 @@ one.datastore.allocate s:NAME="d" i:-1
 one.datastore.rename i:100 s:mine
 one.datastore.delete i:100
 one.host.info i:1
+one.host.status i:1 i:1
+one.host.rename i:1 s:mine
 one.system.config
 one.vmvault.queue
 E
