@@ -66,6 +66,17 @@ std::vector<std::string> Answers::of_vms(const Page& page) const {
   return out;
 }
 
+// Its file may be gone: it is still to be seen.
+std::string Answers::of_image_datastore(const DatastoreRecord& one,
+                                        const objects::Owners& owners) const {
+  std::string directory;
+  try {
+    directory = Restores{store_}.directory(home_, one.id);
+  } catch (const Error&) {
+  }
+  return objects::image_datastore(one, directory, Views{store_}.images_in(one.id), owners);
+}
+
 std::string Answers::of_datastore(int id, const objects::Owners& owners, bool secrets) const {
   const auto document = home_.datastore(id);
   const auto record = store_.datastore(id);
@@ -107,7 +118,7 @@ std::string Answers::datastores() const {
   const auto names = owners();
   std::vector<std::string> out;
   for (const auto& one : Restores{store_}.image_datastores())
-    out.push_back(*datastore(one.id, false));
+    out.push_back(of_image_datastore(one, names));
   for (const auto& one : store_.datastores()) {
     try {
       out.push_back(of_datastore(one.id, names, false));
@@ -143,11 +154,8 @@ std::optional<std::string> Answers::host(int id) const {
 }
 
 std::optional<std::string> Answers::datastore(int id, bool secrets) const {
-  const Restores restores{store_};
-  for (const auto& one : restores.image_datastores())
-    if (one.id == id)
-      return objects::image_datastore(one, restores.directory(home_, id),
-                                      Views{store_}.images_in(id), owners());
+  for (const auto& one : Restores{store_}.image_datastores())
+    if (one.id == id) return of_image_datastore(one, owners());
   if (!store_.datastore(id)) return std::nullopt;
   return of_datastore(id, owners(), secrets);
 }

@@ -41,6 +41,7 @@ class Answers {
   objects::Owners owners() const { return objects::Owners{Users{store_}.all()}; }
   std::vector<std::string> of_images(const Page& page) const;
   std::vector<std::string> of_vms(const Page& page) const;
+  std::string of_image_datastore(const DatastoreRecord& one, const objects::Owners& owners) const;
   std::string of_datastore(int id, const objects::Owners& owners, bool secrets) const;
 
   Store& store_;

@@ -36,7 +36,8 @@ class BackupDatastores {
 
   // Why it has to stay, as one sentence; empty: it may go.
   std::string use(int id) const;
-  // It is no more; the caller has asked for its use() in the same Store::together().
+  // It is no more; the caller has asked for its use() in the same Store::together().  Of images,
+  // too.
   void remove(int id);
   // Files with secrets of those that are no more, after a crash in between.
   void remove_leftovers();

@@ -4,7 +4,6 @@
 #include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/VariadicBind.h>
 
-#include <algorithm>
 #include <array>
 
 #include "common/error.h"
@@ -15,6 +14,22 @@ namespace fs = std::filesystem;
 
 namespace state {
 namespace {
+
+Xml image_datastore(int id, const std::string& name, const fs::path& dir) {
+  auto document = Xml::create("DATASTORE");
+  auto root = document.root();
+  root.add("ID", std::to_string(id));
+  root.add("NAME", name);
+  root.add("DS_MAD", "fs");
+  root.add("TM_MAD", "qcow2");
+  root.add("BASE_PATH", dir.string());
+  root.add("TYPE", "0");
+  auto attributes = root.add("TEMPLATE");
+  attributes.add("DS_MAD", "fs");
+  attributes.add("TM_MAD", "qcow2");
+  attributes.add("TYPE", "IMAGE_DS");
+  return document;
+}
 
 constexpr std::array words{"LOCKED", "READY", "ERROR", "DELETE"};
 
@@ -190,39 +205,38 @@ std::vector<int> Restores::open_restores() const {
   });
 }
 
-int Restores::add_image_datastore(const Home& home, const std::string& name, const fs::path& dir) {
-  int id = 1;
-  for (const auto& one : image_datastores()) id = std::max(id, one.id + 1);
-  if (id > 99) throw BadRequest{"there are too many image datastores"};
-  auto document = Xml::create("DATASTORE");
-  auto root = document.root();
-  root.add("ID", std::to_string(id));
-  root.add("NAME", name);
-  root.add("DS_MAD", "fs");
-  root.add("TM_MAD", "qcow2");
-  root.add("BASE_PATH", dir.string());
-  root.add("TYPE", "0");
-  auto attributes = root.add("TEMPLATE");
-  attributes.add("DS_MAD", "fs");
-  attributes.add("TM_MAD", "qcow2");
-  attributes.add("TYPE", "IMAGE_DS");
-  home.write_datastore(id, document);
-  execute(store_, "INSERT INTO datastores (id, name, ds_mad, type) VALUES (?, ?, 'fs', 'IMAGE')",
-          id, name);
-  return id;
+// Below those of backups, as long as there is room.
+int Restores::next_datastore() const {
+  return guarded(store_.file(), [&]() -> int {
+    auto& db = store_.database();
+    SQLite::Statement below{db, "SELECT ifnull(max(id), 0) + 1 FROM datastores WHERE id < ?"};
+    SQLite::Statement above{db, "SELECT max(ifnull(max(id), 0), ?) + 1 FROM datastores"};
+    for (auto* get : {&below, &above}) {
+      get->bind(1, default_datastore);
+      get->executeStep();
+    }
+    const int first = below.getColumn(0);
+    return first < default_datastore ? first : above.getColumn(0).getInt();
+  });
 }
 
-void Restores::remove_image_datastore(const Home& home, int id) {
-  execute(store_, "DELETE FROM datastores WHERE id = ? AND type = 'IMAGE'", id);
-  fs::remove(home.datastore_file(id));
+int Restores::add_image_datastore(const Home& home, const std::string& name, const fs::path& dir) {
+  int id = -1;
+  store_.together([&] {
+    id = next_datastore();
+    home.write_datastore(id, image_datastore(id, name, dir));
+    execute(store_, "INSERT INTO datastores (id, name, ds_mad, type) VALUES (?, ?, 'fs', 'IMAGE')",
+            id, name);
+  });
+  return id;
 }
 
 std::vector<DatastoreRecord> Restores::image_datastores() const {
   return guarded(store_.file(), [&] {
     std::vector<DatastoreRecord> all;
     SQLite::Statement get{store_.database(),
-                          "SELECT id, name, ds_mad FROM datastores WHERE type = 'IMAGE' ORDER BY "
-                          "id"};
+                          "SELECT id, name, ds_mad FROM datastores WHERE type = 'IMAGE' AND "
+                          "deleted IS NULL ORDER BY id"};
     while (get.executeStep())
       all.push_back({.id = get.getColumn(0), .name = get.getColumn(1), .ds_mad = get.getColumn(2)});
     return all;

@@ -83,14 +83,16 @@ class Restores {
   std::optional<RestoreRecord> restore_of(int vm) const;
   std::vector<int> open_restores() const;  // VMs
 
-  // Directories for disk images; ids from 1 to 99.
+  // Directories for disk images.  Their ids are never another's: from 1 to 99, and then from those
+  // of datastores for backups, which remove them, too (backup_datastores.h).
   int add_image_datastore(const Home& home, const std::string& name,
                           const std::filesystem::path& dir);
-  void remove_image_datastore(const Home& home, int id);  // its directory stays
   std::vector<DatastoreRecord> image_datastores() const;
   std::filesystem::path directory(const Home& home, int image_datastore) const;
 
  private:
+  int next_datastore() const;
+
   Store& store_;
 };
 

@@ -86,7 +86,8 @@ void Desk::delete_image_datastore(int id) {
         return is_in_it(one) && one.state == state::ObjectState::locked;
       }))
     throw WrongState{name + " is being restored to"};
-  restores_.remove_image_datastore(home_, id);
+  datastores_.remove(id);
+  datastores_.remove_leftovers();
 }
 
 }  // namespace vmvaultd

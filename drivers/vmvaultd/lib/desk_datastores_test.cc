@@ -103,6 +103,54 @@ TEST_F(DeskDatastoresTest, WhatThePreparationOfACancelledBackupBeginsIsRefused) 
   EXPECT_TRUE(desk->scheduler().waits().empty());
 }
 
+// None of these is the trouble that ends the service.
+TEST_F(DeskDatastoresTest, OneWhoseFileIsGoneIsRefusedAndNothingEnds) {
+  const int vm = idle_machines(1), id = add();
+  const int images = desk->add_image_datastore("images", (dir.path() / "images").string());
+  back_up(vm);
+  desk->backup(vm, id, false);
+  advance();
+  auto attempt = state::test_attempt(vm, now);
+  attempt.datastore = id;
+  attempt.service = true;
+  manager->prepared(vm, store.begin(attempt), "QUJD");
+  for (const int one : {id, images}) {
+    std::filesystem::remove(home.datastore_file(one));
+    EXPECT_THROW(desk->rename_datastore(one, "x"), BadRequest);
+  }
+  EXPECT_EQ(store.datastore(id)->name, "far") << "a rename is whole, or not at all";
+  EXPECT_THROW(desk->configure_datastore(id, {{"RSYNC_HOST", "bk2"}}), BadRequest);
+  desk->configure_datastore(id, {{"MAX_BACKUPS", "1"}});
+  EXPECT_THROW(desk->restore({.image = 1, .datastore = images}), WrongState);
+  asked.clear();
+  desk->cancel(vm);
+  advance();
+  EXPECT_EQ(asked, Strings{});
+  EXPECT_FALSE(manager->is_free(vm)) << "its driver was not asked, and goes on";
+  stored(vm);
+  EXPECT_EQ(store.images().size(), 2U);
+  now += settings.monitoring + 1;
+  advance();
+  EXPECT_EQ(store.datastore(id)->usable, false);
+  desk->delete_datastore(images);
+}
+
+TEST_F(DeskDatastoresTest, NumbersOfThoseForImagesAreNeverGivenTwiceAndHaveNoEnd) {
+  idle_machines(1);
+  const auto images = [&](const std::string& name) {
+    return desk->add_image_datastore(name, (dir.path() / name).string());
+  };
+  EXPECT_EQ(images("a"), 1);
+  desk->delete_datastore(1);
+  EXPECT_FALSE(std::filesystem::exists(home.datastore_file(1)));
+  EXPECT_EQ(images("a"), 2) << "the name is free again";
+  EXPECT_EQ(add(), 101);
+  store.database().exec("UPDATE datastores SET id = 99 WHERE id = 2");
+  EXPECT_EQ(images("b"), 102);
+  EXPECT_EQ(add({{"NAME", "farther"}}), 103);
+  EXPECT_EQ(images("c"), 104);
+}
+
 TEST_F(DeskDatastoresTest, WhatTheCommandHasDeletedIsForgotten) {
   idle_machines(1);
   const int id = add();

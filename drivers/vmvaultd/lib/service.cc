@@ -89,7 +89,7 @@ class Service {
     state::BackupDatastores{store_, home_}.remove_leftovers();
     state::Restores restores{store_};
     if (restores.image_datastores().empty())
-      restores.add_image_datastore(home_, "images", home_.var() / "restored");
+      restores.add_image_datastore(home_, free_name("images"), home_.var() / "restored");
     Pools pools{store_};
     for (auto known : pools.hosts())
       if (known.name == "localhost") {
@@ -97,6 +97,13 @@ class Service {
         return pools.put(known);
       }
     return pools.put({.host = {}, .name = "localhost", .uri = uri_, .emulator_cpus = {}});
+  }
+
+  // Of a datastore.
+  std::string free_name(std::string name) const {
+    for (const auto& one : store_.datastores())
+      if (one.name == name) return free_name(name + "-");
+    return name;
   }
 
   Ways ways() {

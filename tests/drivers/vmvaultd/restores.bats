@@ -15,6 +15,7 @@ setup() {
     virsh -q --connect "$LIBVIRT_URI" dumpxml vm0 >"$FAKE/domain.xml"
     service_start 'RPO = 0'
     eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    echo 'EMULATOR_CPUS = "0-1"' | vmvault host update localhost
     service_end KILL
 }
 teardown() { service_stop; }
@@ -31,7 +32,6 @@ wanted() {
 
 @test "new objects: the image's file, and a template with a domain that runs on it" {
     wanted 0
-    sql "UPDATE hosts SET emulator_cpus = '0-1'"
     service_start 'RPO = 0'
     eventually is 'SELECT state, size_mib, error FROM disk_images' 'READY|8|'
     eventually is 'SELECT state, error FROM templates' 'READY|'
