@@ -69,20 +69,33 @@ std::vector<std::string> Answers::of_vms(const Page& page) const {
 // Its file may be gone: it is still to be seen.
 std::string Answers::of_image_datastore(const DatastoreRecord& one,
                                         const objects::Owners& owners) const {
+  auto found = one;
   std::string directory;
   try {
     directory = Restores{store_}.directory(home_, one.id);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    found.error = one_line(error.what());
   }
-  return objects::image_datastore(one, directory, Views{store_}.images_in(one.id), owners);
+  return objects::image_datastore(found, directory, Views{store_}.images_in(one.id), owners);
 }
 
-std::string Answers::of_datastore(int id, const objects::Owners& owners, bool secrets) const {
-  const auto document = home_.datastore(id);
-  const auto record = store_.datastore(id);
-  if (auto name = document.root().first("NAME"); name && record) name->set_text(record->name);
-  return objects::datastore(document.root(), Views{store_}.images_in(id), store_.space(id),
-                            store_.settings(Store::Subject::datastore, id), owners, secrets);
+std::string Answers::of_datastore(const DatastoreRecord& one, const objects::Owners& owners,
+                                  bool secrets) const {
+  auto attributes = store_.settings(Store::Subject::datastore, one.id);
+  if (!one.usable) attributes["ERROR"] = one.error.empty() ? "it cannot be used" : one.error;
+  std::optional<Xml> document;
+  try {
+    document.emplace(home_.datastore(one.id));
+    if (auto name = document->root().first("NAME")) name->set_text(one.name);
+  } catch (const Error& error) {
+    document.emplace(Xml::create("DATASTORE"));
+    document->root().add("ID", std::to_string(one.id));
+    document->root().add("NAME", one.name);
+    document->root().add("DS_MAD", one.ds_mad);
+    attributes["ERROR"] = one_line(error.what());
+  }
+  return objects::datastore(document->root(), Views{store_}.images_in(one.id), store_.space(one.id),
+                            attributes, owners, secrets);
 }
 
 std::string Answers::images(const Page& page) const {
@@ -119,16 +132,7 @@ std::string Answers::datastores() const {
   std::vector<std::string> out;
   for (const auto& one : Restores{store_}.image_datastores())
     out.push_back(of_image_datastore(one, names));
-  for (const auto& one : store_.datastores()) {
-    try {
-      out.push_back(of_datastore(one.id, names, false));
-    } catch (const Error&) {
-      // Its file is gone: the others are still to be seen.
-      out.push_back(objects::datastore(
-          Xml{"<DATASTORE><ID>" + std::to_string(one.id) + "</ID></DATASTORE>"}.root(), {}, {}, {},
-          names, false));
-    }
-  }
+  for (const auto& one : store_.datastores()) out.push_back(of_datastore(one, names, false));
   return objects::pool("DATASTORE_POOL", out);
 }
 
@@ -156,8 +160,8 @@ std::optional<std::string> Answers::host(int id) const {
 std::optional<std::string> Answers::datastore(int id, bool secrets) const {
   for (const auto& one : Restores{store_}.image_datastores())
     if (one.id == id) return of_image_datastore(one, owners());
-  if (!store_.datastore(id)) return std::nullopt;
-  return of_datastore(id, owners(), secrets);
+  const auto found = store_.datastore(id);
+  return found ? std::optional{of_datastore(*found, owners(), secrets)} : std::nullopt;
 }
 
 std::optional<std::string> Answers::user(int id) const {

@@ -42,7 +42,8 @@ class Answers {
   std::vector<std::string> of_images(const Page& page) const;
   std::vector<std::string> of_vms(const Page& page) const;
   std::string of_image_datastore(const DatastoreRecord& one, const objects::Owners& owners) const;
-  std::string of_datastore(int id, const objects::Owners& owners, bool secrets) const;
+  std::string of_datastore(const DatastoreRecord& one, const objects::Owners& owners,
+                           bool secrets) const;
 
   Store& store_;
   const Home& home_;

@@ -50,7 +50,7 @@ std::string job(const state::JobView& job, const std::vector<state::ActionView>&
                 const Owners& owners);
 std::string user(const state::UserRecord& user, const std::vector<state::LoginToken>& tokens);
 // As the file of the datastore has it; what is secret only for `secrets`.  `settings` are vmvault's
-// own (RPO, KEEP_LAST...).
+// own (RPO, KEEP_LAST..., ERROR).
 std::string datastore(const XmlNode& file, const std::vector<int>& images,
                       const state::Space& space, const Attributes& settings, const Owners& owners,
                       bool secrets);

@@ -94,8 +94,9 @@ std::string image_datastore(const state::DatastoreRecord& one, const std::string
   identity(out, one.id, state::first_user, one.name, owners);
   place(out, one.ds_mad, "qcow2", directory, image_datastore_type);
   for (const auto* name : {"TOTAL_MB", "FREE_MB", "USED_MB"}) out.number(name, 0);
-  out.ids("IMAGES", images).open("TEMPLATE").text("TYPE", "IMAGE_DS").close("TEMPLATE");
-  return out.close("DATASTORE").take();
+  out.ids("IMAGES", images).open("TEMPLATE").text("TYPE", "IMAGE_DS");
+  if (!one.error.empty()) out.text("ERROR", one.error);
+  return out.close("TEMPLATE").close("DATASTORE").take();
 }
 
 bool is_secret(std::string_view name) {

@@ -23,7 +23,8 @@ struct VmRecord {
 struct DatastoreRecord {
   int id = -1;
   std::string name, ds_mad;
-  bool usable = true;  // the last time when its driver was asked
+  bool usable = true;   // the last time when its driver was asked
+  std::string error{};  // why it was not
 };
 
 // Of a datastore, when its driver was asked last.

@@ -278,6 +278,9 @@ ALTER TABLE images ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE hosts ADD COLUMN status TEXT NOT NULL DEFAULT 'ENABLED'
   CHECK (status IN ('ENABLED', 'DISABLED', 'OFFLINE'));
 )",
+    R"(
+ALTER TABLE datastores ADD COLUMN error TEXT NOT NULL DEFAULT '';
+)",
 };
 
 }  // namespace

@@ -28,7 +28,8 @@ DatastoreRecord datastore_of(const SQLite::Statement& row) {
   return {.id = row.getColumn(0),
           .name = row.getColumn(1),
           .ds_mad = row.getColumn(2),
-          .usable = row.getColumn(3).getInt() != 0};
+          .usable = row.getColumn(3).getInt() != 0,
+          .error = row.getColumn(4)};
 }
 
 // Made by us, so that neither it nor the files that SQLite puts beside it can be read by others.
@@ -159,8 +160,8 @@ std::vector<DatastoreRecord> Store::datastores() const {
     std::vector<DatastoreRecord> all;
     SQLite::Statement get{
         db_,
-        "SELECT id, name, ds_mad, usable FROM datastores WHERE type = 'BACKUP' AND deleted IS NULL "
-        "ORDER BY id"};
+        "SELECT id, name, ds_mad, usable, error FROM datastores WHERE type = 'BACKUP' AND deleted "
+        "IS NULL ORDER BY id"};
     while (get.executeStep()) all.push_back(datastore_of(get));
     return all;
   });

@@ -47,6 +47,8 @@ class Store {
   std::vector<DatastoreRecord> datastores() const;
 
   void put_space(int datastore, const Space& space);  // of now
+  // Why its driver says that it cannot be used; empty: it can.
+  void put_trouble(int datastore, const std::string& why);
   Space space(int datastore) const;
 
   // What people have set, by name, of a machine (vm_config.h) or a datastore.  An empty value: it

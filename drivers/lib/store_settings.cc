@@ -69,6 +69,15 @@ void Store::put_space(int datastore, const Space& space) {
   });
 }
 
+void Store::put_trouble(int datastore, const std::string& why) {
+  guarded(file_, [&] {
+    SQLite::Statement put{db_, "UPDATE datastores SET error = ?1 WHERE id = ?2 AND error <> ?1"};
+    put.bind(1, why);
+    put.bind(2, datastore);
+    put.exec();
+  });
+}
+
 Space Store::space(int datastore) const {
   return guarded(file_, [&]() -> Space {
     SQLite::Statement get{

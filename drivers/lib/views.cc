@@ -81,8 +81,8 @@ std::vector<ImageView> Views::images(const Page& page) const {
     SQLite::Statement get{
         db,
         "SELECT images.id, images.vm, images.datastore, mode, images.disks, created, state, keep, "
-        "error, protected, images.owner, datastores.name, vms.name FROM images JOIN datastores ON "
-        "datastores.id = images.datastore JOIN vms ON vms.id = images.vm" +
+        "images.error, protected, images.owner, datastores.name, vms.name FROM images JOIN "
+        "datastores ON datastores.id = images.datastore JOIN vms ON vms.id = images.vm" +
             paged("images", "images.owner")};
     bind(get, page);
     while (get.executeStep())

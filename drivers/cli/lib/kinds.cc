@@ -139,7 +139,9 @@ std::vector<Column> datastore_columns() {
        [](auto& of) { return of.text("TYPE") == "3" ? "bck" : "img"; }},
       leaf("DS", "its driver", "DS_MAD"),
       leaf("TM", "its transfer driver", "TM_MAD"),
-      {"STAT", "can it be used", [](auto& of) { return of.text("STATE") == "0" ? "on" : "off"; }},
+      {"STAT", "on, or err: it cannot be used",
+       [](auto& of) { return of.child("TEMPLATE").text("ERROR").empty() ? "on" : "err"; }},
+      {"ERROR", "why not", [](auto& of) { return of.child("TEMPLATE").text("ERROR"); }, false},
       {"DEFAULT", "do backups of the command go there that name no other",
        [](auto& of) { return is_default_datastore(of.text("ID")) ? "yes" : "no"; }, false},
   };

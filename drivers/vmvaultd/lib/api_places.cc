@@ -16,8 +16,8 @@ Argument datastore_info(Request& request) {
 Argument datastore_pool(Request& request) { return request.answers().datastores(); }
 
 // (id, template, 0 replace | 1 merge): RPO, KEEP_*, MAX_BACKUPS, BACKUP_WINDOW...  What describes
-// the datastore itself may be said again, as an editor does that was given all of it but its
-// secrets; so it stays where it is not named.
+// the datastore itself, and its ERROR, may be said again, as an editor does that was given all of
+// it but its secrets; so it stays where it is not named.
 Argument datastore_update(Request& request) {
   request.need_admin();
   const int id = request.number(1);
@@ -28,6 +28,7 @@ Argument datastore_update(Request& request) {
     if (const auto same = attributes.find(one.name());
         same != attributes.end() && same->second == one.text())
       attributes.erase(same);
+  attributes.erase("ERROR");
   if (request.call().number(3, 0) == 0)
     for (const auto& [name, value] : request.store().settings(state::Store::Subject::datastore, id))
       attributes.try_emplace(name, "");

@@ -73,6 +73,10 @@ void Manager::monitored(int id, const Answer& answer, Time now) {
   if (known == datastores_.end()) return;
   const auto name = "datastore " + std::to_string(id);
   const auto text = decoded(answer.info);
+  const auto why = answer.good                   ? ""
+                   : text.empty() || text == "-" ? "its driver does not say why"
+                                                 : one_line(text);
+  store_.put_trouble(id, why);
   if (answer.good) {
     store_.put_space(id, {.used_mib = value(text, "USED_MB"),
                           .total_mib = value(text, "TOTAL_MB"),
@@ -86,10 +90,7 @@ void Manager::monitored(int id, const Answer& answer, Time now) {
   core_.put(known->second);
   save();
   log(answer.good ? 'I' : 'W', {"DATASTORE", id},
-      name + (answer.good ? " can be used again"
-                          : " cannot be used: " + (text.empty() || text == "-"
-                                                       ? "its driver does not say why"
-                                                       : one_line(text))));
+      name + (answer.good ? " can be used again" : " cannot be used: " + why));
 }
 
 }  // namespace vmvaultd

@@ -148,6 +148,45 @@ E
     vmvault datastore delete far
 }
 
+@test "one of backups may be called as the service would call its first one of images" {
+    machines 2
+    create images
+    ready
+    [ "$(vmvault datastore list --csv --no-header -l ID,NAME | xargs)" = "1,images- 100,default $id,images" ]
+}
+
+# listed NAME: its STAT, ERROR
+listed() { vmvault datastore list --csv --no-header -l STAT,ERROR -f "NAME=$1"; }
+# is_listed NAME PATTERN
+# shellcheck disable=SC2053
+is_listed() { [[ $(listed "$1") == $2 ]]; }
+
+@test "one that cannot be used says so, and why, also where its file is gone" {
+    machines 2
+    ready
+    eventually is_monitored 100
+    echo 'echo "no route to host" >&2; exit 1' >"$FAKE/monitor"
+    create far
+    eventually is_listed far 'err,*no route to host*'
+    [ "$(listed default)" = on, ]
+    run -0 vmvault datastore show far --xml
+    follows datastore "$output"
+    # Whoever edits it says that again.
+    [ "$(api one.datastore.update "i:$id" 's:ERROR="no route to host" MAX_BACKUPS="1"' i:1)" = "$id" ]
+    rm "$FAKE/monitor"
+    service_end KILL
+    ready
+    eventually is_listed far 'on,'
+
+    rm "$VMVAULT_VAR/datastores/$id.xml" "$VMVAULT_VAR/datastores/1.xml"
+    is_listed far "err,*datastores/$id.xml*"
+    is_listed images 'err,*datastores/1.xml*'
+    [ "$(listed default)" = on, ]
+    follows datastore_pool "$(api one.datastorepool.info)"
+    run -0 vmvault datastore show images
+    [[ $output == *datastores/1.xml* ]]
+}
+
 @test "one that was half deleted by a kill is gone" {
     machines 2
     ready
