@@ -119,6 +119,7 @@ void Backups::adopt() {
 }
 
 void Backups::stop(Kept& kept) {
+  kept.stopped = true;
   if (kept.keeper) return kept.keeper->ask(SIGTERM);
   // Its number is there a moment after it has begun.
   const auto keeper = kept.record.keeper();
@@ -145,7 +146,7 @@ bool Backups::go_on(Kept& kept) {
     wanted = is_wanted(answer->status, record);
   }
   if (wanted)
-    deliver(record);
+    deliver(kept);
   else
     forget(record);
   return true;
@@ -168,11 +169,14 @@ bool Backups::is_wanted(int answer, const Record& record) const {
   return answer != static_cast<int>(Waits::no) && !record.sent();
 }
 
-void Backups::deliver(const Record& record) {
+void Backups::deliver(const Kept& kept) {
+  const Record& record = kept.record;
   auto line = record.result();
   if (!line) line = record.sent();
+  // A keeper that has just been started dies of what stops it, before it could say so.
   if (!line)
-    line = mad::answer("BACKUP", false, record.vm_id(), "the backup ended without a result");
+    line = mad::answer("BACKUP", false, record.vm_id(),
+                       kept.stopped ? "cancelled" : "the backup ended without a result");
   out_.line(*line, [record] { record.mark_sent(); });
 }
 

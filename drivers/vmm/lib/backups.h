@@ -49,6 +49,7 @@ class Backups {
     std::optional<mad::Work> keeper{};    // of a backup that this driver began
     std::optional<mad::Work> question{};  // whether the core waits for the result
     bool over = false;                    // no keeper any more
+    bool stopped = false;                 // by us
     bool to_stop = false;                 // as soon as we know whom
     bool unwanted = false;
   };
@@ -62,7 +63,7 @@ class Backups {
   bool is_wanted(int answer, const Record& record) const;
   std::ptrdiff_t questions() const;
   void forget(const Record& record);
-  void deliver(const Record& record);
+  void deliver(const Kept& kept);
   void log(char severity, std::int64_t vm_id, const std::string& text);
 
   Places places_;

@@ -176,6 +176,16 @@ X
     [ "$(answers 12)" -eq 1 ]
 }
 
+@test "a backup that is cancelled before it has begun is cancelled, once" {
+    stores_when_told
+    front_start
+    { request BACKUP 12; request BACKUPCANCEL 12; } >"$BATS_TEST_TMPDIR/both"
+    cat "$BATS_TEST_TMPDIR/both" >&"$to_mad"
+    says '^BACKUPCANCEL SUCCESS 12 -$'
+    says '^BACKUP FAILURE 12 cancelled$'
+    [ "$(answers 12)" -eq 1 ]
+}
+
 @test "DRIVER_CANCEL ends the backup without an answer, also after a BACKUPCANCEL" {
     stores_when_told
     front_start
