@@ -143,10 +143,7 @@ Argument remove_template(Request& request) {
     for (const auto& one : state::Restores{request.store()}.disk_images())
       if (one.template_id == id) images.push_back(one.id);
   for (const int image : images) request.need_image(image);
-  request.order([&](auto& orders) {
-    for (const int image : images) orders.delete_image(image);
-    orders.delete_template(id);
-  });
+  request.order([&](auto& orders) { orders.delete_template(id, images); });
   return std::int64_t{id};
 }
 

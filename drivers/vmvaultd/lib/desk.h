@@ -33,7 +33,7 @@ class Desk : public Orders {
   Restored restore(const RestoreWish& wish) override;
   void restore_in_place(int vm, int image, int increment, int disk) override;
   int add_template(const std::string& name, int owner, const std::string& text) override;
-  void delete_template(int id) override;
+  void delete_template(int id, const std::vector<int>& images = {}) override;
   int add_image_datastore(const std::string& name, const std::string& dir) override;
 
   int create_job(const std::string& name, int owner, const Attributes& attributes) override;
@@ -68,6 +68,7 @@ class Desk : public Orders {
   bool is_of_images(int datastore) const;
   void delete_image_datastore(int datastore);
   std::filesystem::path directory(int image_datastore) const;
+  bool mark_disk_deleting(int image);
   HostRecord host(int id) const;
   void check_host_name(const std::string& name) const;
   // Of another machine, and of no other host.

@@ -76,13 +76,18 @@ state::ImageRecord Desk::free_image(int id, std::optional<FileLock>& lock) const
   return record;
 }
 
+// False: there is no such disk image.
+bool Desk::mark_disk_deleting(int id) {
+  const auto disk = restores_.disk_image(id);
+  if (!disk) return false;
+  if (disk->state == state::ObjectState::locked)
+    throw WrongState{of_image(id) + " is still being made"};
+  restores_.mark_deleting(id);
+  return true;
+}
+
 void Desk::delete_image(int id, bool force) {
-  if (const auto disk = restores_.disk_image(id)) {
-    if (disk->state == state::ObjectState::locked)
-      throw WrongState{of_image(id) + " is still being made"};
-    restores_.mark_deleting(id);
-    return manager_.want_files();
-  }
+  if (mark_disk_deleting(id)) return manager_.want_files();
   std::optional<FileLock> lock;
   const auto record = free_image(id, lock);
   if (record.is_protected) throw WrongState{of_image(id) + " is protected"};

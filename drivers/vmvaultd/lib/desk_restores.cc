@@ -93,12 +93,16 @@ int Desk::add_template(const std::string& name, int owner, const std::string& te
                                              .text = text});
 }
 
-void Desk::delete_template(int id) {
+void Desk::delete_template(int id, const std::vector<int>& images) {
   const auto found = restores_.one_template(id);
   if (!found) throw NoSuchObject{"template", id};
   if (found->state == state::ObjectState::locked)
     throw WrongState{"template " + std::to_string(id) + " is still being made"};
-  restores_.remove_template(id);
+  store_.together([&] {
+    for (const int image : images) mark_disk_deleting(image);
+    restores_.remove_template(id);
+  });
+  manager_.want_files();
 }
 
 int Desk::add_image_datastore(const std::string& name, const std::string& dir) {

@@ -75,6 +75,26 @@ TEST_F(DeskRestoresTest, AnImageDatastoreGoesWhenNothingIsInIt) {
   desk->delete_datastore(datastore);
 }
 
+TEST_F(DeskRestoresTest, ATemplateGoesWithAllOfItsImagesOrStaysWithAll) {
+  machine_with_backup();
+  const auto made = desk->restore({.image = 1, .datastore = datastore});
+  const auto other = desk->restore({.image = 1, .disk = 0, .datastore = datastore});
+  const std::vector<int> both{made.images.at(0), other.images.at(0)};
+  const state::Restores restores{store};
+  const std::string size = "12\n", text = "TkFNRT0ieCIK\n";
+  advance();
+  manager->fetched("template", made.template_id, &text, "");
+  manager->fetched("disk", both[0], &size, "");
+  EXPECT_THROW(desk->delete_template(made.template_id, both), WrongState) << "one is still made";
+  EXPECT_EQ(restores.disk_image(both[0])->state, state::ObjectState::ready);
+  EXPECT_TRUE(restores.one_template(made.template_id));
+  manager->fetched("disk", both[1], &size, "");
+  desk->delete_template(made.template_id, both);
+  advance();
+  EXPECT_TRUE(restores.disk_images().empty());
+  EXPECT_FALSE(restores.one_template(made.template_id));
+}
+
 TEST_F(DeskRestoresTest, ARestoreThatIsKilledIsMadeAgainAFewTimes) {
   machine_with_backup();
   const auto made = desk->restore({.image = 1, .disk = 0, .datastore = datastore});

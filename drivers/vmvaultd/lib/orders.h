@@ -64,7 +64,8 @@ class Orders {
   // enabled.
   virtual void restore_in_place(int vm, int image, int increment, int disk) = 0;
   virtual int add_template(const std::string& name, int owner, const std::string& text) = 0;
-  virtual void delete_template(int id) = 0;
+  // With these of its images, or nothing of it goes.
+  virtual void delete_template(int id, const std::vector<int>& images = {}) = 0;
   // A directory for disk images.
   virtual int add_image_datastore(const std::string& name, const std::string& dir) = 0;
 
