@@ -63,20 +63,31 @@ Argument cancel(Request& request) {
 }
 
 // What it has already is in what somebody gets to edit.
-void check_priority(Request& request, int vm, const vmvaultd::Attributes& config) {
-  const auto wanted = config.find("PRIORITY");
-  if (wanted == config.end()) return;
+std::optional<int> changed(Request& request, int vm, const vmvaultd::Attributes& config,
+                           const char* name) {
+  const auto wanted = config.find(name);
+  if (wanted == config.end()) return std::nullopt;
   const auto now = request.store().settings(state::Store::Subject::vm, vm);
-  const auto had = now.find("PRIORITY");
-  if (had == now.end() || had->second != wanted->second)
-    request.need_right_to(parse_int(wanted->second).value_or(0));
+  const auto had = now.find(name);
+  if (had != now.end() && had->second == wanted->second) return std::nullopt;
+  return parse_int(wanted->second);
+}
+
+// Backups whose RPO is near go before all others: a short one is for admins.
+void check_rpo(Request& request, int vm, int wanted) {
+  constexpr vmvaultd::Time day = 86400;
+  if (wanted <= 0 || wanted >= day) return;
+  const auto usual = request.order([=](auto& orders) { return orders.usual_rpo(vm); });
+  if (usual == 0 || wanted < usual) request.need_admin();
 }
 
 // (id, template, 0 replace | 1 merge)
 Argument configure(Request& request) {
   const int vm = vm_of(request);
   const auto config = backup_config(request.text(2));
-  check_priority(request, vm, config);
+  if (const auto priority = changed(request, vm, config, "PRIORITY"))
+    request.need_right_to(*priority);
+  if (const auto rpo = changed(request, vm, config, "RPO")) check_rpo(request, vm, *rpo);
   const bool append = request.call().number(3, 0) != 0;
   request.order([&](auto& orders) { orders.configure_vm(vm, config, append); });
   return std::int64_t{vm};

@@ -25,6 +25,7 @@ class Desk : public Orders {
   void backup(int vm, int datastore, bool reset) override;
   void cancel(int vm) override;
   void configure_vm(int vm, const Attributes& config, bool append) override;
+  Time usual_rpo(int vm) const override;
 
   void delete_image(int image, bool force = false) override;
   void flatten(int image, int keep) override;

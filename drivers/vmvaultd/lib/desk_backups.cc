@@ -62,6 +62,11 @@ void Desk::configure_vm(int id, const Attributes& config, bool append) {
   manager_.settings_changed(clock_());
 }
 
+Time Desk::usual_rpo(int id) const {
+  const RuleBook book{store_, manager_.usual()};
+  return with(manager_.usual(), book.of_datastore(book.of(id).datastore)).rpo;
+}
+
 state::ImageRecord Desk::free_image(int id, std::optional<FileLock>& lock) const {
   auto record = image(id);
   if (record.state == state::ImageState::locked)

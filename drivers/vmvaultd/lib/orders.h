@@ -45,6 +45,8 @@ class Orders {
   // Its BACKUP_CONFIG (vm_config.h), whole or (`append`) only what is named.  WrongState while it
   // is backed up.
   virtual void configure_vm(int vm, const Attributes& config, bool append) = 0;
+  // The RPO that holds for it while it has none of its own, seconds; 0: none.
+  virtual Time usual_rpo(int vm) const = 0;
 
   // --- backup images (contract 1.11, 1.12) ---
   // WrongState for one that is protected, worked on, or that has increments still being made.  Of a

@@ -169,6 +169,7 @@ one.backupjob.delete i:$job
 one.backupjob.allocate s:BACKUP_VMS="1000000"
 one.backupjob.allocate s:NAME="k"PRIORITY="51"
 one.vm.updateconf i:1000001 s:BACKUP_CONFIG=[PRIORITY="51"] i:1
+one.vm.updateconf i:1000001 s:BACKUP_CONFIG=[RPO="60"] i:1
 one.user.info i:$alice
 one.user.passwd i:$alice s:mine
 one.user.login s:alice s: i:60 i:-1
@@ -190,6 +191,9 @@ E
     as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="50"]' i:1
     api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51"]' i:1
     as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51",KEEP_LAST="9"]' i:0
+    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="86400"]' i:1
+    api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="60"]' i:1
+    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="60",KEEP_LAST="9"]' i:0
     run -1 as bob:secret-b one.datastore.info i:7
     [[ $output == "1024 "* ]]
     as bob:secret-b one.datastore.info i:100 b:1 >"$BATS_TEST_TMPDIR/info"
