@@ -35,6 +35,9 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// In a directory that becomes a repository.
+constexpr const char* init_lock = "vmvault.init";
+
 bool holds_nothing(const fs::path& repository) {
   for (const char* part : {"data", "index", "snapshots"}) {
     if (!fs::exists(repository / part)) continue;
@@ -175,15 +178,33 @@ void Restic::insist() const {
                 repository_.location() + ")"};
 }
 
+// Two first backups at once would give a repository two keys of which one is dead.
+FileLock Restic::creation_lock() const {
+  const fs::path place = repository_.location();
+  const bool local = repository_.backend() == Backend::local;
+  // Other state directories, also on other machines, may use the place, too.  Of what is elsewhere
+  // only this front-end is known: all actions of a datastore run on the machine of its core.
+  const fs::path path =
+      local ? place / init_lock
+            : var_dir() / ("restic-init." + std::to_string(repository_.datastore_id()) + "." +
+                           repository_.id());
+  std::error_code error;
+  if (local && fs::create_directories(place, error))
+    fs::permissions(place, fs::perms::owner_all, error);
+  if (error)
+    throw Error{"cannot make the " + repository_.display() + " at " + place.string() + ": " +
+                error.message()};
+  return FileLock::lock(path, seconds{120}, "the creation of the " + repository_.display());
+}
+
 void Restic::ensure() const {
   if (!absent()) return;
-  // Two first backups at once would give a repository two keys of which one is dead.  All actions
-  // of a datastore run on the machine of its core, so a lock here is enough.
-  const auto lock =
-      FileLock::lock(var_dir() / ("restic-init." + std::to_string(repository_.datastore_id()) +
-                                  "." + repository_.id()),
-                     seconds{120}, "the creation of the " + repository_.display());
+  const auto lock = creation_lock();
   if (absent()) create();
+  // Who still waits for this one finds a repository.
+  std::error_code ignored;
+  if (repository_.backend() == Backend::local)
+    fs::remove(fs::path{repository_.location()} / init_lock, ignored);
 }
 
 void Restic::create() const {

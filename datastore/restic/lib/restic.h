@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/one/chain.h"
 #include "datastore/lib/machine.h"
 #include "datastore/restic/lib/messages.h"
@@ -94,6 +95,7 @@ class Restic {
   Version check_version() const;
   Finished ask(const std::vector<std::string>& args, Care care = Care::cancellable) const;
   bool absent() const;
+  FileLock creation_lock() const;
   void create() const;
 
   Repository repository_;

@@ -100,18 +100,31 @@ $FILES/vmvault.json" ]
     one_line "repository '12' of datastore 100"
 }
 
-@test "two first backups at once make one good repository" {
+# two_first_backups VAR VAR: of front-ends with these state directories, into one new repository
+two_first_backups() {
+    local vm=12 var
     rm -r "$BASE"
-    for vm in 12 13; do
-        sed -n p >"$BATS_TEST_TMPDIR/request.$vm" < <(request "$(datastore)" "$(vm)")
-        "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-$vm 4 $vm 0 \
+    for var; do
+        mkdir -p "$var"
+        request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request.$vm"
+        VMVAULT_VAR=$var "$BUILD/datastore/restic/backup" "localhost:$VMDIR" 0 one-$vm 4 $vm 0 \
             <"$BATS_TEST_TMPDIR/request.$vm" >"$BATS_TEST_TMPDIR/out.$vm" 2>"$BATS_TEST_TMPDIR/err.$vm" 3>&- &
+        ((++vm))
     done
     wait
     REPO=job_4
     cat "$BATS_TEST_TMPDIR"/err.*
     [ "$(snapshots | wc -l)" -eq 2 ]
     [ "$(ls "$BASE/job_4/keys" | wc -l)" -eq 1 ]
+    [ "$(ls "$BASE/job_4" | sort | xargs)" = 'config data index keys locks snapshots' ]
+}
+
+@test "two first backups at once make one good repository" {
+    two_first_backups "$VMVAULT_VAR" "$VMVAULT_VAR"
+}
+
+@test "two first backups of two front-ends at once make one good repository" {
+    two_first_backups "$VMVAULT_VAR" "$BATS_TEST_TMPDIR/other.var"
 }
 
 @test "a backup directory without a disk file is an error that names it" {
