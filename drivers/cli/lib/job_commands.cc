@@ -45,9 +45,8 @@ void create_job(Context& with, const NewJob& words) {
 }
 
 struct JobWords {
-  std::string job, file;
+  std::string job;
   int priority = 0;
-  bool append = false;
 };
 
 void order(Context& with, const char* method, const std::string& word) {
@@ -99,18 +98,9 @@ void add_orders(Tree& tree, CLI::App* command) {
   }
 }
 
-void add_updates(Tree& tree, CLI::App* command) {
+void add_priority(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<JobWords>();
-  auto* verb = command->add_subcommand("update", "Change its attributes");
-  add_id(verb, Kind::job, words->job);
-  verb->add_option("FILE", words->file, "Of attributes (default: stdin)")->type_name(type::file);
-  verb->add_flag("-a,--append", words->append, "What is not named stays");
-  tree.does(verb, words, [](Context& with, auto& one) {
-    const int job = object_id(with, Kind::job, one.job);
-    with.service().number("one.backupjob.update",
-                          {job, template_text(one.file), one.append ? 1 : 0}, patience);
-  });
-  verb = command->add_subcommand("priority", "Change its priority");
+  auto* verb = command->add_subcommand("priority", "Change its priority");
   add_id(verb, Kind::job, words->job);
   verb->add_option("PRIORITY", words->priority, "0 to 99; the highest goes first")
       ->check(CLI::Range(0, 99))
@@ -128,7 +118,8 @@ void add_job_commands(Tree& tree) {
   auto* command = add_object(tree, Kind::job, "Backups of several machines together");
   add_create(tree, command);
   add_orders(tree, command);
-  add_updates(tree, command);
+  add_update(tree, command, Kind::job, "Change its attributes");
+  add_priority(tree, command);
   add_chown(tree, command, Kind::job);
 }
 

@@ -7,9 +7,12 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/objects.h"
 #include "drivers/cli/lib/show_object.h"
+#include "drivers/cli/lib/template_file.h"
 
 namespace cli {
 namespace {
+
+constexpr std::chrono::seconds patience{120};
 
 struct Show {
   std::string word;
@@ -51,6 +54,12 @@ CLI::App* command_of(Tree& tree, Kind kind, const char* about) {
   return command;
 }
 
+// The method of the API that does `verb` to one of them.
+std::string method(Kind kind, const std::string& verb) {
+  std::string name = info(kind).info;
+  return name.replace(name.rfind('.') + 1, name.npos, verb);
+}
+
 }  // namespace
 
 void add_chown(Tree& tree, CLI::App* command, Kind kind) {
@@ -64,11 +73,41 @@ void add_chown(Tree& tree, CLI::App* command, Kind kind) {
       ->type_name(info(Kind::user).element)
       ->required();
   tree.does(verb, words, [kind](Context& with, auto& one) {
-    constexpr std::chrono::seconds patience{60};
     const int id = object_id(with, kind, one.object), user = object_id(with, Kind::user, one.user);
-    std::string method = info(kind).info;
-    method.replace(method.rfind('.') + 1, method.npos, "chown");
-    with.service().number(method, {id, user, -1}, patience);
+    with.service().number(method(kind, "chown"), {id, user, -1}, patience);
+  });
+}
+
+void add_update(Tree& tree, CLI::App* command, Kind kind, const char* about, const char* word) {
+  struct Words {
+    std::string object, file;
+    bool append = false;
+  };
+  auto words = std::make_shared<Words>();
+  auto* verb = command->add_subcommand(word, about);
+  add_id(verb, kind, words->object);
+  add_template_file(verb, words->file);
+  verb->add_flag("-a,--append", words->append, "What is not named stays");
+  tree.does(verb, words, [kind, word](Context& with, auto& one) {
+    const int id = object_id(with, kind, one.object);
+    with.service().number(method(kind, word), {id, template_text(one.file), one.append ? 1 : 0},
+                          patience);
+  });
+}
+
+void add_rename(Tree& tree, CLI::App* command, Kind kind, const char* about) {
+  struct Words {
+    std::string object, name;
+  };
+  auto words = std::make_shared<Words>();
+  auto* verb = command->add_subcommand("rename", about);
+  add_id(verb, kind, words->object);
+  verb->add_option("NAME", words->name, "What it is called then")
+      ->type_name(type::text)
+      ->required();
+  tree.does(verb, words, [kind](Context& with, auto& one) {
+    const int id = object_id(with, kind, one.object);
+    with.service().number(method(kind, "rename"), {id, one.name}, patience);
   });
 }
 
@@ -101,6 +140,10 @@ CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word) {
           "Its number or name, as 'vmvault " + std::string{info(kind).word} + " list' shows them")
       ->type_name(info(kind).element)
       ->required();
+}
+
+void add_template_file(CLI::App* verb, std::string& file) {
+  verb->add_option("FILE", file, "Of attributes (default: stdin)")->type_name(type::file);
 }
 
 void add_wait(CLI::App* verb, bool& wait) {

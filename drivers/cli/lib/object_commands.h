@@ -14,8 +14,15 @@ namespace cli {
 CLI::App* add_object(Tree& tree, Kind kind, const char* about);
 // Its verb chown: whose it is from now on.
 void add_chown(Tree& tree, CLI::App* command, Kind kind);
+// A verb that changes its attributes, as a FILE says: all of them, or those named (--append).
+void add_update(Tree& tree, CLI::App* command, Kind kind, const char* about,
+                const char* word = "update");
+// Its verb rename.
+void add_rename(Tree& tree, CLI::App* command, Kind kind, const char* about);
 // An argument: a number or a name.
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
+// An argument: what template_text() reads.
+void add_template_file(CLI::App* verb, std::string& file);
 // --wait
 void add_wait(CLI::App* verb, bool& wait);
 void add_force(CLI::App* verb, bool& force);

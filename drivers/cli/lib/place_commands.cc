@@ -53,8 +53,7 @@ void show_queue(Context& with, const Queue& options) {
 }
 
 struct HostWords {
-  std::string host, uri, file, name;
-  bool append = false;
+  std::string host, uri;
 };
 
 void create_host(Context& with, const HostWords& words) {
@@ -65,8 +64,7 @@ void create_host(Context& with, const HostWords& words) {
 }
 
 struct DatastoreWords {
-  std::string datastore, file, name;
-  bool append = false;
+  std::string datastore, file;
 };
 
 // By the service, where one runs, as OpenNebula has it; else here, when the driver answers.
@@ -93,38 +91,16 @@ void delete_datastore(Context& with, const std::string& word) {
     remove_datastore(with.app(), id);
 }
 
-void add_new_name(CLI::App* verb, std::string& name) {
-  verb->add_option("NAME", name, "What it is called then")->type_name(type::text)->required();
-}
-
 void add_datastore_verbs(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<DatastoreWords>();
-  const auto file = [&](CLI::App* verb) {
-    verb->add_option("FILE", words->file, "Of attributes (default: stdin)")->type_name(type::file);
-  };
-  const auto id = [&](CLI::App* verb) { add_id(verb, Kind::datastore, words->datastore); };
   auto* verb = command->add_subcommand("create", "Another one, with DS_MAD restic, rsync...");
-  file(verb);
+  add_template_file(verb, words->file);
   tree.does(verb, words, create_datastore);
   verb = command->add_subcommand("delete", "An empty one is forgotten; nothing is erased there");
-  id(verb);
+  add_id(verb, Kind::datastore, words->datastore);
   tree.does(verb, words, [](Context& with, auto& one) { delete_datastore(with, one.datastore); });
-  verb = command->add_subcommand("update", "Change its rules, or what its driver is told");
-  id(verb);
-  file(verb);
-  verb->add_flag("-a,--append", words->append, "Rules that are not named stay");
-  tree.does(verb, words, [](Context& with, auto& one) {
-    const int datastore = object_id(with, Kind::datastore, one.datastore);
-    with.service().number("one.datastore.update",
-                          {datastore, template_text(one.file), one.append ? 1 : 0}, patience);
-  });
-  verb = command->add_subcommand("rename", "Call it something else");
-  id(verb);
-  add_new_name(verb, words->name);
-  tree.does(verb, words, [](Context& with, auto& one) {
-    const int datastore = object_id(with, Kind::datastore, one.datastore);
-    with.service().number("one.datastore.rename", {datastore, one.name}, patience);
-  });
+  add_update(tree, command, Kind::datastore, "Change its rules, or what its driver is told");
+  add_rename(tree, command, Kind::datastore, "Call it something else");
 }
 
 void add_host_status(Tree& tree, CLI::App* command, const char* word, int status,
@@ -145,22 +121,8 @@ void add_host_verbs(Tree& tree, CLI::App* command) {
   verb->add_option("--uri", words->uri, "Of its libvirt (default: qemu+ssh://NAME/system)")
       ->type_name(type::text);
   tree.does(verb, words, create_host);
-  verb = command->add_subcommand("update", "Change its MAX_BACKUPS, EMULATOR_CPUS, URI");
-  add_id(verb, Kind::host, words->host);
-  verb->add_option("FILE", words->file, "Of attributes (default: stdin)")->type_name(type::file);
-  verb->add_flag("-a,--append", words->append, "What is not named stays");
-  tree.does(verb, words, [](Context& with, auto& one) {
-    const int host = object_id(with, Kind::host, one.host);
-    with.service().number("one.host.update", {host, template_text(one.file), one.append ? 1 : 0},
-                          patience);
-  });
-  verb = command->add_subcommand("rename", "Call it something else; its URI stays");
-  add_id(verb, Kind::host, words->host);
-  add_new_name(verb, words->name);
-  tree.does(verb, words, [](Context& with, auto& one) {
-    const int host = object_id(with, Kind::host, one.host);
-    with.service().number("one.host.rename", {host, one.name}, patience);
-  });
+  add_update(tree, command, Kind::host, "Change its MAX_BACKUPS, EMULATOR_CPUS, URI");
+  add_rename(tree, command, Kind::host, "Call it something else; its URI stays");
   add_host_status(tree, command, "enable", 0, "Backups begin on it");
   add_host_status(tree, command, "disable", 1, "No backup begins on it; those that run go on");
   add_host_status(tree, command, "offline", 2, "The same, and it is not asked for its VMs either");

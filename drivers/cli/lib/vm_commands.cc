@@ -10,7 +10,6 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
-#include "drivers/cli/lib/template_file.h"
 #include "drivers/cli/lib/watch.h"
 #include "drivers/cli/lib/when.h"
 
@@ -92,17 +91,6 @@ void restore_in_place(Context& with, const RestoreWords& words) {
               vm, image, vm);
 }
 
-struct ConfigWords {
-  std::string vm, file;
-  bool append = false;
-};
-
-void update_config(Context& with, const ConfigWords& words) {
-  const int vm = object_id(with, Kind::vm, words.vm);
-  const auto text = template_text(words.file);
-  with.service().number("one.vm.updateconf", {vm, text, words.append ? 1 : 0}, patience);
-}
-
 void add_backup_verbs(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<BackupWords>();
   auto* verb = command->add_subcommand("backup", "Back it up, as soon as the limits allow it");
@@ -137,13 +125,7 @@ void add_vm_commands(Tree& tree) {
   verb->add_option("--disk-id", restore_words->disk, "Only this disk")->type_name(type::number);
   add_wait(verb, restore_words->wait);
   tree.does(verb, restore_words, restore_in_place);
-
-  auto config = std::make_shared<ConfigWords>();
-  verb = command->add_subcommand("updateconf", "How it is backed up: BACKUP_CONFIG = [ ... ]");
-  add_id(verb, Kind::vm, config->vm);
-  verb->add_option("FILE", config->file, "Of attributes (default: stdin)")->type_name(type::file);
-  verb->add_flag("-a,--append", config->append, "What is not named stays");
-  tree.does(verb, config, update_config);
+  add_update(tree, command, Kind::vm, "How it is backed up: BACKUP_CONFIG = [ ... ]", "updateconf");
 }
 
 }  // namespace cli
