@@ -63,7 +63,7 @@ restores() {   # restores K
 }
 
 @test "they are proven by the checksums of their capture" {
-    run -0 vmvault verify "$image" --read-data --json
+    run -0 --separate-stderr vmvault verify "$image" --read-data --json
     [ "$(jq -c '[.increments[].proven]' <<<"$output")" = '[true,true,true]' ]
 }
 

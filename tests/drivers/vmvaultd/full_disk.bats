@@ -37,6 +37,11 @@ has() {   # has NAME...: the other host
 fill() { head -c 20m /dev/zero >"$VMVAULT_VAR/fill" 2>/dev/null || eventually is_full 2>/dev/null; }
 is_full() { ! echo more >>"$VMVAULT_VAR/rest"; }
 make_room() { rm -f "$VMVAULT_VAR"/{fill,rest}; }
+# begun: it answers, and has looked for machines
+begun() {
+    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    eventually is_listed vm0
+}
 is_listed() { vmvault vm list --csv --no-header --list NAME | grep -qx "$1"; }
 begin() { service_start "RPO = 0"; }
 ended() { ! kill -0 "$service" 2>/dev/null; }
@@ -78,7 +83,7 @@ ended() { ! kill -0 "$service" 2>/dev/null; }
     machines 1
     has
     begin
-    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    begun
     vmvault vm backup vm0 -d 100
     eventually called 'begins 1000000'
     fill
@@ -97,7 +102,7 @@ ended() { ! kill -0 "$service" 2>/dev/null; }
     machines 1
     has
     begin
-    eventually grep -q 'vmvaultd has begun' "$BATS_TEST_TMPDIR/log"
+    begun
     fill
     local n status=0
     # What was written before can still be written over for a while.
