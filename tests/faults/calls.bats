@@ -5,8 +5,9 @@ load ../helper.bash
 
 # calls ONLY [SAMPLES]: they are made, and none of them is found wanting
 calls() {
-    TMPDIR=$BATS_TEST_TMPDIR ONLY=$1 SAMPLES=${2-1} run -0 "$ROOT/tests/faults/calls"
+    TMPDIR=$BATS_TEST_TMPDIR ONLY=$1 SAMPLES=${2-1} run "$ROOT/tests/faults/calls"
     echo "$output"
+    [ "$status" -eq 0 ]
 }
 
 @test "a call of a backup fails, or is the last one of its process" {
