@@ -87,10 +87,7 @@ std::string run(const Contract& contract, const std::vector<std::string>& words,
   auto args = name_args(contract, words);
   std::string input = contract.input == Input::none ? "" : read_input();
   auto document = parse_document(contract.input, input);
-  std::string reply =
-      action(Request{std::move(args), words, std::move(document), std::move(input)});
-  if (!reply.empty() && !reply.ends_with('\n')) reply += '\n';
-  return reply;
+  return action(Request{std::move(args), words, std::move(document), std::move(input)});
 }
 
 // The core shows a plain line to the user, but takes lines with a severity for its log, and
@@ -153,13 +150,18 @@ int run_action(const Contract& contract, int argc, char** argv, const Action& ac
     occupy_standard_descriptors();
     forbid_core_dumps();
     cancel::install();
-    write_all(STDOUT_FILENO, run(contract, {argv + 1, argv + argc}, action), "write the reply");
+    write_reply(run(contract, {argv + 1, argv + argc}, action));
   } catch (const Error& e) {
     status = report(contract, e.what(), e.exit());
   } catch (const std::exception& e) {
     status = report(contract, std::string{"internal error: "} + e.what(), Exit::failed);
   }
   return static_cast<int>(status);
+}
+
+void write_reply(const std::string& reply) {
+  const bool whole = reply.empty() || reply.ends_with('\n');
+  write_all(STDOUT_FILENO, whole ? reply : reply + '\n', "write the reply");
 }
 
 void log(Level level, std::string_view text) {

@@ -73,6 +73,10 @@ using Action = std::function<std::string(const Request&)>;
 // core joins plain lines and shows them to the user).
 int run_action(const Contract& contract, int argc, char** argv, const Action& action);
 
+// For an action that must know that its reply was taken: it writes it itself, as its last deed, and
+// returns "".  Throws an Error when nobody takes it.
+void write_reply(const std::string& reply);
+
 // A line for the logs of the core, "INFO: <program>: text", on stderr at once.  It is not part
 // of the error that the user sees (contract 2.5).  Never a secret.
 enum class Level { error, warn, info, debug };

@@ -29,6 +29,10 @@ bool is_disk_file(const std::string& name) {
   return is_disk(name) && name.size() > 5 && std::isdigit(static_cast<unsigned char>(name[5]));
 }
 
+std::string Selection::reply(const std::string& id) const {
+  return id + " " + std::to_string(mebibytes(disk_bytes)) + " " + format;
+}
+
 std::uint64_t mebibytes(std::uint64_t bytes) {
   constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
   return std::max<std::uint64_t>(1, (bytes + mebibyte - 1) / mebibyte);

@@ -25,7 +25,8 @@ struct Selection {
   std::uint64_t disk_bytes = 0;  // of the disks' files
   std::string format;            // "raw", or "rbd" for the legacy files of Ceph
 
-  std::uint64_t mebibytes() const { return ::mebibytes(disk_bytes); }
+  // What a driver answers when they are stored as the backup `id` (contract 3.8.3).
+  std::string reply(const std::string& id) const;
 };
 
 enum class Reads { one_at_a_time, several_at_once };

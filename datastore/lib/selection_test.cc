@@ -60,13 +60,13 @@ TEST(Selection, JudgesTheFormatByAllDisks) {
   EXPECT_THROW(select({file("vm.xml"), file("disk.0.0"), file("disk.1.rbd2")}), Error);
 }
 
-TEST(Selection, RoundsItsSizeUp) {
-  EXPECT_EQ((Selection{.names = {}, .bytes = 0, .disk_bytes = 0, .format = ""}.mebibytes()), 1U);
-  EXPECT_EQ((Selection{.names = {}, .bytes = 0, .disk_bytes = 1 << 20, .format = ""}.mebibytes()),
-            1U);
-  EXPECT_EQ(
-      (Selection{.names = {}, .bytes = 0, .disk_bytes = (1 << 20) + 1, .format = ""}.mebibytes()),
-      2U);
+TEST(Selection, AnswersWithItsSizeRoundedUp) {
+  const auto reply = [](std::uint64_t bytes) {
+    return Selection{.names = {}, .disk_bytes = bytes, .format = "raw"}.reply("aaaa0000");
+  };
+  EXPECT_EQ(reply(0), "aaaa0000 1 raw");
+  EXPECT_EQ(reply(1 << 20), "aaaa0000 1 raw");
+  EXPECT_EQ(reply((1 << 20) + 1), "aaaa0000 2 raw");
 }
 
 TEST(Selection, EachDiskHasItsFileOfTheIncrement) {

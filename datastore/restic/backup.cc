@@ -48,18 +48,17 @@ std::string backup(const Request& request) {
     restic.insist();
   else
     restic.ensure();
-  const auto snapshot = [&] {
-    try {
-      return restic::upload(restic, directory, selection, asked.vm_id);
-    } catch (const Cancelled&) {
-      throw;
-    } catch (const Error&) {  // restic only knows that it could not read
-      if (const auto why = failure_of_capture(restic.machine(), directory); !why.empty())
-        throw Error{why};
-      throw;
-    }
-  }();
-  return snapshot + " " + std::to_string(selection.mebibytes()) + " " + selection.format;
+  try {
+    restic::upload(restic, directory, selection, asked.vm_id,
+                   [&](const auto& snapshot) { write_reply(selection.reply(snapshot)); });
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error&) {  // restic only knows that it could not read
+    if (const auto why = failure_of_capture(restic.machine(), directory); !why.empty())
+      throw Error{why};
+    throw;
+  }
+  return "";
 }
 
 }  // namespace

@@ -57,7 +57,6 @@ std::string backup(const Request& request) {
   const auto directory = backup_dir(asked.location.dir, asked.vm_id);
   const auto selection = select_files(machine.list(directory), directory, Reads::one_at_a_time);
   require_disks(selection, parse_disk_ids(request["DISKS"]), asked.vm.backup.own_id(), directory);
-  std::string name;
   rsync::with_store(settings, [&](rsync::Store& store) {
     const auto there = store.list(asked.vm_id, {});
     require_parent(asked.vm, there, settings.place(asked.vm_id));
@@ -68,10 +67,9 @@ std::string backup(const Request& request) {
     send(store,
          {.machine = machine, .directory = directory, .selection = selection, .vm = asked.vm_id},
          mine.name());
-    mine.claim();
-    name = mine.name();
+    mine.claim([&] { write_reply(selection.reply(mine.name())); });
   });
-  return name + " " + std::to_string(selection.mebibytes()) + " " + selection.format;
+  return "";
 }
 
 }  // namespace

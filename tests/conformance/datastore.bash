@@ -259,6 +259,19 @@ one_to_read() {
     restores 0
 }
 
+@test "a backup whose answer nobody takes is none" {
+    local name
+    write_increment 0
+    for name in '' 00112233445566ff; do
+        VMVAULT_RUN=$name run -1 --separate-stderr unheard
+        one_line 'cannot write the reply'
+        [ -z "$(names $VM)" ]
+    done
+    make_chain 0
+    restores 0
+}
+unheard() { backup "$HOST" >/dev/full; }
+
 @test "cancel: without a backup it is a success" {
     run -0 --separate-stderr "$BUILD/datastore/$MAD/backup_cancel" "$HOST:$VMDIR" "one-$VM" <<<"<VM><ID>$VM</ID></VM>"
     [ -z "$output" ]

@@ -40,9 +40,7 @@ cannot be written is removed in the same way.)",
 
 std::string backup(const Request& request) {
   const XmlNode message = request.xml().root();
-  vmm::run_backup(
-      vmm::Job::backup(message, request.number("VM_ID")), message,
-      [](const std::string& reply) { write_all(STDOUT_FILENO, reply + "\n", "write the reply"); });
+  vmm::run_backup(vmm::Job::backup(message, request.number("VM_ID")), message, write_reply);
   return "";
 }
 

@@ -105,9 +105,16 @@ Unclaimed::~Unclaimed() {
   }
 }
 
-void Unclaimed::claim() {
+void Unclaimed::claim(const std::function<void()>& tell) {
   leftovers_.drop(tag_);
   claimed_ = true;
+  try {
+    tell();
+  } catch (...) {
+    claimed_ = false;
+    leftovers_.add(tag_);
+    throw;
+  }
 }
 
 }  // namespace restic

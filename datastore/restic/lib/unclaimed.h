@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,9 @@ class Unclaimed {
   const std::string& tag() const { return tag_; }
   // Its restic has ended, and writes no more.  Until this is said the next backup looks again.
   void ended() { ended_ = true; }
-  // From now on it is a backup.  Throws, and it is none, if the note could stay: by it the next
-  // backup would remove the snapshot.
-  void claim();
+  // From now on it is a backup, and `tell` says so.  Throws, and it is none, if the note could
+  // stay, by which the next backup would remove the snapshot, or if `tell` throws.
+  void claim(const std::function<void()>& tell);
 
  private:
   const Restic& restic_;

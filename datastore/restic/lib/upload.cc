@@ -52,8 +52,8 @@ void require_stored(const Restic& restic, const fs::path& directory, const Selec
 
 }  // namespace
 
-std::string upload(const Restic& restic, const fs::path& directory, const Selection& selection,
-                   int vm_id) {
+void upload(const Restic& restic, const fs::path& directory, const Selection& selection, int vm_id,
+            const std::function<void(const std::string&)>& tell) {
   Unclaimed snapshot{restic, vm_id};
   Progress progress{"upload", selection.bytes};
   std::optional<Summary> summary;
@@ -71,10 +71,10 @@ std::string upload(const Restic& restic, const fs::path& directory, const Select
     throw Error{"restic stored " + std::to_string(summary->files) + " files of " +
                 std::to_string(summary->bytes) + " bytes, but '" + directory.string() + "' holds " +
                 std::to_string(selection.names.size()) + " of " + std::to_string(selection.bytes)};
-  require_stored(restic, directory, selection, short_id(summary->snapshot_id));
+  const auto id = short_id(summary->snapshot_id);
+  require_stored(restic, directory, selection, id);
   progress.at(selection.bytes);
-  snapshot.claim();
-  return short_id(summary->snapshot_id);
+  snapshot.claim([&] { tell(id); });
 }
 
 }  // namespace restic

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "datastore/lib/selection.h"
@@ -10,10 +11,11 @@
 
 namespace restic {
 
-// Stores the files as one snapshot and returns its short id.  Success is a snapshot that has each
-// file of the selection with its size; whatever else happens, also a cancellation, no snapshot
-// stays.
-std::string upload(const Restic& restic, const std::filesystem::path& directory,
-                   const Selection& selection, int vm_id);
+// Stores the files as one snapshot, and tells its short id.  Success is a snapshot that has each
+// file of the selection with its size, and that was told; whatever else happens, also a
+// cancellation or an exception of `tell`, no snapshot stays.
+void upload(const Restic& restic, const std::filesystem::path& directory,
+            const Selection& selection, int vm_id,
+            const std::function<void(const std::string& snapshot)>& tell);
 
 }  // namespace restic

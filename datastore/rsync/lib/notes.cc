@@ -132,9 +132,17 @@ Unclaimed::~Unclaimed() {
   }
 }
 
-void Unclaimed::claim() {
+void Unclaimed::claim(const std::function<void()>& tell) {
   notes_.claim(name_);
   claimed_ = true;
+  try {
+    tell();
+  } catch (...) {
+    claimed_ = false;
+    notes_.drop(name_);
+    notes_.add(name_, run_of_environment());
+    throw;
+  }
 }
 
 }  // namespace rsync

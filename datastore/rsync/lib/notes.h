@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,8 @@ class Unclaimed {
   ~Unclaimed();
 
   const std::string& name() const { return name_; }
-  void claim();
+  // From now on it is a backup, and `tell` says so; it is none if that throws.
+  void claim(const std::function<void()>& tell);
 
  private:
   Notes& notes_;
