@@ -11,7 +11,6 @@
 
 #include "common/cancel.h"
 #include "common/error.h"
-#include "common/random.h"
 
 namespace fs = std::filesystem;
 
@@ -61,41 +60,55 @@ void fill(const Fd& fd, std::string_view text, mode_t mode, const std::string& d
   if (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) throw system_error(doing, errno);
 }
 
-// A name beside the path for a file that has none; empty where that cannot be had (no /proc).
-std::string name_beside(const fs::path& path, const Fd& fd) {
+// Its text has no name until it is whole, and then this one beside the path: what a process leaves
+// that is killed in that moment is in the way of nobody, and goes with the next text.
+std::string name_beside(const fs::path& path, const fs::path& directory) {
+  return (directory / ("." + path.filename().string() + ".vmvault")).string();
+}
+
+enum class Placed { yes, taken, impossible };
+
+// impossible: the file system has no files without names, there is no /proc, or something else has
+// that name.  taken: somebody else writes the same file, and was faster.
+Placed place(const fs::path& path, const fs::path& directory, std::string_view text, mode_t mode) {
+  const std::string doing = "write '" + path.string() + "'";
+  const Fd fd{open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)};
+  if (!fd) return Placed::impossible;
+  fill(fd, text, mode, doing);
   const auto self = "/proc/self/fd/" + std::to_string(fd.get());
-  for (;;) {
-    auto name = path.string() + '.' + random_hex(6);
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return name;
-    if (errno != EEXIST) return "";
+  const auto name = name_beside(path, directory);
+  while (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno != EEXIST) return Placed::impossible;
+    if (unlink(name.c_str()) != 0 && errno != ENOENT) return Placed::impossible;
+  }
+  if (rename(name.c_str(), path.c_str()) == 0) return Placed::yes;
+  if (errno == ENOENT) return Placed::taken;
+  const int why = errno;
+  unlink(name.c_str());
+  throw system_error(doing, why);
+}
+
+void place_named(const fs::path& path, std::string_view text, mode_t mode) {
+  const std::string doing = "write '" + path.string() + "'";
+  std::string name = path.string() + ".XXXXXX";
+  const Fd fd{mkostemp(name.data(), O_CLOEXEC)};
+  if (!fd) throw system_error(doing, errno);
+  try {
+    fill(fd, text, mode, doing);
+    if (rename(name.c_str(), path.c_str()) != 0) throw system_error(doing, errno);
+  } catch (...) {
+    unlink(name.c_str());
+    throw;
   }
 }
 
 }  // namespace
 
-// Until it is whole the file has no name, so that it goes with a process that is killed; where the
-// file system can do that.
 void write_file(const fs::path& path, std::string_view text, mode_t mode) {
-  const std::string doing = "write '" + path.string() + "'";
   const fs::path directory = path.has_parent_path() ? path.parent_path() : ".";
-  std::string name;
-  if (const Fd fd{open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)}) {
-    fill(fd, text, mode, doing);
-    name = name_beside(path, fd);
-  }
-  try {
-    if (name.empty()) {
-      std::string made = path.string() + ".XXXXXX";
-      const Fd fd{mkostemp(made.data(), O_CLOEXEC)};
-      if (!fd) throw system_error(doing, errno);
-      name = std::move(made);
-      fill(fd, text, mode, doing);
-    }
-    if (rename(name.c_str(), path.c_str()) != 0) throw system_error(doing, errno);
-  } catch (...) {
-    if (!name.empty()) unlink(name.c_str());
-    throw;
-  }
+  auto placed = Placed::taken;
+  while (placed == Placed::taken) placed = place(path, directory, text, mode);
+  if (placed == Placed::impossible) place_named(path, text, mode);
   sync_directory(directory);
 }
 

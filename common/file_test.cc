@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <fstream>
+#include <thread>
+#include <vector>
 
 #include "common/error.h"
 
@@ -105,6 +108,33 @@ TEST(WriteFile, LeavesNothingWhenItsProcessIsKilled) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) << status;
   EXPECT_EQ(entries(dir.path()), 0U);
+}
+
+TEST(WriteFile, ReplacesWhatAKilledOneHasLeftBeside) {
+  const TempDir dir;
+  if (!Fd{open(dir.path().c_str(), O_TMPFILE | O_WRONLY, 0600)})
+    GTEST_SKIP() << "this file system has no files without a name";
+  std::ofstream{dir.path() / ".a.vmvault"} << "of a process that was killed";
+  write_file(dir.path() / "a", "text");
+  EXPECT_EQ(read_file(dir.path() / "a"), "text");
+  EXPECT_EQ(entries(dir.path()), 1U);
+  fs::create_directories(dir.path() / ".b.vmvault/not/ours");
+  write_file(dir.path() / "b", "text");
+  EXPECT_EQ(read_file(dir.path() / "b"), "text");
+}
+
+TEST(WriteFile, IsWholeWhenSeveralWriteIt) {
+  const TempDir dir;
+  const auto path = dir.path() / "a";
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c'})
+    writers.emplace_back([&path, letter] {
+      for (int n = 0; n < 100; ++n) write_file(path, std::string(5000, letter));
+    });
+  for (auto& writer : writers) writer.join();
+  const auto text = read_file(path);
+  EXPECT_EQ(text, std::string(5000, text.at(0)));
+  EXPECT_EQ(entries(dir.path()), 1U);
 }
 
 TEST(WriteAll, SaysWhatItWasDoing) {
