@@ -48,6 +48,8 @@ class Child {
   // the child.  One that still does not end is left behind.
   void stop() noexcept;
   void change(Stop::Then then) { stop_.then = then; }
+  // It has had its grace: stop() gives it no other one.
+  void spend_grace() { stop_.grace = std::chrono::milliseconds{0}; }
   // Collects the child: its exit status, or 128 + the signal that ended it.
   int wait();
 

@@ -22,6 +22,8 @@ using Clock = std::chrono::steady_clock;
 
 // For the signal, after a helper has not obeyed the end of its stdin.
 constexpr std::chrono::milliseconds after_held_input{500};
+// For the end of one that was killed.  Who waits for a device that does not answer has none.
+constexpr std::chrono::milliseconds after_kill{3000};
 
 // What goes to the stdin of a child.
 class Input {
@@ -198,8 +200,9 @@ Finished Command::run() const {
       if (ends_within(stop_.grace)) return;
     }
     child.ask(stop_.signal);
-    if (!ends_within(hold_input_ ? after_held_input : stop_.grace))
-      killed = kill(-child.pid(), SIGKILL) == 0;
+    if (ends_within(hold_input_ ? after_held_input : stop_.grace)) return;
+    killed = kill(-child.pid(), SIGKILL) == 0;
+    child.spend_grace();
   };
 
   for (bool exited = false; !exited;) {
@@ -213,7 +216,8 @@ Finished Command::run() const {
     if (ready == -1 && errno != EINTR) throw system_error("wait for a child", errno);
     if (!shielded_ && cancel::requested()) {
       ask_to_end();
-      if (!answer_counts_ || child.wait() != 0) throw Cancelled{killed};
+      const bool may_have_answered = answer_counts_ && (!killed || ends_within(after_kill));
+      if (!may_have_answered || child.wait() != 0) throw Cancelled{killed};
       break;
     }
     if (ready == -1) continue;

@@ -48,8 +48,10 @@ Upload upload(const Job& job, const XmlNode& message, Step step, State& state, U
   undo.also_beside_a_step();
   try {
     name.reply = checked_reply(job, run_step(step));
+    // At once: a slow disk, to which the state goes, is no reason to undo what came in time.
+    const bool in_time = undo.commit();
     state.stored(name.reply);
-    if (undo.commit()) return name;
+    if (in_time) return name;
     // It was cancelled, did not care for long, and is without its host's part now.
     discard(name, job, job, message);
     throw Cancelled{};
