@@ -60,8 +60,9 @@ std::string Record::take_log() const {
     text.append(buffer, static_cast<std::size_t>(n));
   text.erase(text.rfind('\n') + 1);
   if (text.empty()) return text;
-  // To tell a line twice does no harm: it need not be durable, nor succeed.
-  const Fd mark{open((path_ / "told").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  // To tell a line twice does no harm: it need not be durable, nor succeed.  The number only grows,
+  // so it is written over the one before, and never missing in between.
+  const Fd mark{open((path_ / "told").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
   const std::string now = std::to_string(offset + text.size());
   [[maybe_unused]] const ssize_t ignored = write(mark.get(), now.data(), now.size());
   return text;
