@@ -38,7 +38,8 @@ domain() {
 
 # domains XML...: what libvirt knows
 domains() {
-    echo "<node>$*</node>" >"$BATS_TEST_TMPDIR/node.xml"
+    echo "<node>$*</node>" >"$BATS_TEST_TMPDIR/node.xml.new"
+    mv "$BATS_TEST_TMPDIR/node.xml.new" "$BATS_TEST_TMPDIR/node.xml"   # a service may be looking at it
     export LIBVIRT_URI=test://$BATS_TEST_TMPDIR/node.xml
 }
 

@@ -194,7 +194,7 @@ X
     tell 'DRIVER_CANCEL  12 '
     eventually grep -q '^upload stopped' "$CALLS"
     eventually eval '[ -z "$(records)" ]'
-    stock_got '^DRIVER_CANCEL  12 $'
+    eventually stock_got '^DRIVER_CANCEL  12 $'
     [ "$(answers 12)" -eq 0 ]
 }
 

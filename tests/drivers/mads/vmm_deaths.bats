@@ -26,6 +26,12 @@ front_stands() {
     eventually _shim_stands "$file"
     stands=$(<"$file")
 }
+# both_die: who stands still, and then the driver, which cannot see that before
+both_die() {
+    kill -STOP "$mad"
+    kill -KILL "$stands"
+    front_dies
+}
 # anew: as at the beginning, but for what was noted
 anew() {
     rm -rf "$VMVAULT_VAR" "$CALLS" "$BATS_TEST_TMPDIR/said"
@@ -37,8 +43,7 @@ anew() {
     for point in main:before 'rename(keeper):before' 'rename(keeper):after' 'rename(result):before'; do
         anew
         front_stands "one_vmm_exec --keep:$point"
-        kill -KILL "$stands"
-        front_dies
+        both_die
         front_start
         says '^BACKUP FAILURE 12 the backup ended without a result$'
         [ "$(answers 12)" -eq 1 ]
@@ -55,8 +60,7 @@ anew() {
 
 @test "keeper and driver are killed when there is a result: it is delivered by the next driver" {
     front_stands 'one_vmm_exec --keep:rename(result):after'
-    kill -KILL "$stands"
-    front_dies
+    both_die
     front_start
     says '^BACKUP SUCCESS 12 aaaa0000 42 raw$'
     [ "$(answers 12)" -eq 1 ]

@@ -166,7 +166,7 @@ ANSWERS
     says evil backup_host "cat >/dev/null; yes 'WARN: backup_host: hello' | head -c 50000000 >&2; echo done >'$BATS_TEST_TMPDIR/recovered'"
     with_hosts
     eventually has_name honest
-    EVENTUALLY=60 eventually [ -e "$BATS_TEST_TMPDIR/recovered" ]
-    EVENTUALLY=60 eventually log_has 'too much, and left out'
+    eventually [ -e "$BATS_TEST_TMPDIR/recovered" ]
+    eventually log_has 'too much, and left out'
     [ "$(stat -c %s "$BATS_TEST_TMPDIR/log")" -lt 20000000 ]
 }

@@ -51,9 +51,9 @@ backed_up() {
     [ "$(vmvault queue --json | jq -c '.QUEUE.VM | map(.NAME)')" = '["vm1"]' ]
     go "$(id vm0)"
     eventually said "VM $(id vm1) is backed up since"
-    echo '{"step":"upload","done":4194304,"total":8388608}' >progress   # at once, as it is written
     mkdir -p "$VMVAULT_VAR/vmm"
-    mv progress "$VMVAULT_VAR/vmm/$(id vm1).progress"
+    echo '{"step":"upload","done":4194304,"total":8388608}' >"$VMVAULT_VAR/vmm/new"   # at once, as it is written
+    mv "$VMVAULT_VAR/vmm/new" "$VMVAULT_VAR/vmm/$(id vm1).progress"
     eventually said 'upload: 50 %, 4.0 MiB of 8.0 MiB'
     go
     wait "$command"
@@ -86,7 +86,7 @@ backed_up() {
     printf '#!/bin/sh\necho the store is full >&2\nexit 1\n' >"$VMVAULT_REMOTES/vmm/kvm/backup"
     run -1 --separate-stderr vmvault vm backup vm0 --wait
     [[ ${stderr_lines[-1]} == *'there is no new backup'* ]]
-    grep -q 'the store is full' "$BATS_TEST_TMPDIR/log"
+    eventually grep -q 'the store is full' "$BATS_TEST_TMPDIR/log"
 }
 
 @test "images: protected, merged, restored as new ones, deleted" {

@@ -114,7 +114,7 @@ SH
     wait "$command"
     grep -Ex 'image 1 is restored; template and images: [0-9]+ [0-9]+' "$BATS_TEST_TMPDIR/out"
     is "SELECT count(*) FROM disk_images WHERE state = 'READY'" 2
-    is "SELECT count(*) FROM templates WHERE state = 'READY'" 2
+    eventually is "SELECT count(*) FROM templates WHERE state = 'READY'" 2
     [ -z "$(find "$VMVAULT_VAR/images" -name '*.progress')" ]
     echo 'echo the repository is gone >&2; exit 1' >"$FAKE/downloader"
     waits image restore 1 -d 1
