@@ -31,11 +31,13 @@ limit() {
 
 # start NAME: a backup in the background, as $pid, that has begun to upload
 start() {
+    local progress
+    progress=$VMVAULT_VAR/vms/$(virsh domuuid "$1")/backup.progress
     "$BUILD/drivers/cli/vmvault" backup "$1" >"$1.out" 2>"$1.err" 3>&- &
     pid=$!
-    eventually uploads "$1"
+    eventually uploads "$progress"
 }
-uploads() { [ "$(jq -r .step "$VMVAULT_VAR/vms/$(virsh domuuid "$1")/backup.progress" 2>/dev/null)" = upload ]; }
+uploads() { [ "$(jq -r .step "$1" 2>/dev/null)" = upload ]; }
 
 # stopped SIGNAL...: $pid gets them, ends soon, and says so
 stopped() {

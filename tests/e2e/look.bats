@@ -38,7 +38,7 @@ teardown() {
 }
 
 @test "a disk to a file, and to stdout" {
-    run -0 vmvault download "$image" --disk 1 --to "$AT"
+    run -0 --separate-stderr vmvault download "$image" --disk 1 --to "$AT"
     [ "${lines[-1]}" = "$AT" ]
     same_disk ref1/b.qcow2 "$AT"
     vmvault download "$image" --disk 0 --increment 0 >"$AT.0"

@@ -74,10 +74,14 @@ undone() {
 }
 
 @test "an agent that does not answer: one line, and nothing was taken" {
+    # Not before it is about to be asked: it sleeps for as long as a guest that cannot be told otherwise.
+    shim_run 'backup_host still:main:before' step prebackup_live -1 AGENT
     # shellcheck disable=SC2016 # for the guest
-    guest_begins lab 'p=$(pidof qemu-ga); kill -STOP $p; sleep 30; kill -CONT $p'
-    run -1 --separate-stderr step prebackup_live -1 AGENT
-    grep -v '^[A-Z]*: ' <<<"$stderr" >"$BATS_TEST_TMPDIR/said"
+    guest_begins lab 'p=$(pidof qemu-ga); sleep 1; kill -STOP $p; echo agent asleep >/dev/console; sleep 30; kill -CONT $p'
+    eventually grep -qa 'agent asleep' "$BATS_FILE_TMPDIR/console"
+    shim_go_on
+    if wait "$shim_command"; then false; fi
+    grep -v '^[A-Z]*: ' "$BATS_TEST_TMPDIR/shim.out" >"$BATS_TEST_TMPDIR/said"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/said")" -eq 1 ]
     grep -q agent "$BATS_TEST_TMPDIR/said"
     no_snapshots_left

@@ -23,8 +23,7 @@ teardown() {
 frozen() { [ "$(guest_fs lab)" = frozen ]; }
 
 @test "an agent that falls asleep before the freeze, and obeys when it wakes up: the guest is thawed" {
-    export VMVAULT_AGENT_TIMEOUT=3
-    shim_run backup_host:virDomainFSFreeze:before step prebackup_live 0 AGENT
+    VMVAULT_AGENT_TIMEOUT=5 shim_run backup_host:virDomainFSFreeze:before step prebackup_live 0 AGENT
     guest_begins lab 'pid=$(pidof qemu-ga); sleep 1; kill -STOP $pid; echo asleep >/dev/console
         sleep 20; kill -CONT $pid; echo awake >/dev/console'
     eventually grep -qa asleep "$BATS_FILE_TMPDIR/console"
