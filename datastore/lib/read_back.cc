@@ -90,6 +90,7 @@ std::optional<std::string> Verification::sums_of(std::size_t i, DiskReport& disk
 void Verification::read_disk(int id, Progress& progress) {
   std::deque<CheckedFile> files;
   std::vector<DiskReport*> disks;
+  std::vector<bool> described;  // by a vmvault.json: it was written in sequence
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     auto* disk = disk_of(report_.increments[i], id);
     if (!disk) continue;
@@ -98,6 +99,7 @@ void Verification::read_disk(int id, Progress& progress) {
                        disk->size, sums_of(i, *disk),
                        [&](std::size_t n) { progress.at(read_ += n); });
     disks.push_back(disk);
+    described.push_back(parts_[i].result.has_value());
   }
   const auto unmerged = merge_problem(files);
   bool ours = !files.empty();
@@ -110,8 +112,8 @@ void Verification::read_disk(int id, Progress& progress) {
       disk.guest_offset = files[i].wrong_at_guest();
     }
     disk.proven = files[i].proven() && disk.problem.empty();
-    ours = ours && disk.proven;
+    ours = ours && (disk.proven || (described[i] && disk.problem.empty()));
   }
-  // Of random layout are only files of others: they have no sums.
+  // Of random layout are only files of others: they have neither sums nor a vmvault.json.
   if (ours && !unmerged.empty()) disks.back()->problem = "its disk cannot be merged: " + unmerged;
 }

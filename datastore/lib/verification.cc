@@ -59,6 +59,7 @@ void Verification::check_structure() {
     parts_[i].files = *std::move(files);
     learn(i);
     check_disks(i);
+    check_documents(i);
   }
   compare_disks();
 }
@@ -115,6 +116,21 @@ void Verification::check_disks(std::size_t i) {
   }
   for (auto& [id, disk] : disks) increment.disks.push_back(std::move(disk));
   if (!sizes.contains("vm.xml")) add_problem(increment.problem, stored_.name(i) + " has no vm.xml");
+}
+
+void Verification::check_documents(std::size_t i) {
+  const auto& part = parts_[i];
+  if (!part.result) return;
+  auto& problem = report_.increments[i].problem;
+  for (const auto& planned : part.result->documents) {
+    if (planned.file.empty()) continue;  // it never was in the backup
+    const auto found = part.files.find(planned.file);
+    if (found == part.files.end())
+      add_problem(problem, stored_.name(i) + " has no " + planned.file);
+    else if (found->second != planned.size)
+      add_problem(problem, planned.file + " has " + std::to_string(found->second) +
+                               " bytes instead of " + std::to_string(planned.size));
+  }
 }
 
 void Verification::check_size(const Part& part, DiskReport& disk) {

@@ -102,6 +102,7 @@ class Verification {
 
   void learn(std::size_t i);
   void check_disks(std::size_t i);
+  void check_documents(std::size_t i);  // such as the NVRAM
   static void check_size(const Part& part, DiskReport& disk);
   void check_sums(const Part& part, DiskReport& disk) const;
   void compare_disks();

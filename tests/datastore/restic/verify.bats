@@ -174,6 +174,23 @@ original() { restic_here dump "${S[$1]}" "$FILES/disk.0.$1" >"$BATS_TEST_TMPDIR/
     [[ $(report '[.increments[].disks[].problem] | join(" ")') == *'cannot be read at offset '* ]]
 }
 
+@test "a document of the capture that is missing, or was cut off, is told without reading" {
+    local json=$BATS_TEST_TMPDIR/vmvault.json
+    restic_here dump "${S[1]}" "$FILES/vmvault.json" |
+        jq '.documents = [{what: "NVRAM", file: "nvram.fd", why: "", size: 9}, {what: "TPM state", file: "", why: "no", size: 0}]' >"$json"
+    again 1 "$json"
+    verify structure
+    [[ $(report '.increments[1].problem') == "the snapshot ${S[1]} has no nvram.fd" ]]
+    echo short >"$BATS_TEST_TMPDIR/nvram.fd"
+    again 1 "$json" "$BATS_TEST_TMPDIR/nvram.fd"
+    verify structure
+    [ "$(report '.increments[1].problem')" = 'nvram.fd has 6 bytes instead of 9' ]
+    echo 12345678 >"$BATS_TEST_TMPDIR/nvram.fd"
+    again 1 "$json" "$BATS_TEST_TMPDIR/nvram.fd"
+    verify structure
+    [ "$(problems)" = 0 ]
+}
+
 @test "a chosen increment needs only those before it" {
     restic_here forget "${S[2]}"
     verify data 1
