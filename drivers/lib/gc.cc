@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
@@ -13,6 +16,7 @@
 #include "common/command.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/one/chain.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
@@ -26,20 +30,44 @@ namespace {
 // With the command or the service, machines are locked by this.
 constexpr const char* lock_file = "cli.lock";
 
+// A host's clock and ours.
+constexpr std::int64_t apart = 120;
+
+// In which a backup failed.
+struct Span {
+  std::int64_t begin = 0, end = 0;
+  bool holds(std::int64_t time) const { return begin - apart <= time && time <= end + apart; }
+};
+
 struct Place {
-  int vm = -1, datastore = -1, failed = 0;  // so many backups have failed
+  int vm = -1, datastore = -1;
+  std::vector<Span> failed{};  // those that ended first, first
 };
 
 std::vector<Place> places(Store& store) {
   return guarded(store.file(), [&] {
     std::vector<Place> all;
     SQLite::Statement get{store.database(),
-                          "SELECT vm, datastore, sum(error <> '') FROM attempts WHERE datastore "
-                          "IN (SELECT id FROM datastores WHERE deleted IS NULL) GROUP BY vm, "
-                          "datastore ORDER BY vm, datastore"};
-    while (get.executeStep()) all.push_back({get.getColumn(0), get.getColumn(1), get.getColumn(2)});
+                          "SELECT vm, datastore, error <> '', min(started, ended), max(started, "
+                          "ended) FROM attempts WHERE datastore IN (SELECT id FROM datastores "
+                          "WHERE deleted IS NULL) ORDER BY vm, datastore, 5"};
+    while (get.executeStep()) {
+      const int vm = get.getColumn(0), datastore = get.getColumn(1);
+      if (all.empty() || all.back().vm != vm || all.back().datastore != datastore)
+        all.push_back({.vm = vm, .datastore = datastore});
+      if (get.getColumn(2).getInt() != 0)
+        all.back().failed.push_back({get.getColumn(3).getInt64(), get.getColumn(4).getInt64()});
+    }
     return all;
   });
+}
+
+// "2026-09-28T12:00:00Z", as captures write it.
+std::optional<std::int64_t> parse_utc(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (!end || *end != '\0') return std::nullopt;
+  return timegm(&parts);
 }
 
 Command action(const Home& home, const std::string& driver, const char* name) {
@@ -140,13 +168,7 @@ class Look {
       (has_become_another(images, stored, one.name) ? merged : all)
           .push_back({place_.vm, place_.datastore, one.name, kept});
     }
-    const auto ours =
-        std::count_if(all.begin(), all.end(), [](const auto& one) { return one.kept.empty(); });
-    if (ours > place_.failed)
-      for (auto& one : all)
-        if (one.kept.empty())
-          one.kept = "more is here than the " + std::to_string(place_.failed) +
-                     " backups that have failed can have left";
+    keep_what_did_not_fail(all);
     all.insert(all.end(), merged.begin(), merged.end());
     return all;
   }
@@ -172,19 +194,58 @@ class Look {
                             .run());
   }
 
-  // Why it is another machine's; empty: it is not.
-  std::string foreign(const std::string& name) const {
+  // What a backup has left that failed was made while it did: each of them another one.
+  void keep_what_did_not_fail(std::vector<Orphan>& all) const {
+    std::multimap<std::int64_t, Orphan*> ours;
+    for (auto& one : all) {
+      if (!one.kept.empty()) continue;
+      if (const auto time = time_of(one)) ours.emplace(*time, &one);
+    }
+    auto left = place_.failed;
+    std::string kept;
+    for (const auto& [time, one] : ours) {
+      const auto span = std::find_if(left.begin(), left.end(),
+                                     [at = time](const Span& some) { return some.holds(at); });
+      if (span != left.end())
+        left.erase(span);
+      else
+        kept = "more is here than what the backups that failed can have left";
+    }
+    for (const auto& [time, one] : ours) one->kept = kept;
+  }
+
+  // nullopt: it stays, since nobody knows, or no backup failed then.
+  std::optional<std::int64_t> time_of(Orphan& orphan) const try {
+    const auto said = parse_json(document(orphan.name, "vmvault.json")).at("time");
+    const auto time = parse_utc(said.get<std::string>());
+    if (!time) throw Error{"'" + one_line(said.get<std::string>()) + "' is no time"};
+    if (std::any_of(place_.failed.begin(), place_.failed.end(),
+                    [&](const Span& one) { return one.holds(*time); }))
+      return time;
+    orphan.kept = "it was made at " + said.get<std::string>() + ", when no backup failed";
+    return std::nullopt;
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const std::exception& error) {
+    orphan.kept = "when it was made cannot be read: " + one_line(error.what());
+    return std::nullopt;
+  }
+
+  std::string document(const std::string& name, const char* file) const {
     const DiskUrl url{.protocol = driver_,
                       .datastore_id = place_.datastore,
                       .job_id = {},
                       .chain = Chain::parse("0:" + name),
                       .path = backup_dir(home_.vm_link(place_.vm), place_.vm) / "disk.0.0"};
+    return output(
+        "downloader",
+        action(home_, driver_, "downloader").arg("--file").arg(file).arg(url.text()).run());
+  }
+
+  // Why it is another machine's; empty: it is not.
+  std::string foreign(const std::string& name) const {
     try {
-      const Xml domain{output("downloader", action(home_, driver_, "downloader")
-                                                .arg("--file")
-                                                .arg("domain.xml")
-                                                .arg(url.text())
-                                                .run())};
+      const Xml domain{document(name, "domain.xml")};
       const auto uuid = domain.find("uuid").value_or("");
       return uuid == machine_.uuid ? ""
                                    : "it is of a machine with the UUID '" + one_line(uuid) + "'";

@@ -23,9 +23,10 @@ struct Sweep {
 };
 
 // Looks at each datastore that machines were ever backed up to, and only for what is of those; with
-// `collect` what is found is removed.  Kept is what we may have never made: backups of a machine
-// with another UUID (stores can be shared), and all of a machine of which there are more than
-// backups have failed (an older state file knows less than was stored).  So is what a merge that
+// `collect` what is found is removed.  Kept is what may be good: backups of a machine with another
+// UUID (stores can be shared), and what was not captured while a backup of the machine failed (an
+// older state file knows less than was stored, and so does another one), each while another did.
+// So is what a merge that
 // was cut off has made: what it was made of may be gone, and the next one needs it.  A machine that
 // somebody works on, or whose backup, delete or merge is not over, is a problem, and left alone:
 // its lock is held meanwhile.

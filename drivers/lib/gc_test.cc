@@ -14,8 +14,9 @@ class GcTest : public HomeTest {
   GcTest() {
     action("inventory", "cat '" + (dir.path() / "names").string() + "'");
     action("rm", "base64 -d | grep -o '<SOURCE>[^<]*' | head -1 >>'" + removed().string() + "'");
-    action("downloader", "cat '" + (dir.path() / "domain").string() + "'");
+    action("downloader", "cat '" + dir.path().string() + "'/$2");
     uuid("u0");
+    time("2001-01-01T00:00:00Z");
     store.succeed(begin(), {.id = 0, .source = "aaaa0000", .dir = "/d"});
     store.fail(begin(), "killed");
     names("aaaa000011112222\nbbbb0000");
@@ -24,7 +25,11 @@ class GcTest : public HomeTest {
   void names(const std::string& text) { write_file(dir.path() / "names", text, 0600); }
   // Of the machine that is in the backups.
   void uuid(const std::string& text) {
-    write_file(dir.path() / "domain", "<domain><uuid>" + text + "</uuid></domain>", 0600);
+    write_file(dir.path() / "domain.xml", "<domain><uuid>" + text + "</uuid></domain>", 0600);
+  }
+  // When they were made.
+  void time(const std::string& text) {
+    write_file(dir.path() / "vmvault.json", R"({"time":")" + text + R"("})", 0600);
   }
   void action(const std::string& name, const std::string& text) {
     HomeTest::action("restic", name, text);
@@ -54,6 +59,17 @@ TEST_F(GcTest, KeepsWhatNobodyCanRead) {
   action("downloader", "echo damaged >&2; exit 1");
   const auto found = sweep(store, home, true);
   EXPECT_EQ(found.orphans.at(0).kept, "whose it is cannot be read: downloader: damaged");
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
+TEST_F(GcTest, KeepsWhatWasMadeWhenNoBackupFailed) {
+  for (const char* when : {"2099-01-01T00:00:00Z", "yesterday"}) {
+    time(when);
+    const auto found = sweep(store, home, true);
+    EXPECT_NE(found.orphans.at(0).kept.find(when), std::string::npos) << found.orphans[0].kept;
+  }
+  write_file(dir.path() / "vmvault.json", "{}", 0600);
+  EXPECT_NE(sweep(store, home, true).orphans.at(0).kept, "");
   EXPECT_FALSE(fs::exists(removed()));
 }
 

@@ -75,7 +75,8 @@ restores() {   # restores K
     export RESTIC_PASSWORD_FILE=$VMVAULT_VAR/restic.password
     mkdir "$dir"
     virsh -q dumpxml chain >"$dir/domain.xml"
-    restic -q -r "${repository[0]}" backup "$dir/domain.xml"
+    date -u '+{"time":"%FT%TZ"}' >"$dir/vmvault.json"
+    restic -q -r "${repository[0]}" backup "$dir/domain.xml" "$dir/vmvault.json"
     sed -i 's,<uuid>[^<]*,<uuid>11111111-2222-3333-4444-555555555555,' "$dir/domain.xml"
     restic -q -r "${repository[0]}" backup "$dir/domain.xml"
     failed_backup

@@ -73,7 +73,7 @@ restores() {   # restores K
     orphan=${one%/*}/abcdef
     cp -r "$one" "$orphan"
     run -0 vmvault gc
-    [[ $output == *'101: abcdef stays: more is here than'* ]]   # no backup has failed
+    [[ $output == *'101: abcdef stays: it was made at '*', when no backup failed' ]]
     failed_backup
     run -0 vmvault gc --dry-run
     [[ $output == *'101: abcdef to be removed' ]]
@@ -102,6 +102,16 @@ restores() {   # restores K
     vmvault flatten "$image" --keep 2
     restores 1
     restores 2
+    # No checksums are left that would tell; but what a restore cannot merge is no backup.
+    local file
+    file=$(find server -name disk.0.1)
+    cp "$file" kept
+    printf '\177' | dd of="$file" bs=1 seek=65537 conv=notrunc status=none   # in its L1 table
+    run -1 vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to"
+    run -1 vmvault verify "$image" --read-data
+    [[ $output == *'CORRUPT: disk 0: its disk cannot be merged: '*disk.0.1* ]]
+    cp kept "$file"
+    vmvault verify "$image" --read-data
     disk_write far 0 'write -P 4 5M 64k'
     next 3
     restores 3
@@ -109,4 +119,18 @@ restores() {   # restores K
     [ -z "$(find server -name 'disk.*')" ]
     run -0 vmvault status
     [[ $output == *101* ]]
+}
+
+@test "an older copy of the state: what was backed up since then is not collected" {
+    local since
+    failed_backup
+    sql "UPDATE attempts SET started = 1, ended = 2 WHERE error <> ''"   # long ago
+    cp "$VMVAULT_VAR/state.db" older.db
+    vmvault backup far
+    since=$(last "$(image_of far)" .source)
+    rm -f "$VMVAULT_VAR"/state.db-*
+    cp older.db "$VMVAULT_VAR/state.db"
+    run -0 vmvault gc
+    [[ $output == *"101: $since stays: it was made at "*', when no backup failed' ]]
+    [ -n "$(find server -mindepth 2 -maxdepth 2 -name "$since")" ]
 }
