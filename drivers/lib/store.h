@@ -66,8 +66,9 @@ class Store {
   std::vector<ImageRecord> images() const;  // by id
   std::vector<ImageRecord> images_of(int vm) const;
 
-  // When the newest backup of each of these machines began.
-  std::map<int, std::int64_t> newest_backups(const std::vector<int>& vms) const;
+  // When the newest backup of each of these machines began.  What bears a later date than `now` was
+  // made by a wrong clock: how old it is nobody knows, so it does not count.
+  std::map<int, std::int64_t> newest_backups(const std::vector<int>& vms, std::int64_t now) const;
 
   // What the machine's newest backup is called in its datastore; empty: it has none.
   std::string newest_source(int vm) const;

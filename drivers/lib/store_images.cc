@@ -102,14 +102,16 @@ std::vector<ImageRecord> Store::images_of(int vm) const {
   return guarded(file_, [&] { return read_images(std::nullopt, vm); });
 }
 
-std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms) const {
+std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms,
+                                                  std::int64_t now) const {
   return guarded(file_, [&] {
     std::map<int, std::int64_t> all;
     SQLite::Statement get{db_,
                           "SELECT vm, max(date) FROM increments JOIN images ON images.id = "
-                          "increments.image WHERE state = 'READY' AND vm IN (SELECT value FROM "
-                          "json_each(?)) GROUP BY vm"};
+                          "increments.image WHERE state = 'READY' AND date <= ?2 AND vm IN "
+                          "(SELECT value FROM json_each(?1)) GROUP BY vm"};
     get.bind(1, nlohmann::json(vms).dump());
+    get.bind(2, now);
     while (get.executeStep()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();
     return all;
   });

@@ -152,6 +152,7 @@ void Manager::put(const Vm& vm, Time now) {
   const bool held = is_held(vm.id);
   const auto missing = missing_.find(vm.id);
   const bool is_missing = missing != missing_.end() && !missing->second.empty();
+  changed.last_backup = std::min(vm.last_backup, now);
   changed.held_until = held || is_missing ? now + day : 0;
   changed.held = held         ? "is worked on"
                  : is_missing ? "is looked for on host " + host_name(missing->second.begin()->first)

@@ -206,7 +206,7 @@ void Manager::machines(int host, const std::optional<std::vector<Machine>>& foun
   if (!found) return save();
   read_settings(now);
   const auto ids = ids_of(*found);
-  const auto newest = store_.newest_backups(ids);
+  const auto newest = store_.newest_backups(ids, now);
   const bool is_first = !seen_.contains(host);
   const auto before = std::exchange(seen_[host], {});
   auto& there = seen_[host];
@@ -232,7 +232,8 @@ void Manager::find(int id, int host, bool active, Time last_backup, Time now) {
   vm = configured(vm);
   // The first backup is due at once, and late after a quarter of RPO.
   if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
-  vm.last_backup = std::max(vm.last_backup, last_backup);
+  // What we know may be of a clock that was wrong.
+  vm.last_backup = vm.last_backup > now ? last_backup : std::max(vm.last_backup, last_backup);
   if (vm == known) return;
   if (is_new) want_tidy(id);
   if (moves) log('I', id, "is on host " + host_name(host) + " now");

@@ -152,5 +152,39 @@ TEST_F(ManagerTest, ABackupByTheCommandCounts) {
   EXPECT_TRUE(manager->scheduler().waits().empty());
 }
 
+TEST_F(ManagerTest, ABackupThatBearsADateToComeHoldsUpNoOther) {
+  boot();
+  const std::vector<Machine> all{{.uuid = "u0", .name = "web"}};
+  manager->machines(host, all, now);
+  const int vm = store.vms().at(0).id;
+  store.succeed(begin_attempt(vm),
+                {.id = 0, .source = "bbbb0000", .date = now + 400 * day, .dir = "/d"});
+  boot();
+  manager->machines(host, all, now);
+  advance();
+  EXPECT_EQ(preparing.size(), 1U);
+}
+
+TEST_F(ManagerTest, WhatWasBackedUpBeforeTheClockWasSetBackIsBackedUpAgain) {
+  boot();
+  machines(1);
+  const int vm = prepare_all().at(0);
+  stored(vm);
+  now += 400 * day;
+  advance();
+  prepare_all();
+  stored(vm);
+  const std::vector<Machine> all{{.uuid = "u0", .name = "vm0"}};
+  manager->machines(host, all, now);
+  now -= 400 * day;
+  advance();
+  store.put_settings(state::Store::Subject::vm, vm, {{"PRIORITY", "20"}});
+  manager->settings_changed(now);
+  manager->machines(host, all, now);
+  now += day;
+  advance();
+  EXPECT_EQ(preparing.size(), 1U);
+}
+
 }  // namespace
 }  // namespace vmvaultd
