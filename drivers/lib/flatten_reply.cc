@@ -6,6 +6,15 @@
 
 namespace state {
 
+std::string why_not_merged(const ImageRecord& image, int keep) {
+  const auto merged = image.increments.size() - static_cast<std::size_t>(keep) + 1;
+  for (std::size_t i = 0; i < merged; ++i)
+    if (const auto& one = image.increments[i]; !one.damage.empty())
+      return "increment " + std::to_string(one.id) + " of image " + std::to_string(image.id) +
+             " is corrupt, which nothing would tell of a merged one: " + one_line(one.damage);
+  return "";
+}
+
 FlattenReply parse_flatten_reply(std::string text, const ImageRecord& image, int keep) {
   text = one_line(text);
   const auto blank = text.find(' ');

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a datastore driver says after it has merged increments (contract 4.9).
+// Whether increments can be merged, and what a datastore driver says after it has done so (contract
+// 4.9).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,10 @@
 #include "drivers/lib/records.h"
 
 namespace state {
+
+// Why they are not merged so that `keep` stay, fewer than there are; empty: they can be.  A corrupt
+// one would go into the merged one, which has no checksums that tell of it.
+std::string why_not_merged(const ImageRecord& image, int keep);
 
 struct FlattenReply {
   std::int64_t size_mib = 0;  // of the merged one

@@ -17,6 +17,10 @@ std::string why_not(const ImageRecord& active, const Wish& wish) {
   if (active.half_deleted()) return "the chain so far is being deleted";
   if (active.datastore != wish.datastore) return "the datastore is another one";
   if (sorted(active.disks) != sorted(wish.disks)) return "the set of disks has changed";
+  // Whatever builds on it could not be restored either.
+  for (const auto& one : active.increments)
+    if (!one.damage.empty())
+      return "increment " + std::to_string(one.id) + " of the chain so far is corrupt";
   return "";
 }
 

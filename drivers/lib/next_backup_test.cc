@@ -62,6 +62,14 @@ TEST(NextBackup, BeginsAnewWhenNoDiskCanTrackChanges) {
   expect_new(next_backup(chain(), raw));
 }
 
+TEST(NextBackup, NeverAddsToAChainThatIsCorrupt) {
+  auto damaged = chain();
+  damaged.increments.front().damage = "disk 0: its bytes are others";
+  const auto next = next_backup(damaged, wish());
+  expect_new(next);
+  EXPECT_NE(next.why.find("increment 0"), std::string::npos) << next.why;
+}
+
 TEST(NextBackup, NeverAddsToAnImageThatIsBeingDeleted) {
   auto dying = chain();
   dying.state = ImageState::deleting;

@@ -72,6 +72,7 @@ void flatten(App& app, int id, int keep) {
          count_text(image.increments.size(), "restore point") + ": there is nothing to merge");
     return;
   }
+  if (const auto why = state::why_not_merged(image, keep); !why.empty()) throw Error{why};
   const auto reply = ask(app, image, keep);
   auto merged = *image.increment(reply.chain.increments().front().id);
   merged.source = reply.chain.increments().front().source;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orders about machines and their backups.
 #include "common/error.h"
+#include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/desk.h"
 
@@ -110,6 +111,7 @@ void Desk::flatten(int id, int keep) {
   if (record.increments.size() <= static_cast<std::size_t>(keep))
     throw WrongState{of_image(id) + " has no more than " +
                      std::to_string(record.increments.size()) + " increments"};
+  if (const auto why = state::why_not_merged(record, keep); !why.empty()) throw WrongState{why};
   store_.mark_flattening(id, keep);
   lock.reset();
   manager_.images_changed(record.vm);

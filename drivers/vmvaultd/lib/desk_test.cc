@@ -124,6 +124,9 @@ TEST_F(DeskTest, FlattensAnImage) {
   for (int i = 0; i < 3; ++i) back_up(vm);
   EXPECT_THROW(desk->flatten(1, 3), WrongState);
   EXPECT_THROW(desk->flatten(1, 0), BadRequest);
+  store.note_check(1, 1, std::nullopt, "disk 0: its bytes are others");
+  EXPECT_THROW(desk->flatten(1, 2), WrongState) << "nothing would tell of it any more";
+  store.note_check(1, 1, std::nullopt, "");
   desk->flatten(1, 2);
   EXPECT_THROW(desk->flatten(1, 2), WrongState);
   EXPECT_THROW(desk->delete_image(1), WrongState);

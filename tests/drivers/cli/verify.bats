@@ -67,6 +67,30 @@ shown() { vmvault show 1 --json | jq -c "[.increments[] | $1]"; }
     [ "$(shown .damage)" = '["",""]' ]
 }
 
+@test "a chain that is corrupt gets no increments: the next backup begins a new one" {
+    verdict '.increments[0].disks[0] += {proven: false, problem: "bytes are wrong", offset: 0}'
+    run -1 vmvault verify 1 --read-data
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 2, increment 0: full of '* ]]
+    [[ $stderr == *'a new chain begins: increment 0 of the chain so far is corrupt'* ]]
+    run -0 vmvault backup web
+    [[ $output == 'image 2, increment 1: increment of '* ]]
+}
+
+@test "a corrupt increment is not merged, since nothing would tell of it any more" {
+    vmvault backup web
+    vmvault backup web
+    verdict '.increments[1].disks[0] += {proven: false, problem: "bytes are wrong", offset: 0}'
+    run -1 vmvault verify 1 --read-data
+    run --separate-stderr vmvault flatten 1 --keep 2
+    fails_with 1 'increment 1 of image 1 is corrupt' 'bytes are wrong'
+    run -1 grep increment_flatten "$CALLS"
+    echo 'echo "5 1:ffff0000,2:aaaa0002,3:aaaa0003"' >"$FAKE/increment_flatten"
+    verdict .
+    vmvault verify 1 --read-data
+    vmvault flatten 1 --keep 3
+}
+
 @test "JSON is all there is on stdout, whatever was found" {
     verdict .
     run -0 --separate-stderr vmvault verify 1 --json --read-data
