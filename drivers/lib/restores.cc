@@ -205,6 +205,18 @@ std::vector<int> Restores::open_restores() const {
   });
 }
 
+std::set<int> Restores::origins() const {
+  return guarded(store_.file(), [&] {
+    std::set<int> all;
+    SQLite::Statement get{store_.database(),
+                          "SELECT image FROM disk_images WHERE state = 'LOCKED' UNION SELECT image "
+                          "FROM templates WHERE state = 'LOCKED' UNION SELECT image FROM restores "
+                          "WHERE ended IS NULL"};
+    while (get.executeStep()) all.insert(get.getColumn(0));
+    return all;
+  });
+}
+
 // Below those of backups, as long as there is room.
 int Restores::next_datastore() const {
   return guarded(store_.file(), [&]() -> int {

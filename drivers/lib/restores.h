@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,8 @@ class Restores {
   void end(int vm, const std::string& error);
   std::optional<RestoreRecord> restore_of(int vm) const;
   std::vector<int> open_restores() const;  // VMs
+  // The backups that something is being restored from.
+  std::set<int> origins() const;
 
   // Directories for disk images.  Their ids are never another's: from 1 to 99, and then from those
   // of datastores for backups, which remove them, too (backup_datastores.h).

@@ -149,6 +149,10 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
                   " is another backup's already"};
     const int image = begun.image ? *begun.image : new_image(db_, begun, backup.date);
     add_increment(db_, image, backup);
+    // A merge that was cut off still leaves the points that it was to leave.
+    SQLite::Statement leave{db_, "UPDATE images SET keep = keep + 1 WHERE id = ?"};
+    leave.bind(1, image);
+    leave.exec();
     for (const auto& one : sums) add_sums(db_, image, backup.id, one);
     if (begun.mode == Mode::increment) {
       SQLite::Statement activate{db_, "UPDATE vms SET active_image = ? WHERE id = ?"};

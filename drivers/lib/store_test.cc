@@ -91,6 +91,18 @@ TEST_F(StoreTest, AFlattenLocksUntilItHasEnded) {
   EXPECT_EQ(store.image(image)->increments.size(), 2U);
 }
 
+TEST_F(StoreTest, AFlattenThatWasCutOffLeavesAlsoWhatCameSince) {
+  const int vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, {}, 0);
+  for (int n : {1, 2}) back_up(vm, image, n);
+  store.mark_flattening(image, 2);
+  back_up(vm, image, 3);
+  EXPECT_EQ(store.image(image)->keep, 3);
+  store.fail_flatten(image, "no space");
+  back_up(vm, image, 4);
+  EXPECT_FALSE(store.image(image)->keep);
+}
+
 TEST_F(StoreTest, ADeleteThatFailedIsAnErrorUntilTheNextOne) {
   const int vm = store.vm_for("u1", "web").id;
   const int image = back_up(vm, {}, 0);

@@ -27,6 +27,8 @@ Manager::Manager(state::Store& store, const state::Home& home, Settings settings
     if (vm.held_until > 0) core_.hold(vm.id, 0, "");  // by one that is gone
     want_tidy(vm.id);
   }
+  for (const auto& image : store_.images())  // also of machines that are gone
+    if (image.half_deleted() || image.state == state::ImageState::locked) want_tidy(image.vm);
   put_datastores();
   for (const int job : state::begun_jobs(home_)) jobs_.insert(job);
   notice_others(now);

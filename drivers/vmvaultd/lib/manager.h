@@ -186,6 +186,7 @@ class Manager {
   void put_datastores();
   void monitor(Time now);
   void make_files();
+  int origin_of(const std::string& what, int id) const;
   void end_jobs();
   void monitored(int datastore, const Answer& answer, Time now);
   void put(const Vm& vm, Time now);
@@ -206,6 +207,7 @@ class Manager {
   void end(int vm, std::int64_t attempt, Outcome outcome, const std::string& error, Time now);
 
   // Images.
+  std::deque<Task> tasks_for(int vm);
   void want_tidy(int vm);
   void begin_tasks(Time now);
   bool begin_task(int vm, const Task& task, Time now);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the rules of retention, and those who were interrupted, leave to be done with images.
+#include <algorithm>
+
 #include "common/base64.h"
 #include "common/error.h"
 #include "drivers/lib/flatten_reply.h"
@@ -10,27 +12,35 @@
 
 namespace vmvaultd {
 
-// First what was begun: an image is not half deleted, or half merged, for long.
-void Manager::want_tidy(int vm) {
+// First what was begun: an image is not half deleted, or half merged, for long.  Machines that are
+// gone keep what they have, whatever the rules.
+std::deque<Manager::Task> Manager::tasks_for(int vm) {
+  std::deque<Task> tasks;
   const auto machine = store_.vm(vm);
-  if (!machine) return;
-  auto& tasks = tasks_[vm];
-  tasks.clear();
+  if (!machine) return tasks;
   const auto images = store_.images_of(vm);
   for (const auto& record : images) {
     if (record.half_deleted()) tasks.push_back({.image = record.id});
     if (record.state == state::ImageState::locked)
       tasks.push_back({.image = record.id, .keep = record.keep.value_or(1)});
   }
+  if (!knows(vm)) return tasks;
   for (const auto& plan : plans_of(store_, rules_, *machine, images)) {
     for (const int image : plan.deletes) tasks.push_back({.image = image});
     for (const auto& flatten : plan.flattens)
       tasks.push_back({.image = flatten.image, .keep = flatten.keep_last});
   }
-  if (tasks.empty())
+  return tasks;
+}
+
+void Manager::want_tidy(int vm) {
+  auto tasks = tasks_for(vm);
+  if (tasks.empty()) {
     tasks_.erase(vm);
-  else
+  } else {
+    tasks_[vm] = std::move(tasks);
     try_again_ = 0;
+  }
 }
 
 void Manager::begin_tasks(Time now) {
@@ -48,15 +58,21 @@ void Manager::begin_tasks(Time now) {
   }
 }
 
-// False: somebody else has the machine.
-bool Manager::begin_task(int vm, const Task& task, Time now) {
-  const auto image = store_.image(task.image);
-  if (!image) return true;
+// False: somebody else has the machine.  What he has done with it counts: there may be more points
+// than when the task was thought of, or fewer good ones, or the image is needed.
+bool Manager::begin_task(int vm, const Task& thought_of, Time now) {
   auto locked = lock(vm);
   if (!locked) {
     try_again_ = std::min(try_again_, now + lock_again);
     return false;
   }
+  const auto wanted = tasks_for(vm);
+  const auto same = std::find_if(wanted.begin(), wanted.end(), [&](const Task& one) {
+    return one.image == thought_of.image && (one.keep == 0) == (thought_of.keep == 0);
+  });
+  const auto image = store_.image(thought_of.image);
+  if (same == wanted.end() || !image) return true;
+  const auto task = *same;
   const bool deletes = task.keep == 0;
   store_.together([&] {
     if (deletes)

@@ -24,6 +24,33 @@ class ManagerImagesTest : public ManagerTest {
     manager->datastore_answer({.verb = verb, .good = good, .id = 1, .info = info}, now);
     advance();
   }
+  // As many images of one full each.
+  int fulls(int count) {
+    const int vm = chain(1);
+    for (int i = 1; i < count; ++i) full(vm);
+    return vm;
+  }
+  void full(int vm) {
+    store.forget_active(vm);
+    prepare_all();
+    stored(vm);
+    now += day;
+    advance();
+  }
+  // The next backup has ended, and what the rules say then waits for the command, which has the
+  // machine meanwhile.
+  FileLock stored_before_the_command(int vm) {
+    manager->vmm_answer({.verb = "BACKUP", .good = true, .id = vm, .info = "aaaa9999 3 raw"}, now);
+    auto lock = FileLock::try_lock(home.vm_dir("u0") / "cli.lock");
+    asked.clear();
+    advance();
+    EXPECT_TRUE(asked.empty());
+    return std::move(lock.value());
+  }
+  void after_the_command() {
+    now += 61;
+    advance();
+  }
 };
 
 TEST_F(ManagerImagesTest, MergesWhatTheRulesDoNotKeepAndBacksUpAfterwards) {
@@ -114,6 +141,67 @@ TEST_F(ManagerImagesTest, AMachineThatIsGoneKeepsItsBackups) {
   EXPECT_EQ(store.image(1)->vm, vm);
   manager->machines(host, std::nullopt, now);
   EXPECT_FALSE(pools.hosts().at(0).host.up);
+}
+
+TEST_F(ManagerImagesTest, AMachineThatIsGoneKeepsItsOtherBackupsWhenOneIsDeleted) {
+  const int vm = fulls(3);
+  manager->machines(host, std::vector<Machine>{}, now);
+  store.mark_deleting(1);
+  settings.keep.last = 1;
+  boot();
+  advance();
+  EXPECT_EQ(asked, (Strings{"RM 1"})) << "begun before, and nothing else";
+  answer("RM", true, "-");
+  manager->images_changed(vm);
+  advance();
+  EXPECT_EQ(asked, (Strings{"RM 1"}));
+  EXPECT_EQ(store.images().size(), 2U);
+}
+
+TEST_F(ManagerImagesTest, APointThatTheCommandHasAddedMergesNoOtherThanTheRulesSay) {
+  settings.keep.daily = 2;
+  const int vm = chain(2);
+  prepare_all();
+  {
+    const auto lock = stored_before_the_command(vm);
+    const auto attempt = store.begin(state::test_increment(vm, now + 1, 1, 3));
+    store.succeed(attempt, {.id = 3, .source = "bbbb0003", .date = now + 1, .dir = "/d"});
+  }
+  after_the_command();
+  ASSERT_EQ(asked, (Strings{"INCREMENT_FLATTEN 1"}));
+  EXPECT_NE(base64_decode(last_payload).find("<KEEP_LAST>3</KEEP_LAST>"), std::string::npos)
+      << "that of the day before is the second of four";
+}
+
+TEST_F(ManagerImagesTest, AnImageStaysWhenTheNewerOneIsFoundCorrupt) {
+  settings.keep.last = 1;
+  const int vm = chain(1);
+  store.forget_active(vm);
+  prepare_all();
+  {
+    const auto lock = stored_before_the_command(vm);
+    store.note_check(2, 0, std::nullopt, "disk 0: its bytes are others");
+  }
+  after_the_command();
+  EXPECT_TRUE(asked.empty());
+  EXPECT_TRUE(store.image(1)->error.empty() && !store.image(1)->half_deleted());
+}
+
+TEST_F(ManagerImagesTest, ABackupIsNotDeletedWhileSomethingIsRestoredFromIt) {
+  settings.keep.last = 1;
+  const int vm = chain(1);
+  state::Restores restores{store};
+  const int disk = restores.add(
+      state::DiskImage{.name = "web-disk-0", .datastore = 100, .origin = {1, 0, 0}}, dir.path());
+  store.forget_active(vm);
+  prepare_all();
+  asked.clear();
+  stored(vm);
+  EXPECT_TRUE(asked.empty()) << asked.front();
+  const std::string size = "8\n";
+  manager->fetched("disk", disk, &size, "");
+  advance();
+  EXPECT_EQ(asked, (Strings{"RM 1"}));
 }
 
 }  // namespace

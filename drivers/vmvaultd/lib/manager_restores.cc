@@ -43,6 +43,7 @@ void Manager::fetched(const std::string& what, int id, const std::string* out,
     return want_files();
   }
   killed_.erase({what, id});
+  const auto origin = origin_of(what, id);
   const auto line = out ? out->substr(0, out->find('\n')) : "";
   if (line.empty() && why.empty()) why = "its restore has failed";
   if (what == "disk")
@@ -50,6 +51,17 @@ void Manager::fetched(const std::string& what, int id, const std::string* out,
   else
     restores_.end_template(id, line.empty() ? "" : base64_decode(line), why);
   log(why.empty() ? 'I' : 'E', about, name + (why.empty() ? " is ready" : ": " + why));
+  if (const auto backup = store_.image(origin)) want_tidy(backup->vm);  // it is not needed any more
+}
+
+// The backup that it is made of; -1: there is none.
+int Manager::origin_of(const std::string& what, int id) const {
+  if (what == "disk") {
+    const auto disk = restores_.disk_image(id);
+    return disk ? disk->origin.image : -1;
+  }
+  const auto one = restores_.one_template(id);
+  return one ? one->origin.image : -1;
 }
 
 // Whoever restores takes the machine's lock, and keeps it when we are gone.
@@ -70,6 +82,7 @@ void Manager::restored(int vm, bool good, const std::string& error, Time now) {
   const auto why = error.empty() ? "it has failed" : one_line(error);
   if (!good) restores_.end(vm, why);
   log(good ? 'I' : 'E', vm, good ? "its disks are restored" : "could not be restored: " + why);
+  want_tidy(vm);
   release(vm, now);
 }
 
