@@ -71,6 +71,14 @@ class Restic(Sandbox):
         return self.run([BUILD / 'datastore/restic/backup', f'localhost:{self.live}/system/12', 0, 'one-12', '-',
                          12, 0], self.request(self.datastore(), self.vm(last)), env)
 
+    def discard(self, run):
+        return self.run([BUILD / 'datastore/restic/discard', f'localhost:{self.live}/system/12', run, '-', 12],
+                        self.request(self.datastore(), self.vm(2)))
+
+    def notes(self):
+        """Of backups that may have left something."""
+        return [one for one in (self.live / 'var').glob('restic-run.*') if one.read_text()]
+
     def action(self, name, *parts, words=('57',), env=None):
         text = self.request(*parts, self.datastore())
         if name != 'ls':
