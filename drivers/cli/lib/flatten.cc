@@ -8,6 +8,7 @@
 #include "common/one/running.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
+#include "drivers/cli/lib/remove.h"
 #include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/result.h"
@@ -64,6 +65,7 @@ void flatten(App& app, int id, int keep) {
     throw Error{"process " + std::to_string(worker.pid) + " works on the backups of '" + vm.name +
                 "': nothing is merged meanwhile"};
   const auto image = app.image(id);  // again, now that nobody else can change it
+  insist_unprotected(image);
   if (image.half_deleted())
     throw Error{"image " + std::to_string(id) + " is half deleted: 'vmvault delete " +
                 std::to_string(id) + "' again"};

@@ -25,6 +25,12 @@ void remove_from_store(const App& app, const state::ImageRecord& image) {
 
 }  // namespace
 
+void insist_unprotected(const state::ImageRecord& image) {
+  if (image.is_protected)
+    throw Error{"image " + std::to_string(image.id) +
+                " is protected ('vmvault image unprotect' ends that)"};
+}
+
 void remove(App& app, int id, bool force) {
   const auto vm = app.store().vm(app.image(id).vm).value();
   const auto lock = app.lock(vm);
@@ -33,6 +39,7 @@ void remove(App& app, int id, bool force) {
                 "): nothing is deleted meanwhile"};
   settle(app, vm);                   // what belongs to the image goes with it
   const auto image = app.image(id);  // again, now that nobody else can change it
+  insist_unprotected(image);
   const bool active = app.store().vm(vm.id).value().active_image == id;
   app.store().mark_deleting(id, force);
   try {

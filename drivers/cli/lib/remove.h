@@ -6,7 +6,10 @@
 
 namespace cli {
 
-// `force`: it is gone here also when its datastore says no.
+// Throws an Error when it is protected.
+void insist_unprotected(const state::ImageRecord& image);
+
+// `force`: it is gone here also when its datastore says no.  A protected one stays in any case.
 void remove(App& app, int image, bool force);
 
 }  // namespace cli

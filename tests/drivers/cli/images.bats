@@ -73,6 +73,20 @@ setup() { setup_vmvault; }
     [[ $output == 'image 2, increment 0: full '* ]]
 }
 
+@test "a protected image is neither deleted, also not by force, nor merged" {
+    vmvault backup web
+    vmvault backup web
+    sqlite3 "$VMVAULT_VAR/state.db" 'UPDATE images SET protected = 1'
+    for words in 'delete 1' 'delete 1 --force' 'flatten 1 --keep 1'; do
+        # shellcheck disable=SC2086
+        run --separate-stderr vmvault $words
+        fails_with 1 'image 1 is protected'
+    done
+    run ! grep -E '/(rm|increment_flatten)' "$CALLS"
+    [ "$(vmvault show 1 --json | jq -c '[.state, (.increments | length)]')" = '["READY",2]' ]
+    vmvault backup web
+}
+
 @test "an unknown image is one line" {
     run --separate-stderr vmvault show 3
     fails_with 1 'image 3' 'vmvault list'
