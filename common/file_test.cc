@@ -112,12 +112,12 @@ TEST(WriteFile, LeavesNothingWhenItsProcessIsKilled) {
 
 TEST(WriteFile, ReplacesWhatAKilledOneHasLeftBeside) {
   const TempDir dir;
-  if (!Fd{open(dir.path().c_str(), O_TMPFILE | O_WRONLY, 0600)})
-    GTEST_SKIP() << "this file system has no files without a name";
+  // Where files have no name until they are whole; elsewhere it is in nobody's way.
+  const bool nameless{Fd{open(dir.path().c_str(), O_TMPFILE | O_WRONLY, 0600)}};
   std::ofstream{dir.path() / ".a.vmvault"} << "of a process that was killed";
   write_file(dir.path() / "a", "text");
   EXPECT_EQ(read_file(dir.path() / "a"), "text");
-  EXPECT_EQ(entries(dir.path()), 1U);
+  EXPECT_EQ(entries(dir.path()), nameless ? 1U : 2U);
   fs::create_directories(dir.path() / ".b.vmvault/not/ours");
   write_file(dir.path() / "b", "text");
   EXPECT_EQ(read_file(dir.path() / "b"), "text");
