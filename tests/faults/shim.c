@@ -5,10 +5,11 @@
 //   LD_PRELOAD=shim.so FAULT_FILE=/dir/point FAULT_POINT='PROGRAM:FUNCTION[(PART)]:WHEN[:N]'
 //
 // The first process that arrives there makes FAULT_FILE, which holds its pid then, and stops itself
-// (SIGSTOP); none does so again as long as the file is there.  PROGRAM is the end of an executable's
-// path ("restic/backup"), and may be followed by its first argument ("backup_host end").  FUNCTION is one of those below, or "main"
-// (before: the program begins; after: it exits).  PART: only calls for a path that holds it.  WHEN
-// is "before" or "after" the call.  N: the N-th call of this process (default 1).
+// (SIGSTOP); none does so again as long as the file is there.  PROGRAM is the end of an
+// executable's path ("restic/backup"), and may be followed by its first argument ("backup_host
+// end").  FUNCTION is one of those below, or "main" (before: the program begins; after: it exits).
+// PART: only calls for a path that holds it; of nbd_aio_pread "begin", or "exporter" for those of
+// its fork.  WHEN is "before" or "after" the call.  N: the N-th call of this process (default 1).
 //
 // virDomainBackupBegin has a third WHEN, "between": it is then done in two calls, the backup first,
 // then, after the stop, the checkpoint.  That is the mistake that a test has to be able to see.
@@ -32,6 +33,7 @@ static struct {
   char function[64], part[128], when[16];
   int count;
   const char* file;
+  pid_t began;
 } point;
 static atomic_int arrivals;
 
@@ -66,6 +68,7 @@ __attribute__((constructor)) static void begin(int argc, char** argv) {
   const char* text = getenv("FAULT_POINT");
   char program[128];
   point.file = getenv("FAULT_FILE");
+  point.began = getpid();
   if (!text || !point.file) return;
   point.count = 1;
   // With a part or without.
@@ -124,7 +127,8 @@ int virDomainBackupBegin(virDomainPtr domain, const char* backup, const char* ch
 STAND_IN(int64_t, nbd_aio_pread,
          (struct nbd_handle * handle, void* buffer, size_t size, uint64_t at,
           nbd_completion_callback callback, uint32_t flags),
-         (handle, buffer, size, at, callback, flags), NULL)
+         (handle, buffer, size, at, callback, flags),
+         getpid() == point.began ? "begin" : "exporter")
 
 int fuse_mount(void* fuse, const char* at);
 STAND_IN(int, fuse_mount, (void* fuse, const char* at), (fuse, at), at)

@@ -51,10 +51,13 @@ POINTS = [
            'host guard scratch target ssh job exporter'),
     _point('prebackup_live', 'mid-copy', 'backup_host begin:nbd_aio_pread:after:25',
            'host guard scratch target ssh job', export='copy'),
+    # A disk in Ceph is read before there is an exporter, too: begin looks for zeros.
+    *([_point('prebackup_live', 'zero-look', 'backup_host begin:nbd_aio_pread(begin):before',
+              'host guard scratch target ssh job')] if CEPH else []),
     _point('upload', 'before-upload', 'restic/backup:main:before', 'guard scratch target job exporter'),
-    _point('upload', 'first-read', 'backup_host:nbd_aio_pread:before',
+    _point('upload', 'first-read', 'backup_host:nbd_aio_pread(exporter):before',
            'guard scratch target ssh job exporter'),
-    _point('upload', 'mid-upload', 'backup_host:nbd_aio_pread:after:25',
+    _point('upload', 'mid-upload', 'backup_host:nbd_aio_pread(exporter):after:25',
            'guard scratch target ssh job exporter'),
     _point('upload', 'stored', 'restic/backup:remove(restic-run):before', 'guard scratch job exporter'),
     _point('upload', 'after-upload', 'restic/backup:main:after', 'guard scratch job exporter'),
@@ -99,8 +102,6 @@ def nonsense(point, fault):
         return 'a restore has nothing to do with the guest, nor with its hypervisor'
     if point.step == 'restore' and fault == 'kill-front':
         return 'a restore has no orchestrator'
-    if CEPH and point.name in ('first-read', 'mid-upload') and fault == 'kill-exporter':
-        return 'the first reads of a disk in Ceph look for zeros, before there is an exporter'
     need, reason = FAULTS[fault]
     return reason if need and need not in point.holds else ''
 
