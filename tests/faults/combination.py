@@ -5,9 +5,12 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import harm
-from world import DOMAIN, SHIM, Wrong, read_proc, wait_until
+from proc import Wrong, read_proc, wait_until
+from table import BRIDGE
+from world import DOMAIN, SHIM
 
 ALONE = 60  # seconds within which everything has to be well again
 PATIENCE = 15  # seconds for a view that nobody reads any more: its lease is much longer
@@ -29,7 +32,7 @@ def has_job(world):
 
 def waits_for_reader(world):
     """A view whose reader has gone is there until its lease ends, or the next backup comes."""
-    return bool(harm.exporter(world) and harm.guard(world))
+    return bool(harm.exporter(world) and harm.guard(world, far=bool(BRIDGE)))
 
 
 def hurt(world):
@@ -52,24 +55,28 @@ def hurt(world):
 
 def left(world):
     """What there still is of a backup, outside of the guest."""
-    out = [f'a mount on {one}' for one in world.mounts('fuse')]
+    out = []
     if has_job(world):
         out.append('a job')
     for pid in world.ours():
         words = b' '.join(read_proc(pid, 'cmdline').split(b'\0')[:2]).decode(errors='replace')
         out.append(f'process {pid} ({words})')
-    for name in ('backup.journal', 'backup', 'tmp'):
-        if os.path.lexists(world.vm_dir / name):
-            out.append(name)
+    for machine, seen_by in world.machines():
+        root = Path(f'/proc/{seen_by}/root')
+        out += [f'{machine}a mount on {one}' for one in world.mounts('fuse', seen_by)]
+        out += [f'{machine}{name}' for name in ('backup.journal', 'backup', 'bridge', 'tmp')
+                if os.path.lexists(root / world.vm_dir.relative_to('/') / name)]
+        register = root / world.dir.relative_to('/') / 'var/host'
+        out += [f'{machine}{one.name} in the register of backups' for one in register.glob('*')]
     out += [f'scratch {one.name}' for one in world.scratch.iterdir() if one.name != 'filler']
-    out += [f'{one.name} in the register of backups' for one in world.dir.glob('var/host/*')]
     return out
 
 
 def notes(world):
     """What our programs have noted for the next ones about a backup that goes on."""
-    return [str(one.relative_to(world.dir)) for pattern in ('vmm/*', 'running/*.*', 'restic-run.*')
-            for one in world.dir.glob(f'var/{pattern}')]
+    return [machine + one.name for machine, seen_by in world.machines()
+            for pattern in ('vmm/*', 'running/*.*', 'restic-run.*', 'hosts/[0-9]*')
+            for one in Path(f'/proc/{seen_by}/root').joinpath(*world.dir.parts[1:], 'var').glob(pattern)]
 
 
 class Combination:
@@ -141,9 +148,8 @@ class Combination:
         what = 'restore' if restores else 'backup'
         why = job.why()[:150] if status > 0 else 'it was killed'
         self.said.append(f'{what} good' if status == 0 else f'{what} failed ({why})')
-        if self.fault == 'kill-guard' and self.point.step == 'prebackup_live' and 'guard' not in why:
-            if self.point.name != 'handed-over':  # then it is too late to say
-                raise Wrong(f'{self.so_far()}, which does not say that the guard died')
+        if self.point.must_say(self.fault) and 'guard' not in why:
+            raise Wrong(f'{self.so_far()}, which does not say that the guard died')
         if status == 255:
             raise Wrong(f'{self.so_far()}: 255 is the status of ssh')
 
@@ -195,7 +201,7 @@ class Checks:
             if job.status() != 0:
                 raise Wrong(f'the next backup failed: {job.why()}')
             self.chain.append(job.out.read_text().split()[0])
-            result = (self.vm_dir / 'backup.result').read_text()
+            result = self.result()
             if '"whole"' in result and not may_be_whole:
                 raise Wrong(f'the next backup is whole, the track of changes was lost: {result}')
             copies = [self.restored / f'disk.{n}' for n in range(len(self.disks))]

@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 
-from table import STEPS
-from world import BUILD, DOMAIN, Wrong, exe_of, fill_up, pids, read_proc, wait_until
+from proc import Wrong, exe_of, fill_up, pids, read_proc, wait_until
+from table import BRIDGE, STEPS
+from world import BUILD, DOMAIN
 
 
 def kill(found, what):
@@ -28,10 +29,12 @@ def programs(world, path):
     return [pid for pid in world.ours() if exe_of(pid) == str((BUILD / path).resolve())]
 
 
-def verbs(world):
-    """(pid, verb, does somebody hold its stdin?) of every backup_host."""
+def verbs(world, far):
+    """(pid, verb, does somebody hold its stdin?) of every backup_host there."""
     out = []
     for pid in programs(world, 'tm/host/backup_host'):
+        if world.is_far(pid) != far:
+            continue
         words = read_proc(pid, 'cmdline').split(b'\0')
         try:
             held = os.readlink(f'/proc/{pid}/fd/0') != '/dev/null'
@@ -41,18 +44,18 @@ def verbs(world):
     return out
 
 
-def hosts(world):
-    """The backup_host that somebody waits for."""
-    return [pid for pid, verb, held in verbs(world) if verb in ('begin', 'end') and held]
+def hosts(world, far=False):
+    """The backup_host that somebody waits for, on the VM's host or on its bridge."""
+    return [pid for pid, verb, held in verbs(world, far) if verb in ('begin', 'still', 'end') and held]
 
 
-def guard(world):
-    return [pid for pid, verb, _ in verbs(world) if verb == 'guard']
+def guard(world, far=False):
+    return [pid for pid, verb, _ in verbs(world, far) if verb == 'guard']
 
 
 def exporter(world):
     """A fork of begin that nobody waits for."""
-    return [pid for pid, verb, held in verbs(world) if verb == 'begin' and not held]
+    return [pid for pid, verb, held in verbs(world, bool(BRIDGE)) if verb == 'begin' and not held]
 
 
 def qemu(world):
@@ -65,13 +68,13 @@ def parent(pid):
     return int(stat[1]) if len(stat) > 1 else 0
 
 
-def sessions(world):
-    """The processes of our sshd that hold a connection."""
-    family = {world.sshd_pid}
+def sessions(sshd):
+    """The processes of one of ours that hold a connection."""
+    family = {sshd}
     every = [pid for pid in pids() if read_proc(pid, 'comm').startswith(b'sshd')]
     while grown := [pid for pid in every if pid not in family and parent(pid) in family]:
         family.update(grown)
-    return sorted(family - {world.sshd_pid})
+    return sorted(family - {sshd})
 
 
 def fill_scratch(world, point):
@@ -110,6 +113,16 @@ def stop_osd(world):
     return world.healing.start
 
 
+def reboot_bridge(world):
+    """All that runs there is gone at the same moment, and so are its mounts; its files are not."""
+    found = {pid for pid in world.ours() if world.is_far(pid)} | set(sessions(world.far_sshd))
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    kill(sorted(found), 'process on the bridge')
+    for place in world.mounts('fuse', world.far_sshd):
+        world.run('nsenter', '-m', '-t', world.far_sshd, 'umount', '-l', place)
+
+
 def do(world, point, fault):
     """Does it; what to wait for as soon as everybody goes on, if anything."""
     if fault == 'kill-step':
@@ -129,7 +142,17 @@ def do(world, point, fault):
     elif fault == 'full-target':
         fill_up(world.restored if point.step == 'restore' else world.target)
     elif fault == 'cut-ssh':
-        kill(sessions(world), 'connection')
+        kill(sessions(world.sshd_pid), 'connection')
+    elif fault == 'kill-bridge':
+        kill(hosts(world, far=True), 'backup_host on the bridge')
+    elif fault == 'kill-bridge-guard':
+        kill(guard(world, far=True), 'guard on the bridge')
+    elif fault == 'full-bridge':
+        world.fill_bridge()
+    elif fault == 'cut-bridge':
+        kill(sessions(world.far_sshd), 'connection')
+    elif fault == 'reboot-bridge':
+        reboot_bridge(world)
     elif fault == 'stop-osd':
         return stop_osd(world)
     elif fault == 'shutdown':
@@ -142,7 +165,7 @@ def undo(world):
     if world.healing:
         world.healing.join()
         world.healing = None
-    for place in (world.scratch, world.target, world.restored):
+    for place in (world.scratch, world.target, world.restored, *world.far_places()):
         (place / 'filler').unlink(missing_ok=True)
 
 

@@ -6,10 +6,11 @@
 //
 // The first process that arrives there makes FAULT_FILE, which holds its pid then, and stops itself
 // (SIGSTOP); none does so again as long as the file is there.  PROGRAM is the end of an
-// executable's path ("restic/backup"), and may be followed by its first argument ("backup_host
-// end").  FUNCTION is one of those below, or "main" (before: the program begins; after: it exits).
-// PART: only calls for a path that holds it; of nbd_aio_pread "begin", or "exporter" for those of
-// its fork.  WHEN is "before" or "after" the call.  N: the N-th call of this process (default 1).
+// executable's path ("restic/backup"), and may be followed by its first arguments ("backup_host
+// end", "rbd snap create").  FUNCTION is one of those below, or "main" (before: the program begins;
+// after: it exits). PART: only calls for a path that holds it; of nbd_aio_pread "begin", or
+// "exporter" for those of its fork.  WHEN is "before" or "after" the call.  N: the N-th call of
+// this process (default 1).
 //
 // virDomainBackupBegin has a third WHEN, "between": it is then done in two calls, the backup first,
 // then, after the stop, the checkpoint.  That is the mistake that a test has to be able to see.
@@ -38,13 +39,15 @@ static struct {
 static atomic_int arrivals;
 
 static bool meant(const char* program, int argc, char** argv) {
-  char wanted[256], name[256];
+  char wanted[256], name[512];
   snprintf(wanted, sizeof wanted, "/%s", program);
-  const bool verb = strchr(program, ' ') && argc > 1;
-  snprintf(name, sizeof name, "/%s%s%s", program_invocation_name, verb ? " " : "",
-           verb ? argv[1] : "");
-  const size_t all = strlen(name), end = strlen(wanted);
-  return all >= end && strcmp(name + all - end, wanted) == 0;
+  int words = 1;
+  for (const char* at = program; (at = strchr(at, ' ')); ++at) ++words;
+  size_t all = (size_t)snprintf(name, sizeof name, "/%s", program_invocation_name);
+  for (int n = 1; n < words && n < argc && all < sizeof name; ++n)
+    all += (size_t)snprintf(name + all, sizeof name - all, " %s", argv[n]);
+  const size_t end = strlen(wanted);
+  return all < sizeof name && all >= end && strcmp(name + all - end, wanted) == 0;
 }
 
 static void stop_here(void) {

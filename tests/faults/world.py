@@ -12,59 +12,21 @@ import tempfile
 import time
 from pathlib import Path
 
+from proc import Wrong, exe_of, pids, read_proc
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get('BUILD') or ROOT / 'build').resolve()
 FIXTURES = ROOT / 'tests/fixtures'
 SHIM = BUILD / 'tests/faults/shim.so'
+PASSWORD = 's3cret-word'
 VM = 12
 DOMAIN = 'faults'
 
 
-class Wrong(Exception):
-    """What must not be."""
-
-
-def wait_until(what, condition, limit):
-    """Its result as soon as it is true."""
-    end = time.monotonic() + limit
-    while not (result := condition()):
-        if time.monotonic() > end:
-            raise Wrong(f'not within {limit} s: {what}')
-        time.sleep(0.1)
-    return result
-
-
-def read_proc(pid, name):
-    try:
-        return Path(f'/proc/{pid}/{name}').read_bytes()
-    except OSError:
-        return b''
-
-
-def exe_of(pid):
-    try:
-        return os.readlink(f'/proc/{pid}/exe')
-    except OSError:
-        return ''
-
-
-def pids():
-    return [int(name) for name in os.listdir('/proc') if name.isdigit()]
-
-
-def fill_up(directory):
-    """Not a block is left free there."""
-    with open(directory / 'filler', 'ab', buffering=0) as out:
-        for size in (1 << 22, 1 << 16, 1 << 12):
-            try:
-                while out.write(bytes(size)) == size:
-                    pass
-            except OSError:
-                pass
-
-
 class World:
     patience = {}  # settings of a backup that is not disturbed
+    more_config = ''  # for BACKUP_CONFIG
+    accepted = ('AcceptEnv', 'LD_PRELOAD FAULT_* ASAN_OPTIONS')  # by each sshd
 
     def __init__(self):
         self.dir = Path(tempfile.mkdtemp(prefix='vmvault-faults.'))
@@ -99,11 +61,8 @@ class World:
             self.run('mount', '-t', 'tmpfs', '-o', f'size={size}m', 'vmvault-faults', place)
         self.run(FIXTURES / 'guest', 'build', ROOT / 'build/fixtures/guest')
         self.run(FIXTURES / 'libvirtd', 'start', self.dir / 'virt', '--owner', os.getpid())
-        said = self.run(FIXTURES / 'sshd', 'start', self.dir / 'sshd', 'AcceptEnv',
-                        'LD_PRELOAD FAULT_* ASAN_OPTIONS', '--owner', os.getpid())
-        assert said.startswith('export PATH=')
-        with open(self.dir / 'sshd/ssh_config', 'a', encoding='ascii') as config:
-            config.write('    SendEnv LD_PRELOAD FAULT_* ASAN_OPTIONS\n')
+        self.run(FIXTURES / 'sshd', 'start', self.dir / 'sshd', *self.accepted, '--owner', os.getpid())
+        self.accept(self.dir / 'sshd')
         self.sshd_pid = int((self.dir / 'sshd/pid').read_text())
         self.env |= {
             'PATH': f'{self.dir}/sshd/bin:{self.env["PATH"]}',
@@ -120,6 +79,10 @@ class World:
             if isinstance(disk, Path):
                 (self.vm_dir / f'disk.{n}').symlink_to(disk)
         self.start_guest()
+
+    def accept(self, sshd):
+        with open(sshd / 'ssh_config', 'a', encoding='ascii') as config:
+            config.write(f'    SendEnv {self.accepted[1]}\n')
 
     def destroy(self):
         """Whatever was going on."""
@@ -190,9 +153,21 @@ class World:
                     out.append(pid)
         return out
 
-    def mounts(self, kind):
+    def machines(self):
+        """Of each that a backup uses: what to call it, and a process that sees its files."""
+        return [('', 'self')]
+
+    def far_places(self):
+        """The disks of a bridge, as we see them."""
+        return []
+
+    def is_far(self, _):
+        """Does this process run on a bridge?"""
+        return False
+
+    def mounts(self, kind, seen_by='self'):
         out = []
-        for line in Path('/proc/self/mountinfo').read_text(encoding='utf-8').splitlines():
+        for line in Path(f'/proc/{seen_by}/mountinfo').read_text(encoding='utf-8').splitlines():
             words = line.split()
             if words[4].startswith(f'{self.dir}/') and words[words.index('-') + 1].startswith(kind):
                 out.append(words[4])
@@ -217,7 +192,7 @@ class World:
 
     def datastore(self):
         return (f'<DATASTORE><ID>100</ID><NAME>backups</NAME><DS_MAD>restic</DS_MAD>'
-                f'<BASE_PATH>{self.target}/repository</BASE_PATH><TEMPLATE><RESTIC_PASSWORD>s3cret-word'
+                f'<BASE_PATH>{self.target}/repository</BASE_PATH><TEMPLATE><RESTIC_PASSWORD>{PASSWORD}'
                 f'</RESTIC_PASSWORD><RESTIC_SFTP_SERVER>backup-server</RESTIC_SFTP_SERVER>'
                 f'<RESTIC_SFTP_USER>root</RESTIC_SFTP_USER></TEMPLATE></DATASTORE>')
 
@@ -231,7 +206,7 @@ class World:
                 f'<DEPLOY_ID>{DOMAIN}</DEPLOY_ID><TEMPLATE>{disks}</TEMPLATE><BACKUPS><BACKUP_CONFIG>'
                 f'<FS_FREEZE>{freeze}</FS_FREEZE><MODE>INCREMENT</MODE><INCREMENT_MODE>CBT</INCREMENT_MODE>'
                 f'<LAST_INCREMENT_ID>{len(self.chain) - 1}</LAST_INCREMENT_ID>'
-                f'<LAST_DATASTORE_ID>100</LAST_DATASTORE_ID></BACKUP_CONFIG></BACKUPS></VM>'
+                f'<LAST_DATASTORE_ID>100</LAST_DATASTORE_ID>{self.more_config}</BACKUP_CONFIG></BACKUPS></VM>'
                 f'{self.datastore()}</VMM_DRIVER_ACTION_DATA>')
 
     def url(self, disk):
@@ -243,6 +218,10 @@ class World:
 
     def start_restore(self, disk, file, **env):
         return Job(self, [BUILD / 'datastore/restic/downloader', '--stream', self.url(disk)], b'', env, file)
+
+    def result(self):
+        """What the last backup says of itself."""
+        return (self.vm_dir / 'backup.result').read_text()
 
     def new_chain(self):
         shutil.rmtree(self.target / 'repository', ignore_errors=True)
