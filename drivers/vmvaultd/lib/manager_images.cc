@@ -185,6 +185,7 @@ void Manager::release(int vm, Time now) {
   if (backup) state::note_waiting(home_, vm, false);
   if (held) core_.hold(vm, 0, "");
   save();
+  restores_wanted_ = true;  // one may have waited for this
   if (tasks_.contains(vm)) try_again_ = std::min(try_again_, now);
 }
 

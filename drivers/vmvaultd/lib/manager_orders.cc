@@ -117,6 +117,7 @@ void Manager::others_ended(int vm, Time now) {
   core_.finished(vm, good ? Outcome::good : Outcome::failed, good ? "" : why, now);
   works_.erase(vm);
   save();
+  restores_wanted_ = true;  // one may have waited for this
 }
 
 }  // namespace vmvaultd

@@ -184,6 +184,25 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
     [ "$(grep -c ^restore "$CALLS")" -eq 2 ]   # begun, and done
 }
 
+@test "in place: what was ordered before a restart begins when the command has left the machine" {
+    in_place
+    ordered
+    touch "$FAKE/go.restore"
+    cp "${BATS_TEST_DIRNAME}/waiting_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
+    vmvault backup vm0 3>&- & command=$!
+    eventually called 'begins 1000000'
+    powered_off
+    : >"$CALLS"
+    service_start 'RPO = 0'
+    eventually has_said 1 'is backed up by the command vmvault'
+    eventually called 'monitor 100'   # it has looked for restores by then
+    run -1 grep ^restore "$CALLS"
+    go
+    wait "$command"
+    eventually is 'SELECT error, ended IS NULL FROM restores' '|0'
+    called restored
+}
+
 @test "in place: a machine that runs stays as it is" {
     in_place
     ordered
