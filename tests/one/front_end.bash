@@ -4,6 +4,8 @@
 # a host and a backup server, reached by ssh; and the part of the core, played by ./core.
 
 load ../helper.bash
+# shellcheck source=tests/fixtures/keepers.bash
+source "$ROOT/tests/fixtures/keepers.bash"
 
 # As odd as paths may be: those of the datastores are words of a command and parts of a URL, and
 # OpenNebula's downloader.sh can do with no quotes.
@@ -59,10 +61,6 @@ end_backups() {
         [ ! -e "$file" ] || kill "$(cut -d' ' -f1 "$file")" 2>/dev/null || true
     done
     eventually nothing_kept || true
-}
-nothing_kept() {
-    local lock
-    for lock in "$VMVAULT_VAR"/mad/kvm/*/lock; do [ ! -e "$lock" ] || flock -n "$lock" true || return 1; done
 }
 
 # stage DIR: what `install.sh --stage` makes, without make, which writes into the build tree: it is not ours

@@ -24,6 +24,8 @@ namespace {
 // How often the lock of a backup is tried whose keeper is none of our children, in milliseconds.
 constexpr int look_again = 500;
 
+constexpr std::chrono::minutes longest_wait{1};  // for an earlier driver
+
 // Of the core, at a time: after a night there may be many.
 constexpr std::ptrdiff_t most_questions = 4;
 
@@ -37,6 +39,8 @@ Backups::Backups(Places places, Outbound& out)
     : places_{std::move(places)}, out_{out}, changes_{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)} {
   fs::create_directories(places_.records);
   fs::permissions(places_.records, fs::perms::owner_all);
+  alone_ = FileLock::try_lock_for(places_.records / "driver.lock", longest_wait);
+  if (!alone_) throw Error{"another driver still works with '" + places_.records.string() + "'"};
   adopt();
 }
 

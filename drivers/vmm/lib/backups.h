@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/file.h"
 #include "common/handle.h"
 #include "drivers/lib/driver_record.h"
 #include "drivers/lib/mad_message.h"
@@ -27,7 +28,9 @@ class Backups {
   };
 
   // Takes over what an earlier driver has left: a result goes to the core if the VM still waits for
-  // one.  Throws std::exception when the directory cannot be had.
+  // one.  An earlier one that still lives may have to read what its core said last: until it is
+  // gone, nobody knows what was begun, so that it is waited for, for a minute.  Throws
+  // std::exception when the directory cannot be had.
   Backups(Places places, Outbound& out);
 
   // A BACKUP that vmm/kvm/backup serves.  What the VM had before is over: the core asks for a
@@ -68,6 +71,7 @@ class Backups {
 
   Places places_;
   Outbound& out_;
+  std::optional<FileLock> alone_;  // no other driver takes orders here
   std::list<Kept> kept_;
   mad::Pool cancels_{15};
   Fd changes_;  // of the records' logs

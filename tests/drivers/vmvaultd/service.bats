@@ -51,6 +51,35 @@ MAX_BACKUPS_HOST = 0'
     [ "$(calls 'begins 1000000')" -eq 1 ]
 }
 
+@test "what a driver has not read yet when its service is killed is begun once" {
+    machines 1
+    rm "$MADS/one_vmm_exec"
+    cat >"$MADS/one_vmm_exec" <<SH
+#!/usr/bin/env bash
+# The driver, who reads an order for a backup when the test says so.
+while IFS= read -r line; do
+    [[ \$line != BACKUP* ]] || { : >"$FAKE/sent"; until [ -e "$FAKE/read" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done; }
+    printf '%s\\n' "\$line"
+done | "$BUILD/drivers/vmm/one_vmm_exec" "\$@"
+: >"$FAKE/gone"
+SH
+    chmod 755 "$MADS/one_vmm_exec"
+    service_start
+    eventually [ -e "$FAKE/sent" ]
+    service_end KILL
+    ln -sf "$BUILD/drivers/vmm/one_vmm_exec" "$MADS/one_vmm_exec"
+    service_start
+    # The next driver waits, and is given up for that; or it says that it has nothing of it.
+    eventually grep -qE 'one_vmm_exec is gone|it begins anew' "$BATS_TEST_TMPDIR/log"
+    touch "$FAKE/read"
+    eventually [ -e "$FAKE/gone" ]
+    eventually called 'begins 1000000'
+    go
+    eventually has_images 1
+    eventually nothing_kept   # whatever else was begun is over, too
+    [ "$(calls 'begins 1000000')" -eq 1 ]
+}
+
 @test "when the service ends the backup goes on, and the command finds it" {
     machines 1
     service_start
