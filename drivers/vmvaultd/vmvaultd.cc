@@ -117,9 +117,9 @@ vmvaultd::Settings read_settings(const std::optional<fs::path>& named) {
 void report(const std::string& what, const vmvaultd::Settings& settings) {
   const auto file = state::Home{var_path()}.database();
   auto store = fs::exists(file) ? state::Store{file} : state::Store::nothing();
-  const auto text = what == "--queue"
-                        ? vmvaultd::report_queue(store, settings, std::time(nullptr)) + "\n"
-                        : vmvaultd::report_retention(store, settings);
+  const auto now = std::time(nullptr);
+  const auto text = what == "--queue" ? vmvaultd::report_queue(store, settings, now) + "\n"
+                                      : vmvaultd::report_retention(store, settings, now);
   std::fputs(text.c_str(), stdout);
 }
 

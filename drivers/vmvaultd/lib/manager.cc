@@ -21,7 +21,8 @@ Manager::Manager(state::Store& store, const state::Home& home, Settings settings
       pools_{store},
       core_{pools_.load(settings_.policy), now},
       hosts_{pools_.hosts()},
-      rules_{store, usual()} {
+      rules_{store, usual()},
+      now_{now} {
   for (const auto& vm : core_.state().vms) {
     known_[vm.id] = vm;
     if (vm.held_until > 0) core_.hold(vm.id, 0, "");  // by one that is gone
@@ -52,6 +53,7 @@ std::optional<FileLock> Manager::lock(int vm) const {
 }
 
 void Manager::advance(Time now) {
+  now_ = now;
   notice_others(now);
   if (now >= try_again_) {
     try_again_ = last_time;

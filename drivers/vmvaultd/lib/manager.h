@@ -207,7 +207,7 @@ class Manager {
   void end(int vm, std::int64_t attempt, Outcome outcome, const std::string& error, Time now);
 
   // Images.
-  std::deque<Task> tasks_for(int vm);
+  std::deque<Task> tasks_for(int vm, Time now);
   void want_tidy(int vm);
   void begin_tasks(Time now);
   bool begin_task(int vm, const Task& task, Time now);
@@ -237,6 +237,7 @@ class Manager {
   // By machine that no host has: on which ones it is looked for, and how often still.
   std::map<int, std::map<int, int>> missing_;
   RuleBook rules_;
+  Time now_ = 0;  // when it was called last by its owner's loop
   Time settings_read_ = -1;
   std::map<int, Datastore> datastores_;  // as the scheduler was told last
   std::map<int, Time> monitor_at_;       // when to ask a datastore for its space

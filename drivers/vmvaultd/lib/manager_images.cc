@@ -14,7 +14,7 @@ namespace vmvaultd {
 
 // First what was begun: an image is not half deleted, or half merged, for long.  Machines that are
 // gone keep what they have, whatever the rules.
-std::deque<Manager::Task> Manager::tasks_for(int vm) {
+std::deque<Manager::Task> Manager::tasks_for(int vm, Time now) {
   std::deque<Task> tasks;
   const auto machine = store_.vm(vm);
   if (!machine) return tasks;
@@ -25,7 +25,7 @@ std::deque<Manager::Task> Manager::tasks_for(int vm) {
       tasks.push_back({.image = record.id, .keep = record.keep.value_or(1)});
   }
   if (!knows(vm)) return tasks;
-  for (const auto& plan : plans_of(store_, rules_, *machine, images)) {
+  for (const auto& plan : plans_of(store_, rules_, *machine, images, now)) {
     for (const int image : plan.deletes) tasks.push_back({.image = image});
     for (const auto& flatten : plan.flattens)
       tasks.push_back({.image = flatten.image, .keep = flatten.keep_last});
@@ -34,7 +34,7 @@ std::deque<Manager::Task> Manager::tasks_for(int vm) {
 }
 
 void Manager::want_tidy(int vm) {
-  auto tasks = tasks_for(vm);
+  auto tasks = tasks_for(vm, now_);
   if (tasks.empty()) {
     tasks_.erase(vm);
   } else {
@@ -66,7 +66,7 @@ bool Manager::begin_task(int vm, const Task& thought_of, Time now) {
     try_again_ = std::min(try_again_, now + lock_again);
     return false;
   }
-  const auto wanted = tasks_for(vm);
+  const auto wanted = tasks_for(vm, now);
   const auto same = std::find_if(wanted.begin(), wanted.end(), [&](const Task& one) {
     return one.image == thought_of.image && (one.keep == 0) == (thought_of.keep == 0);
   });

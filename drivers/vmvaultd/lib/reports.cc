@@ -19,11 +19,11 @@ std::string report_queue(state::Store& store, const Settings& settings, Time now
   return queue_xml(scheduler, names);
 }
 
-std::string report_retention(state::Store& store, const Settings& settings) {
+std::string report_retention(state::Store& store, const Settings& settings, Time now) {
   const RuleBook rules{store, settings.manager.usual()};
   std::string text;
   for (const auto& vm : store.vms())
-    for (const auto& plan : plans_of(store, rules, vm, store.images_of(vm.id))) {
+    for (const auto& plan : plans_of(store, rules, vm, store.images_of(vm.id), now)) {
       std::istringstream lines{dry_run(plan)};
       for (std::string line; std::getline(lines, line);)
         text += "VM " + std::to_string(vm.id) + " " + one_line(vm.name) + ": " + line + "\n";

@@ -13,6 +13,6 @@ namespace vmvaultd {
 std::string report_queue(state::Store& store, const Settings& settings, Time now);
 
 // What the rules would do with each restore point, and why: a line for each.
-std::string report_retention(state::Store& store, const Settings& settings);
+std::string report_retention(state::Store& store, const Settings& settings, Time now);
 
 }  // namespace vmvaultd

@@ -90,7 +90,14 @@ void keep_last(std::vector<Point>& points, int count) {
   }
 }
 
-void apply(std::vector<Point>& points, const Rule& rule, Counting counting) {
+// A wrong clock must neither push out what is dated rightly nor, being wrong now, all the rest.
+void keep_what_is_to_come(std::vector<Point>& points, Time now) {
+  for (auto& point : points)
+    if (counts(point) && point.point.time > now)
+      point.kept_by.push_back("its date is yet to come, a clock was wrong");
+}
+
+void apply(std::vector<Point>& points, const Rule& rule, Counting counting, Time now) {
   const bool in_turn = counting == Counting::in_turn;
   const auto period = [&](const Point& point) { return rule.period(wall(point.point.time).date); };
   std::set<int> covered, used;
@@ -98,7 +105,8 @@ void apply(std::vector<Point>& points, const Rule& rule, Counting counting) {
     for (const auto& point : points)
       if (!point.kept_by.empty()) covered.insert(period(point));
   for (auto& point : points) {
-    if (!counts(point) || (in_turn && (!point.kept_by.empty() || point.passed_over))) continue;
+    if (!counts(point) || point.point.time > now) continue;
+    if (in_turn && (!point.kept_by.empty() || point.passed_over)) continue;
     if (covered.contains(period(point))) continue;
     if (used.contains(period(point))) {
       point.passed_over = true;
@@ -153,7 +161,7 @@ Fate judge(const Point& point, std::optional<std::size_t> first) {
 
 }  // namespace
 
-RetentionPlan plan_retention(const std::vector<BackupImage>& images, const Keep& keep) {
+RetentionPlan plan_retention(const std::vector<BackupImage>& images, const Keep& keep, Time now) {
   const auto rules = rules_of(keep);
   const auto wrong = [](int count) { return count < -1; };
   const auto asked = [](const Rule& rule) { return rule.count != 0; };
@@ -171,8 +179,9 @@ RetentionPlan plan_retention(const std::vector<BackupImage>& images, const Keep&
     for (auto& point : points) point.kept_by.push_back("there is no good one to keep instead");
   } else {
     if (keep.last != 0) keep_last(points, keep.last);
+    if (std::any_of(rules.begin(), rules.end(), asked)) keep_what_is_to_come(points, now);
     for (const auto& rule : rules)
-      if (asked(rule)) apply(points, rule, keep.counting);
+      if (asked(rule)) apply(points, rule, keep.counting, now);
     if (newest->kept_by.empty()) newest->kept_by.push_back("the newest");
   }
 

@@ -25,6 +25,10 @@
 // good point (by its number: a clock may have been wrong) always stays; where there is none,
 // everything does.
 //
+// Nor, for the rules of days, weeks, months and years, do points that bear a date to come: a clock
+// was wrong then, or is now, and nobody can say which.  They stay until that date, and take no
+// other's place.
+//
 // No chain is broken.  A point is needed by all that follow it in its image, so only this is done:
 // * An image of which no point is kept is deleted whole, unless it is the one that the next
 // increment
@@ -82,7 +86,7 @@ struct RetentionPlan {
 };
 
 // BadRequest for a rule below -1.
-RetentionPlan plan_retention(const std::vector<BackupImage>& images, const Keep& keep);
+RetentionPlan plan_retention(const std::vector<BackupImage>& images, const Keep& keep, Time now);
 
 // A line per point: what would become of it, and why.
 std::string dry_run(const RetentionPlan& plan);

@@ -36,6 +36,11 @@ class RetentionTest : public testing::Test {
     return image;
   }
 
+  static RetentionPlan planned(const std::vector<BackupImage>& images, const Keep& keep,
+                               Time now = noon) {
+    return plan_retention(images, keep, now);
+  }
+
   static std::set<int> left(const std::vector<BackupImage>& images, const RetentionPlan& plan) {
     std::set<int> ids;
     for (const auto& image : images) ids.insert(image.id);
@@ -52,29 +57,43 @@ class RetentionTest : public testing::Test {
 };
 
 TEST_F(RetentionTest, KeepsEverythingWithoutARule) {
-  const auto plan = plan_retention(fulls(5, day), {});
+  const auto plan = planned(fulls(5, day), {});
   EXPECT_TRUE(plan.deletes.empty());
   EXPECT_EQ(plan.fates.size(), 5U);
-  EXPECT_THROW(plan_retention({}, {.daily = -2}), BadRequest);
+  EXPECT_THROW(planned({}, {.daily = -2}), BadRequest);
 }
 
 TEST_F(RetentionTest, KeepsTheLastByNumberWhateverTheirTime) {
   auto images = fulls(5, day);
   images[0].points[0].time = noon + 10'000 * day;  // a clock that was wrong
-  EXPECT_EQ(left(images, plan_retention(images, {.last = 2})), (Ids{4, 5}));
-  EXPECT_EQ(left(images, plan_retention(images, {.last = -1})).size(), 5U);
+  EXPECT_EQ(left(images, planned(images, {.last = 2})), (Ids{4, 5}));
+  EXPECT_EQ(left(images, planned(images, {.last = -1})).size(), 5U);
+}
+
+TEST_F(RetentionTest, WhatBearsADateToComeStaysAndTakesNobodysPlace) {
+  auto images = fulls(9, day);
+  for (const auto image : {2, 3, 4}) images[image].points[0].time += 400 * day;
+  const auto plan = planned(images, {.daily = 2, .weekly = 1});
+  EXPECT_EQ(left(images, plan), (Ids{3, 4, 5, 8, 9}));
+  EXPECT_EQ(fate(plan, 4, 0), "its date is yet to come, a clock was wrong");
+  EXPECT_EQ(left(images, planned(images, {.last = 3})), (Ids{7, 8, 9}));
+  const Keep in_turn{.daily = 2, .counting = Counting::in_turn};
+  EXPECT_EQ(left(images, planned(images, in_turn)), (Ids{3, 4, 5, 8, 9}));
+  // A clock that is wrong now.
+  images.push_back({.id = 10, .points = {{.increment = 0, .time = 5000}}});
+  EXPECT_EQ(left(images, planned(images, {.daily = 2}, 6000)).size(), 10U);
 }
 
 TEST_F(RetentionTest, KeepsTheNewestOfEachOfTheLastDaysThatHaveOne) {
   auto images = fulls(6, 12 * hour);  // noon, midnight, noon...
-  EXPECT_EQ(left(images, plan_retention(images, {.daily = 2})), (Ids{4, 6}));
+  EXPECT_EQ(left(images, planned(images, {.daily = 2})), (Ids{4, 6}));
   images[5].points[0].time += 30 * day;  // days without a backup do not count
-  EXPECT_EQ(left(images, plan_retention(images, {.daily = 2})), (Ids{5, 6}));
+  EXPECT_EQ(left(images, planned(images, {.daily = 2}, noon + 30 * day)), (Ids{5, 6}));
 }
 
 TEST_F(RetentionTest, BeginsAWeekOnMondayAndAYearWithItsFirstThursday) {
   const auto images = fulls(8, day);  // Monday to Monday
-  EXPECT_EQ(left(images, plan_retention(images, {.weekly = 2})), (Ids{7, 8}));
+  EXPECT_EQ(left(images, planned(images, {.weekly = 2})), (Ids{7, 8}));
   EXPECT_EQ(iso_week(wall(1'798'718'400).date), 202653);  // 2026-12-31
   EXPECT_EQ(iso_week(wall(1'798'977'600).date), 202653);  // 2027-01-03
   EXPECT_EQ(iso_week(wall(1'799'064'000).date), 202701);
@@ -83,11 +102,11 @@ TEST_F(RetentionTest, BeginsAWeekOnMondayAndAYearWithItsFirstThursday) {
 TEST_F(RetentionTest, CountsEachRuleByItselfOrInTurn) {
   const auto images = fulls(40, day);  // 2026-08-20 to 2026-09-28
   const Keep keep{.daily = 2, .weekly = 2, .monthly = 2};
-  EXPECT_EQ(left(images, plan_retention(images, keep)), (Ids{12, 39, 40}));
+  EXPECT_EQ(left(images, planned(images, keep)), (Ids{12, 39, 40}));
   auto in_turn = keep;
   in_turn.counting = Counting::in_turn;
   // The days keep Sunday and Monday and so cover two weeks and a month: two more weeks, and August.
-  EXPECT_EQ(left(images, plan_retention(images, in_turn)), (Ids{12, 25, 32, 39, 40}));
+  EXPECT_EQ(left(images, planned(images, in_turn)), (Ids{12, 25, 32, 39, 40}));
 }
 
 TEST_F(RetentionTest, TakesTheDaysOfTheWall) {
@@ -96,15 +115,15 @@ TEST_F(RetentionTest, TakesTheDaysOfTheWall) {
   images[1].points[0].time =
       images[0].points[0].time + 22 * hour + 1800;  // 23:30, the day has 23 h
   ScopedZone berlin{berlin_time};
-  EXPECT_EQ(left(images, plan_retention(images, {.daily = 7})), (Ids{2}));
+  EXPECT_EQ(left(images, planned(images, {.daily = 7})), (Ids{2}));
   ScopedZone utc{"UTC"};
-  EXPECT_EQ(left(images, plan_retention(images, {.daily = 7})), (Ids{1, 2}));
+  EXPECT_EQ(left(images, planned(images, {.daily = 7})), (Ids{1, 2}));
 }
 
 TEST_F(RetentionTest, LeavesWhatIsProtectedAndDoesNotCountIt) {
   auto images = fulls(4, day);
   images[3].is_protected = images[0].is_protected = true;
-  const auto plan = plan_retention(images, {.last = 1});
+  const auto plan = planned(images, {.last = 1});
   EXPECT_EQ(left(images, plan), (Ids{1, 3, 4}));
   EXPECT_EQ(fate(plan, 1, 0), "its image is protected");
 }
@@ -112,21 +131,21 @@ TEST_F(RetentionTest, LeavesWhatIsProtectedAndDoesNotCountIt) {
 TEST_F(RetentionTest, NeverCountsADamagedBackupForAGoodOne) {
   auto images = fulls(4, day);
   images[3].points[0].damaged = images[1].points[0].damaged = true;
-  EXPECT_EQ(left(images, plan_retention(images, {.last = 2})), (Ids{1, 3}));
+  EXPECT_EQ(left(images, planned(images, {.last = 2})), (Ids{1, 3}));
   for (auto& image : images) image.points[0].damaged = true;
-  EXPECT_EQ(left(images, plan_retention(images, {.last = 1})).size(), 4U);
+  EXPECT_EQ(left(images, planned(images, {.last = 1})).size(), 4U);
 }
 
 TEST_F(RetentionTest, ShortensAChainAtItsBeginningOnly) {
   const std::vector images{chain(7, 10, noon, true)};
-  const auto last = plan_retention(images, {.last = 3});
+  const auto last = planned(images, {.last = 3});
   ASSERT_EQ(last.flattens.size(), 1U);
   EXPECT_EQ(last.flattens[0].image, 7);
   EXPECT_EQ(last.flattens[0].keep_last, 3);
   EXPECT_TRUE(last.deletes.empty());
   EXPECT_EQ(fate(last, 7, 6), "no rule keeps it; increment 7 takes it in");
   // Mondays 2026-09-21 and 28 are weeks 39 and 40: Sunday the 27th and Monday.
-  const auto weekly = plan_retention(images, {.weekly = 3});
+  const auto weekly = planned(images, {.weekly = 3});
   ASSERT_EQ(weekly.flattens.size(), 1U);
   EXPECT_EQ(weekly.flattens[0].keep_last, 9);
   EXPECT_EQ(fate(weekly, 7, 5), "no rule keeps it, but a chain is shortened at its beginning only");
@@ -135,7 +154,7 @@ TEST_F(RetentionTest, ShortensAChainAtItsBeginningOnly) {
 TEST_F(RetentionTest, DeletesAChainWholeAndNeverTheActiveOne) {
   const std::vector images{chain(1, 3, noon - 40 * day, false), chain(2, 3, noon - 20 * day, true),
                            chain(3, 1, noon, false)};
-  const auto plan = plan_retention(images, {.daily = 1});
+  const auto plan = planned(images, {.daily = 1});
   EXPECT_EQ(plan.deletes, (std::vector{1}));
   EXPECT_EQ(fate(plan, 2, 1), "the next increment goes to its image");
   EXPECT_EQ(fate(plan, 1, 1), "no rule keeps it, nor another of its image");
@@ -144,13 +163,13 @@ TEST_F(RetentionTest, DeletesAChainWholeAndNeverTheActiveOne) {
 TEST_F(RetentionTest, LeavesAnImageAloneThatIsInUse) {
   auto images = fulls(3, day);
   images[0].busy = true;
-  EXPECT_EQ(left(images, plan_retention(images, {.last = 1})), (Ids{1, 3}));
+  EXPECT_EQ(left(images, planned(images, {.last = 1})), (Ids{1, 3}));
 }
 
 TEST_F(RetentionTest, SaysInADryRunWhatWouldGoAndWhy) {
   const auto images = fulls(2, day);
   EXPECT_EQ(
-      dry_run(plan_retention(images, {.last = 1, .monthly = 1})),
+      dry_run(planned(images, {.last = 1, .monthly = 1})),
       "image 2 increment 0 of 2026-09-28 12:00: stays: the last of its image (KEEP_LAST), the "
       "last of 2026-09 (KEEP_MONTHLY)\n"
       "image 1 increment 0 of 2026-09-27 12:00: deleted: no rule keeps it, nor another of its "
@@ -179,7 +198,8 @@ TEST_F(RetentionTest, BreaksNoChainAndIsDoneAfterOneRun) {
                     .weekly = number(2),
                     .monthly = number(2),
                     .counting = number(1) == 0 ? Counting::each : Counting::in_turn};
-    const auto plan = plan_retention(images, keep);
+    const Time now = noon + number(50) * 10 * hour;
+    const auto plan = planned(images, keep, now);
 
     std::map<std::pair<int, int>, End> ends;
     for (const auto& it : plan.fates) ends[{it.image, it.increment}] = it.end;
@@ -205,7 +225,7 @@ TEST_F(RetentionTest, BreaksNoChainAndIsDoneAfterOneRun) {
       }
       if (!gone) rest.push_back(after);
     }
-    const auto again = plan_retention(rest, keep);
+    const auto again = planned(rest, keep, now);
     EXPECT_TRUE(again.deletes.empty() && again.flattens.empty()) << dry_run(plan) << dry_run(again);
     if (HasFailure()) return;
   }

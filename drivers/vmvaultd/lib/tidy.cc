@@ -25,7 +25,7 @@ BackupImage image_of(const state::ImageRecord& record, const std::optional<int>&
 
 std::vector<RetentionPlan> plans_of(state::Store& store, const RuleBook& rules,
                                     const state::VmRecord& machine,
-                                    const std::vector<state::ImageRecord>& images) {
+                                    const std::vector<state::ImageRecord>& images, Time now) {
   std::map<int, std::vector<BackupImage>> places;
   const auto restored = state::Restores{store}.origins();
   for (const auto& record : images)
@@ -35,7 +35,7 @@ std::vector<RetentionPlan> plans_of(state::Store& store, const RuleBook& rules,
   const auto own = state::effective_config(store, machine.id);
   std::vector<RetentionPlan> plans;
   for (const auto& [datastore, those] : places)
-    plans.push_back(plan_retention(those, with(rules.of(machine.id, datastore), own).keep));
+    plans.push_back(plan_retention(those, with(rules.of(machine.id, datastore), own).keep, now));
   return plans;
 }
 

@@ -13,6 +13,6 @@ namespace vmvaultd {
 // Of a machine, whose images these are: a plan for each datastore.
 std::vector<RetentionPlan> plans_of(state::Store& store, const RuleBook& rules,
                                     const state::VmRecord& machine,
-                                    const std::vector<state::ImageRecord>& images);
+                                    const std::vector<state::ImageRecord>& images, Time now);
 
 }  // namespace vmvaultd
