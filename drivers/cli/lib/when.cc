@@ -37,6 +37,8 @@ std::int64_t parse_when(const std::string& text, std::int64_t now) {
   if (const auto time = read(text, "%H:%M", today)) {
     if (*time > now) return *time;
     ++today.tm_mday;
+    today.tm_hour = 12;  // whatever becomes of summer time
+    today.tm_isdst = -1;
     std::mktime(&today);
     return read(text, "%H:%M", today).value_or(*time);
   }

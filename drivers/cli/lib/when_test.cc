@@ -30,6 +30,13 @@ TEST_F(WhenTest, KnowsWhatPeopleWrite) {
   EXPECT_EQ(parse_when("2026-09-28 12:00:05", noon), noon + 5);
 }
 
+TEST_F(WhenTest, TomorrowIsTomorrowAlsoWhenSummerTimeEnds) {
+  const ScopedEnv berlin{"TZ", "CET-1CEST,M3.5.0,M10.5.0/3"};
+  tzset();
+  constexpr std::int64_t half_past_midnight = noon + 26 * 86400 + 10 * 3600 + 1800;  // October 25
+  EXPECT_EQ(parse_when("00:10", half_past_midnight), half_past_midnight + 25 * 3600 - 1200);
+}
+
 TEST_F(WhenTest, RefusesWhatIsNoTime) {
   for (const auto* text : {"", "soon", "+", "-5", "25:00", "12:61", "12:30 pm", "2026-02-30 12:00",
                            "2026-09-28", "99999999999"})

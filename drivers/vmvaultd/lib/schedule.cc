@@ -110,7 +110,11 @@ void advance(Action& action, Time now) {
 
 void set_back(Action& action, Time now) {
   if (!repeats(action)) return;
-  action.time = std::min(action.time, following(action, following(action, now)));
+  // The coming one is done already if the clock stood between it and the one after it: then it was
+  // not far ahead.
+  const Time coming = following(action, now), next = following(action, coming);
+  const bool is_done = coming <= action.done && action.done < next;
+  action.time = std::min(action.time, is_done ? next : coming);
   action.done = std::min(action.done, action.time - 1);
 }
 

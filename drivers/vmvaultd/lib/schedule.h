@@ -49,8 +49,8 @@ std::optional<Time> due(const Action& action);
 // It was carried out at `now`.
 void advance(Action& action, Time now);
 
-// After the clock was set back: an occurrence that is further away than the second from `now` on
-// becomes that one.  (The first may have been carried out while the clock was wrong.)
+// After the clock was set back: the next occurrence is the first from `now` on, or, if that was
+// carried out a little too early, the second.
 void set_back(Action& action, Time now);
 
 }  // namespace vmvaultd

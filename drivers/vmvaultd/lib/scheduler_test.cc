@@ -200,7 +200,7 @@ TEST_F(SchedulerTest, GoesOnAfterTheClockWasSetBackOrForward) {
   core.finished(1, Outcome::good, "", now + 9 * hour);
   EXPECT_LE(core.state().vms[0].last_backup, now + 9 * hour);
   EXPECT_TRUE(started(core, now + 9 * hour).empty());
-  EXPECT_EQ(*core.next(), now + 2 * day);
+  EXPECT_EQ(*core.next(), now + day);
 }
 
 TEST_F(SchedulerTest, RefusesWhatCannotBe) {
