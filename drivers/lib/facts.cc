@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "drivers/lib/guarded.h"
+#include "drivers/lib/store_rows.h"
 #include "drivers/lib/whole.h"
 
 namespace state {
@@ -17,9 +18,10 @@ using ById = std::unordered_map<int, VmFacts*>;
 void add_backups(const SQLite::Database& db, const ById& by_id) {
   SQLite::Statement get{
       db,
-      "SELECT vm, count(DISTINCT image), count(*), sum(increments.bytes), max(date), "
-      "increments.bytes FROM increments JOIN images ON images.id = increments.image WHERE state = "
-      "'READY' GROUP BY vm"};
+      "SELECT vm, count(DISTINCT image), count(*), sum(increments.bytes), max(CASE WHEN " +
+          damaged_increment +
+          " THEN NULL ELSE date END), increments.bytes FROM increments JOIN images ON images.id = "
+          "increments.image WHERE state = 'READY' GROUP BY vm"};
   while (get.executeStep()) {
     const auto found = by_id.find(get.getColumn(0));
     if (found == by_id.end()) continue;
@@ -27,6 +29,7 @@ void add_backups(const SQLite::Database& db, const ById& by_id) {
     facts.images = get.getColumn(1);
     facts.increments = get.getColumn(2);
     facts.bytes = static_cast<std::uint64_t>(get.getColumn(3).getInt64());
+    if (get.getColumn(4).isNull()) continue;
     facts.newest = get.getColumn(4).getInt64();
     facts.newest_bytes = static_cast<std::uint64_t>(get.getColumn(5).getInt64());
   }

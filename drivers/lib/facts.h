@@ -16,7 +16,7 @@ struct VmFacts {
   int images = 0;
   int increments = 0;                        // restore points of all its images
   std::uint64_t bytes = 0;                   // of their disk files
-  std::optional<std::int64_t> newest{};      // when the newest backup that there is began
+  std::optional<std::int64_t> newest{};      // when the newest good backup began
   std::uint64_t newest_bytes = 0;            // of that one
   std::optional<std::int64_t> duration{};    // seconds, of the last attempt that went well
   std::optional<std::int64_t> last_ended{};  // of all attempts

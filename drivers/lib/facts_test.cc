@@ -48,6 +48,14 @@ TEST(VmFacts, CountsWhatThereIsOfEachMachine) {
   EXPECT_EQ(all[1].increments, 0);
   EXPECT_FALSE(all[1].newest || all[1].duration || all[1].last_ended);
 
+  store.note_check(image, 1, {}, "disk 0: bytes are wrong");
+  EXPECT_EQ(vm_facts(store)[0].newest, 1000);
+  EXPECT_EQ(vm_facts(store)[0].newest_bytes, 500U);
+  EXPECT_EQ(store.newest_backups({web}, 9000), (std::map<int, std::int64_t>{{web, 1000}}));
+  store.note_check(image, 0, {}, "disk 0: bytes are wrong");
+  EXPECT_EQ(vm_facts(store)[0].increments, 2);
+  EXPECT_FALSE(vm_facts(store)[0].newest.has_value());
+
   store.mark_deleting(image);
   EXPECT_EQ(vm_facts(store)[0].increments, 0);
   EXPECT_FALSE(vm_facts(store)[0].newest.has_value());

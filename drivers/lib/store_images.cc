@@ -109,7 +109,8 @@ std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms,
     SQLite::Statement get{db_,
                           "SELECT vm, max(date) FROM increments JOIN images ON images.id = "
                           "increments.image WHERE state = 'READY' AND date <= ?2 AND vm IN "
-                          "(SELECT value FROM json_each(?1)) GROUP BY vm"};
+                          "(SELECT value FROM json_each(?1)) AND NOT " +
+                              damaged_increment + " GROUP BY vm"};
     get.bind(1, nlohmann::json(vms).dump());
     get.bind(2, now);
     while (get.executeStep()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();

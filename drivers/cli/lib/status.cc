@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <ctime>
+#include <limits>
 #include <sstream>
 
 #include "common/base64.h"
@@ -96,9 +97,9 @@ void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
                .workers = workers(vm.id),
                .last_good = {},
                .last_attempt = app.store().last_attempt(vm.id)};
-  for (const auto& image : app.store().images())
-    if (image.vm == vm.id && !image.half_deleted() && !image.increments.empty())
-      one.last_good = std::max(one.last_good.value_or(0), image.increments.back().date);
+  // Also what bears a date to come: the reader sees that.
+  const auto newest = app.store().newest_backups({vm.id}, std::numeric_limits<std::int64_t>::max());
+  if (const auto found = newest.find(vm.id); found != newest.end()) one.last_good = found->second;
   if (one.last_attempt && !one.last_attempt->error.empty())
     status.problems.push_back("the last backup of '" + vm.name + "' (" +
                               local_time(one.last_attempt->started) +

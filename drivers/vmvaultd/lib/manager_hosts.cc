@@ -232,8 +232,9 @@ void Manager::find(int id, int host, bool active, Time last_backup, Time now) {
   vm = configured(vm);
   // The first backup is due at once, and late after a quarter of RPO.
   if (is_new) vm.rpo_since = now - (vm.rpo - vm.rpo / 4);
-  // What we know may be of a clock that was wrong.
-  vm.last_backup = vm.last_backup > now ? last_backup : std::max(vm.last_backup, last_backup);
+  // What we knew may be gone, or damaged, or of a clock that was wrong.
+  core_.lose_backups(id, last_backup);
+  vm.last_backup = last_backup;
   if (vm == known) return;
   if (is_new) want_tidy(id);
   if (moves) log('I', id, "is on host " + host_name(host) + " now");

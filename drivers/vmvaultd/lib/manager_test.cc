@@ -186,5 +186,21 @@ TEST_F(ManagerTest, WhatWasBackedUpBeforeTheClockWasSetBackIsBackedUpAgain) {
   EXPECT_EQ(preparing.size(), 1U);
 }
 
+TEST_F(ManagerTest, ABackupThatWasFoundDamagedIsReplacedInTime) {
+  boot();
+  machines(1);
+  const int vm = prepare_all().at(0);
+  stored(vm);
+  const std::vector<Machine> all{{.uuid = "u0", .name = "vm0"}};
+  now += hour;
+  manager->machines(host, all, now);
+  advance();
+  EXPECT_TRUE(preparing.empty());
+  store.note_check(1, 0, {}, "disk.0.0 is damaged");
+  manager->machines(host, all, now);
+  advance();
+  EXPECT_EQ(preparing.size(), 1U) << "there is no good one";
+}
+
 }  // namespace
 }  // namespace vmvaultd

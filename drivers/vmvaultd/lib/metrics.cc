@@ -93,7 +93,7 @@ void add_vms(Text& text, const Measured& now) {
   using Number = std::optional<std::int64_t>;
   Machines vms{text, now};
   vms.add("vmvault_vm_last_success_timestamp_seconds",
-          "When the newest backup that there is of the VM began.",
+          "When the newest good backup that there is of the VM began.",
           [](auto& facts, auto*) -> Number { return facts.newest; });
   vms.add("vmvault_vm_backup_age_seconds", "How old that backup is.",
           [&](auto& facts, auto*) -> Number {

@@ -110,6 +110,8 @@ class Scheduler {
   void put(const Vm& vm);
   void put(const Job& job);
   void put(const Action& action);
+  // The newest good backup of a VM that is left began then: what was newer counts no more.
+  void lose_backups(int vm, Time newest);
   // What waits for a host or datastore that is gone waits on; a VM's or job's requests go with it,
   // but those that run count until they end.
   void remove_host(int id);

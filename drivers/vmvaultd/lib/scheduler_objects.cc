@@ -144,6 +144,15 @@ void Scheduler::put(const Vm& vm) {
   set_rpo_timer(at);
 }
 
+void Scheduler::lose_backups(int vm, Time newest) {
+  const int at = vms_.find(vm);
+  if (at < 0 || vms_[at].gone || vms_[at].vm.last_backup <= newest) return;
+  touched_.vms.insert(vm);
+  vms_[at].vm.last_backup = newest;
+  vms_[at].vm.rpo_state = Vm::Rpo::kept;
+  set_rpo_timer(at);
+}
+
 void Scheduler::remove_vm(int id) {
   const int at = vms_.find(id);
   if (at < 0) return;

@@ -106,6 +106,18 @@ SH
     has_images 1
 }
 
+@test "a backup that was found corrupt is none: another one is made in time" {
+    machines 1
+    go
+    service_start
+    eventually has_images 1
+    [ "$(vmvault status --json | jq '.vms[0].last_backup != null')" = true ]
+    sql "UPDATE increments SET damage = 'disk 0: bytes are wrong'"
+    [ "$(vmvault status --json | jq '.vms[0].last_backup')" = null ]
+    eventually eval '[ "$(calls "begins 1000000")" -eq 2 ]'
+    eventually has_images 2
+}
+
 @test "one service for a state; wrong settings are one line" {
     machines 1
     service_start
