@@ -65,7 +65,7 @@ void flatten(App& app, int id, int keep) {
     throw Error{"process " + std::to_string(worker.pid) + " works on the backups of '" + vm.name +
                 "': nothing is merged meanwhile"};
   const auto image = app.image(id);  // again, now that nobody else can change it
-  insist_unprotected(image);
+  insist_unneeded(app, image);
   if (image.half_deleted())
     throw Error{"image " + std::to_string(id) + " is half deleted: 'vmvault delete " +
                 std::to_string(id) + "' again"};

@@ -9,6 +9,7 @@
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/lib/messages.h"
+#include "drivers/lib/restores.h"
 
 namespace cli {
 namespace {
@@ -25,10 +26,11 @@ void remove_from_store(const App& app, const state::ImageRecord& image) {
 
 }  // namespace
 
-void insist_unprotected(const state::ImageRecord& image) {
-  if (image.is_protected)
-    throw Error{"image " + std::to_string(image.id) +
-                " is protected ('vmvault image unprotect' ends that)"};
+void insist_unneeded(App& app, const state::ImageRecord& image) {
+  const auto name = "image " + std::to_string(image.id);
+  if (image.is_protected) throw Error{name + " is protected ('vmvault image unprotect' ends that)"};
+  if (state::Restores{app.store()}.origins().contains(image.id))
+    throw Error{"vmvaultd restores something from " + name + ", or does so when it is started"};
 }
 
 void remove(App& app, int id, bool force) {
@@ -39,7 +41,7 @@ void remove(App& app, int id, bool force) {
                 "): nothing is deleted meanwhile"};
   settle(app, vm);                   // what belongs to the image goes with it
   const auto image = app.image(id);  // again, now that nobody else can change it
-  insist_unprotected(image);
+  insist_unneeded(app, image);
   const bool active = app.store().vm(vm.id).value().active_image == id;
   app.store().mark_deleting(id, force);
   try {

@@ -6,8 +6,8 @@
 
 namespace cli {
 
-// Throws an Error when it is protected.
-void insist_unprotected(const state::ImageRecord& image);
+// Throws an Error when it is protected, or the service restores something from it.
+void insist_unneeded(App& app, const state::ImageRecord& image);
 
 // `force`: it is gone here also when its datastore says no.  A protected one stays in any case.
 void remove(App& app, int image, bool force);

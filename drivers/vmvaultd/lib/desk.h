@@ -76,6 +76,7 @@ class Desk : public Orders {
   void check_uri(const std::string& uri, int host) const;
   // Whose increments are not made now, and on which nobody else works.
   state::ImageRecord free_image(int id, std::optional<FileLock>& lock) const;
+  void insist_unneeded(const state::ImageRecord& image) const;
   // The point that is meant: its increment is known then.
   state::Origin origin(const state::ImageRecord& image, int increment, int disk) const;
   Job job(int id) const;

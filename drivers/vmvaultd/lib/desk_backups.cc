@@ -92,11 +92,18 @@ bool Desk::mark_disk_deleting(int id) {
   return true;
 }
 
+// Not deleted, nor merged.
+void Desk::insist_unneeded(const state::ImageRecord& record) const {
+  if (record.is_protected) throw WrongState{of_image(record.id) + " is protected"};
+  if (restores_.origins().contains(record.id))
+    throw WrongState{"something is being restored from " + of_image(record.id)};
+}
+
 void Desk::delete_image(int id, bool force) {
   if (mark_disk_deleting(id)) return manager_.want_files();
   std::optional<FileLock> lock;
   const auto record = free_image(id, lock);
-  if (record.is_protected) throw WrongState{of_image(id) + " is protected"};
+  insist_unneeded(record);
   if (force || record.state != state::ImageState::deleting) store_.mark_deleting(id, force);
   lock.reset();
   manager_.images_changed(record.vm);
@@ -107,7 +114,7 @@ void Desk::flatten(int id, int keep) {
   const auto record = free_image(id, lock);
   if (keep < 1) throw BadRequest{"at least one increment stays, not " + std::to_string(keep)};
   if (record.half_deleted()) throw WrongState{of_image(id) + " is being deleted"};
-  if (record.is_protected) throw WrongState{of_image(id) + " is protected"};
+  insist_unneeded(record);
   if (record.increments.size() <= static_cast<std::size_t>(keep))
     throw WrongState{of_image(id) + " has no more than " +
                      std::to_string(record.increments.size()) + " increments"};

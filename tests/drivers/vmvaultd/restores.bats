@@ -148,6 +148,33 @@ SH
     is 'SELECT count(*) FROM images' 0
 }
 
+@test "what something is restored from is neither deleted nor merged, by the service or without" {
+    local verb
+    wanted 0
+    for verb in 'delete 1' 'flatten 1 --keep 1'; do
+        # shellcheck disable=SC2086
+        run -1 --separate-stderr vmvault $verb
+        [[ $stderr == *'vmvaultd restores something from image 1, or does so when it is started' ]]
+    done
+    cat >"$FAKE/downloader" <<'SH'
+until [ -e "$FAKE/go.download" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done
+if [ "$1" = --file ]; then cat "$FAKE/$2"; else cat "$FAKE/disk.qcow2"; fi
+SH
+    service_start 'RPO = 0'
+    eventually answers
+    for verb in 'delete 1' 'flatten 1 --keep 1'; do
+        # shellcheck disable=SC2086
+        run -1 --separate-stderr vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" image $verb
+        [[ $stderr == *'something is being restored from image 1' ]]
+    done
+    is 'SELECT state, keep IS NULL FROM images' 'READY|1'
+    touch "$FAKE/go.download"
+    eventually is 'SELECT state, error FROM disk_images' 'READY|'
+    eventually is 'SELECT state, error FROM templates' 'READY|'
+    vmvault delete 1
+    is 'SELECT count(*) FROM images' 0
+}
+
 # in_place: the program that would do it says that it is half done, and waits for $FAKE/go.restore
 in_place() {
     rm -f "$FAKE/go"
