@@ -41,6 +41,10 @@ void show(Context& with, Kind kind, const Show& options) {
   std::fputs(object_text(Element{document}).c_str(), stdout);
 }
 
+std::string about_id(Kind kind) {
+  return "Its number or name, as 'vmvault " + std::string{info(kind).word} + " list' shows them";
+}
+
 CLI::App* find(CLI::App& command, const std::string& name) {
   const auto found =
       command.get_subcommands([&](CLI::App* one) { return one->get_name() == name; });
@@ -73,8 +77,9 @@ void add_chown(Tree& tree, CLI::App* command, Kind kind) {
       ->type_name(info(Kind::user).element)
       ->required();
   tree.does(verb, words, [kind](Context& with, auto& one) {
+    const auto& service = with.service();  // without one there may be no objects either
     const int id = object_id(with, kind, one.object), user = object_id(with, Kind::user, one.user);
-    with.service().number(method(kind, "chown"), {id, user, -1}, patience);
+    service.number(method(kind, "chown"), {id, user, -1}, patience);
   });
 }
 
@@ -89,9 +94,9 @@ void add_update(Tree& tree, CLI::App* command, Kind kind, const char* about, con
   add_template_file(verb, words->file);
   verb->add_flag("-a,--append", words->append, "What is not named stays");
   tree.does(verb, words, [kind, word](Context& with, auto& one) {
+    const auto& service = with.service();
     const int id = object_id(with, kind, one.object);
-    with.service().number(method(kind, word), {id, template_text(one.file), one.append ? 1 : 0},
-                          patience);
+    service.number(method(kind, word), {id, template_text(one.file), one.append ? 1 : 0}, patience);
   });
 }
 
@@ -106,8 +111,8 @@ void add_rename(Tree& tree, CLI::App* command, Kind kind, const char* about) {
       ->type_name(type::text)
       ->required();
   tree.does(verb, words, [kind](Context& with, auto& one) {
-    const int id = object_id(with, kind, one.object);
-    with.service().number(method(kind, "rename"), {id, one.name}, patience);
+    const auto& service = with.service();
+    service.number(method(kind, "rename"), {object_id(with, kind, one.object), one.name}, patience);
   });
 }
 
@@ -134,12 +139,10 @@ void add_list_options(CLI::App* verb, ListOptions& options) {
 }
 
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word) {
-  return verb
-      ->add_option(
-          "ID", word,
-          "Its number or name, as 'vmvault " + std::string{info(kind).word} + " list' shows them")
-      ->type_name(info(kind).element)
-      ->required();
+  return verb->add_option("ID", word, about_id(kind))->type_name(info(kind).element)->required();
+}
+CLI::Option* add_ids(CLI::App* verb, Kind kind, std::vector<std::string>& words) {
+  return verb->add_option("ID", words, about_id(kind))->type_name(info(kind).element)->required();
 }
 
 void add_template_file(CLI::App* verb, std::string& file) {

@@ -21,6 +21,7 @@ void add_update(Tree& tree, CLI::App* command, Kind kind, const char* about,
 void add_rename(Tree& tree, CLI::App* command, Kind kind, const char* about);
 // An argument: a number or a name.
 CLI::Option* add_id(CLI::App* verb, Kind kind, std::string& word);
+CLI::Option* add_ids(CLI::App* verb, Kind kind, std::vector<std::string>& words);  // one or more
 // An argument: what template_text() reads.
 void add_template_file(CLI::App* verb, std::string& file);
 // --wait

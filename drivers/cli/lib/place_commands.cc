@@ -105,12 +105,17 @@ void add_datastore_verbs(Tree& tree, CLI::App* command) {
 
 void add_host_status(Tree& tree, CLI::App* command, const char* word, int status,
                      const char* about) {
-  auto words = std::make_shared<HostWords>();
+  struct Words {
+    std::vector<std::string> hosts;
+  };
+  auto words = std::make_shared<Words>();
   auto* verb = command->add_subcommand(word, about);
-  add_id(verb, Kind::host, words->host);
-  tree.does(verb, words, [status](Context& with, auto& one) {
-    const int host = object_id(with, Kind::host, one.host);
-    with.service().number("one.host.status", {host, status}, patience);
+  add_ids(verb, Kind::host, words->hosts);
+  tree.does(verb, words, [status](Context& with, auto& all) {
+    const auto& service = with.service();
+    std::vector<int> ids;
+    for (const auto& host : all.hosts) ids.push_back(object_id(with, Kind::host, host));
+    for (const int id : ids) service.number("one.host.status", {id, status}, patience);
   });
 }
 
@@ -129,8 +134,8 @@ void add_host_verbs(Tree& tree, CLI::App* command) {
   verb = command->add_subcommand("delete", "Its VMs are backed up no more; their backups stay");
   add_id(verb, Kind::host, words->host);
   tree.does(verb, words, [](Context& with, auto& one) {
-    const int host = object_id(with, Kind::host, one.host);
-    with.service().number("one.host.delete", {host}, patience);
+    const auto& service = with.service();
+    service.number("one.host.delete", {object_id(with, Kind::host, one.host)}, patience);
   });
 }
 

@@ -97,7 +97,8 @@ E
 
 @test "what only a service does says so, and how to start it" {
     for command in 'vm backup web --schedule 22:30 -d 100' 'vm restore web 1' 'job backup 1' 'image protect 1' \
-        'image restore 1 -d 100' 'job create --name n --vms web -d 100'; do
+        'image restore 1 -d 100' 'job create --name n --vms web -d 100' 'host disable any' 'host delete any' \
+        'host rename any other' 'host update any'; do
         # shellcheck disable=SC2086
         run --separate-stderr vmvault $command </dev/null
         fails_with 1 'systemctl start vmvaultd'

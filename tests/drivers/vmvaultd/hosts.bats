@@ -111,5 +111,10 @@ SH
     service_end KILL
     PATH=$BATS_TEST_TMPDIR/bin:$PATH ready
     [ "$(vmvault host list --csv --no-header -l ID,NAME | xargs)" = '1,localhost 2,kvm9' ]
+    run -1 --separate-stderr vmvault host disable localhost kvm8
+    fails_with 1 kvm8
+    [ "$(stat_of host localhost)" = on ]
+    vmvault host disable localhost kvm9
+    [ "$(stat_of host localhost) $(stat_of host kvm9)" = 'dsbl dsbl' ]
     vmvault host delete kvm9
 }
