@@ -11,6 +11,8 @@ export ROOT BUILD
 source "$ROOT/tests/fixtures/guest.bash"
 
 export VMVAULT_HOST_CONF=/nonexistent   # the settings of this machine are none of a test's business
+# Each open of a repository takes what restic has chosen for its key, which is most of a small backup.
+[[ :$PATH: == *":$FIXTURES/bin:"* ]] || export PATH=$FIXTURES/bin:$PATH
 if [ -n "${BATS_TEST_TMPDIR-}" ]; then
     export CALLS="$BATS_TEST_TMPDIR/calls"   # what the fakes were asked to do
 fi
