@@ -16,6 +16,8 @@ CXXFLAGS ?= -O2 -g
 SAN      ?=
 comma    := ,
 BUILD    ?= build$(addprefix -,$(subst $(comma),-,$(SAN)))
+# The lists of headers that a compilation leaves name the objects as they were called then.
+override BUILD := $(BUILD:$(CURDIR)/%=%)
 
 # As many jobs as there are processors, unless -j says otherwise.
 ifeq ($(filter clean uninstall,$(MAKECMDGOALS)),)
@@ -67,14 +69,21 @@ packages:
 	@scripts/deps $(if $(filter check check-all demo fuzz,$(MAKECMDGOALS)),--install,--check) $(SECTIONS)
 
 # PCH=1: the headers of the standard library are compiled once, which is a quarter of the time of
-# building everything.  It hides an #include that is missing, so it is not how one develops.
+# building everything; for the unit tests gtest's too, and they are not optimized.  It hides an
+# #include that is missing, so it is not how one develops.
 ifdef PCH
-STD := $(BUILD)/std.h.gch
-$(STD): | packages
+STD      := $(BUILD)/std.h.gch
+TEST_STD := $(BUILD)/std_test.h.gch
+$(TEST_STD): ALL_CXXFLAGS += -O0
+$(STD) $(TEST_STD): | packages
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' algorithm array chrono cstdint deque filesystem functional map memory mutex optional \
-	    set span sstream string string_view thread utility vector >$(@:.gch=)
+	    set span sstream string string_view thread utility vector $(if $(filter $(TEST_STD),$@),gtest/gtest.h) >$(@:.gch=)
 	$(call say,compile)$(CXX) $(ALL_CXXFLAGS) -x c++-header -o $@ $(@:.gch=)
+
+$(BUILD)/%_test.o: %_test.cc $(TEST_STD) | packages
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) $(ALL_CXXFLAGS) -O0 -include $(TEST_STD:.gch=) -MMD -MP -c -o $@ $<
 endif
 
 $(BUILD)/%.o: %.cc $(STD) | packages
