@@ -37,7 +37,7 @@ Command program(std::string_view name, const std::vector<std::string>& arguments
   std::vector<std::string> argv{"sudo", "-n", "--"};
   argv.insert(argv.end(), plain.argv().begin(), plain.argv().end());
   Command out{std::move(argv)};
-  out.deadline(access.deadline);
+  out.env("LC_ALL", "C").deadline(access.deadline);  // sudo passes that on
   if (access.shielded) out.shielded();
   return out;
 }

@@ -281,3 +281,73 @@ restores 0 0
 restores 1 0
 SCRIPT
 }
+
+@test "a pool whose metadata is nearly full takes no snapshot, whether the VM runs or not" {
+    LIMIT=1200 there <<'SCRIPT'
+DISKS=thin
+vm_start 64
+lvremove -qq -y -ff $GROUP
+lvcreate -qq -W n --thin -L 128M --poolmetadatasize 2M $GROUP/$POOL -ky -Zy -an 2>/dev/null
+lvcreate -qq --thin -V 64M $GROUP/$POOL -n "$(lv 0)" -ky 2>/dev/null
+lvchange -qq -K -ay "$GROUP/$(lv 0)"
+disk_write 0 'write -P 1 0 64M'
+used() { lvs --noheadings -o metadata_percent $GROUP/$POOL | cut -d. -f1 | xargs; }
+# Where there is so little of it, LVM itself makes nothing new above 75 %: devices that it does not know of.
+for ((n = 1000; $(used) <= 91; n++)); do
+    [ $n -lt 2000 ] || fail "the metadata does not fill: $(used)"
+    for _ in {1..40}; do dmsetup message $TPOOL 0 "create_thin $((++n))"; done
+done
+refused() {   # refused ACTION WORDS
+    if step "pre$1" -1 2>/tmp/why; then fail "not refused: $1"; fi
+    grep -q "$2" /tmp/why || fail "$1: $(cat /tmp/why)"
+    step "post$1" -1
+    clean
+    [ -z "$(snapshots)" ]
+}
+refused backup_live "metadata of the thin pool $GROUP/$POOL is nearly full"
+# Of one that is not active nobody knows it but LVM.
+vgchange -qq -an $GROUP
+DEPLOY_ID='' refused backup "thin pool $GROUP/$POOL reached threshold"
+SCRIPT
+}
+
+@test "as the user of a front-end, by sudo and its rules: a chain, and a program that hangs" {
+    command -v sudo >/dev/null || skip 'there is no sudo for the guest'
+    LIMIT=1200 there <<'SCRIPT'
+DISKS=thin
+vm_start 16
+disk_write 0 'write -P 1 0 1M'
+chown 9869:9869 $VM_DIR
+mkdir -p /tmp/var-one /var/lock/one
+chown -R 9869:9869 /tmp/var-one /var/lock/one
+chmod 644 /tmp/node.xml
+as_oneadmin() {   # as_oneadmin STEP PARENT
+    vm_xml "$2" | VMVAULT_VAR=/tmp/var-one VMVAULT_EXPORT=copy setpriv --reuid 9869 --regid 9869 --init-groups \
+        "/remotes/tm/lvm/$1" "localhost:$VM_DIR" 0 lab - $VM_ID 0
+}
+mkdir -p $CHAIN
+for parent in -1 0; do
+    cat "$(device 0)" >/tmp/ref.0.$((parent + 1))
+    as_oneadmin prebackup_live $parent
+    cp $VM_DIR/backup/disk.0.$((parent + 1)) $CHAIN
+    as_oneadmin postbackup_live $parent
+    clean
+    disk_write 0 'write -P 2 4M 64k'
+done
+[ "$(result '.disks[0].kind')" = increment ]
+restores 0 0
+restores 0 1
+# What runs as root he cannot end himself.
+mv /usr/bin/lvcreate /usr/bin/lvcreate.real
+printf '#!/usr/bin/bash\necho $$ >/tmp/hanging; exec sleep 600\n' >/usr/bin/lvcreate
+chmod 755 /usr/bin/lvcreate
+if VMVAULT_LVM_DEADLINE=15 as_oneadmin prebackup_live 1 2>/tmp/why; then fail 'not noticed'; fi
+grep -q 'lvcreate .*did not end within 15 s' /tmp/why || fail "$(cat /tmp/why)"
+kill -9 "$(cat /tmp/hanging)" 2>/dev/null || true   # sudo passes signals on
+mv /usr/bin/lvcreate.real /usr/bin/lvcreate
+as_oneadmin postbackup_live 1
+clean
+rm -rf ${VM_DIR:?}/*
+chown 0:0 $VM_DIR
+SCRIPT
+}

@@ -58,7 +58,6 @@ vm_start() {
 vm_end() {
     step postbackup 9 || true
     rm -rf $CHAIN ${VM_DIR:?}/* /tmp/ref.* /tmp/restored
-    lvs --noheadings -o lv_name $GROUP | grep -q . || return 0
     vgchange -qq -an $GROUP 2>/dev/null
     lvremove -qq -y -ff $GROUP 2>/dev/null
 }
