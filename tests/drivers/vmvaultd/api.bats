@@ -192,8 +192,8 @@ E
     api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51"]' i:1
     as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[PRIORITY="51",KEEP_LAST="9"]' i:0
     as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="86400"]' i:1
-    api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="60"]' i:1
-    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="60",KEEP_LAST="9"]' i:0
+    api one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="3600"]' i:1
+    as alice:secret-a one.vm.updateconf i:1000000 's:BACKUP_CONFIG=[RPO="3600",KEEP_LAST="9"]' i:0
     run -1 as bob:secret-b one.datastore.info i:7
     [[ $output == "1024 "* ]]
     as bob:secret-b one.datastore.info i:100 b:1 >"$BATS_TEST_TMPDIR/info"
