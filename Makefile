@@ -106,9 +106,11 @@ $(filter $(BUILD)/$1/%,$(PROGRAMS:%=$(BUILD)/%)): $(BUILD)/%: $(BUILD)/%.o $(cal
 endef
 $(foreach l,$(LAYERS),$(eval $(call program-rule,$l)))
 
-# It is copied to servers where nothing else of us is.  No sanitizer can be linked statically.
+# It is copied to servers where nothing else of us is.  No sanitizer can be linked statically.  What
+# the linker says is shown if it fails: it warns of functions that are never called, and its
+# --no-warnings would keep silent about those that are not there at all, too.
 ifndef SAN
-$(BUILD)/datastore/rsync/server: LIBS = -static -Wl,--no-warnings -lrsync -lb2 -lcrypto -lz
+$(BUILD)/datastore/rsync/server: LIBS = -static -lrsync -lb2 -lcrypto -lz 2>$@.said || { cat $@.said >&2; exit 1; }
 endif
 
 define alias-rule
