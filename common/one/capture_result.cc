@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/json.h"
+#include "common/sha256.h"
 
 std::uint64_t CaptureResult::bytes() const {
   std::uint64_t sum = 0;
@@ -22,6 +23,11 @@ const DocumentResult* CaptureResult::document(std::string_view what) const {
   const auto found = std::find_if(documents.begin(), documents.end(),
                                   [&](const auto& one) { return one.what == what; });
   return found == documents.end() ? nullptr : &*found;
+}
+
+bool CaptureResult::is_as_captured(const std::string& file, std::string_view text) const {
+  const auto sum = files.find(file);
+  return sum == files.end() || sum->second == sha256_of(text);
 }
 
 CaptureResult parse_result(std::string_view json) try {
@@ -50,6 +56,7 @@ CaptureResult parse_result(std::string_view json) try {
                                 .file = one.at("file"),
                                 .why = one.value("why", ""),
                                 .size = one.value("size", std::uint64_t{0})});
+  result.files = document.value("files", result.files);
   return result;
 } catch (const nlohmann::json::exception&) {
   throw BadRequest{"the capture's result is not readable"};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,14 @@ struct CaptureResult {
   std::string why;  // why it is not
   std::vector<DiskResult> disks;
   std::vector<DocumentResult> documents;
+  // SHA-256 of what is beside the disks, by name; empty: it was captured before there were any.
+  std::map<std::string, std::string> files{};
 
   std::uint64_t bytes() const;  // of all disk files
   bool all_whole() const;       // an increment that holds everything
   const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say
+  // False: it is another than the file of that name was, as far as is known.
+  bool is_as_captured(const std::string& file, std::string_view text) const;
 };
 
 // BadRequest for what is no such document.

@@ -70,9 +70,21 @@ void Verification::read_documents(std::size_t i) {
     if (is_sums_file(name) || disk_id_of(name)) continue;
     const auto text = stored_.document(i, name, increment.problem);
     if (!text) continue;
-    if (name == "vm.xml" && !stored_.is_vm(*text))
-      add_problem(increment.problem, "its vm.xml is damaged");
+    if ((name == "vm.xml" && !stored_.is_vm(*text)) || !is_as_captured(i, name, *text))
+      add_problem(increment.problem, "its " + name + " is damaged");
   }
+}
+
+// As far as anybody knows.
+bool Verification::is_as_captured(std::size_t i, const std::string& name,
+                                  const std::string& text) const {
+  const auto& part = parts_[i];
+  if (part.merged) return true;
+  if (name == "vmvault.json") {
+    const auto known = known_.find(name + "." + std::to_string(report_.increments[i].id));
+    return known == known_.end() || known->second == text;
+  }
+  return !part.result || part.result->is_as_captured(name, text);
 }
 
 std::optional<std::string> Verification::sums_of(std::size_t i, DiskReport& disk) {

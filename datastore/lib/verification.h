@@ -110,6 +110,7 @@ class Verification {
   std::optional<std::string> file_of(std::size_t i, const std::string& name);
   std::optional<std::string> sums_of(std::size_t i, DiskReport& disk);
   void read_documents(std::size_t i);
+  bool is_as_captured(std::size_t i, const std::string& name, const std::string& text) const;
   void read_disk(int id, Progress& progress);
 
   StoredChain& stored_;

@@ -98,6 +98,26 @@ restores() {   # restores K
     vmvault verify "$image" --read-data
 }
 
+@test "a document of the machine that was damaged, or is gone, is told" {
+    local name last
+    last=$(find server -name "$(vmvault show "$image" --json | jq -r '.increments[-1].source')")
+    for name in vm.xml vmvault.json domain.xml; do
+        cp "$last/$name" kept
+        printf '\t' | dd of="$last/$name" bs=1 seek=20 conv=notrunc status=none
+        run -1 vmvault verify "$image" --read-data
+        [[ $output == *"its $name is damaged"* ]] || { echo "$output"; false; }
+        [ "$name" = domain.xml ] || cp kept "$last/$name"
+    done
+    run -1 vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to"
+    [[ $output == *"domain.xml of image $image is not what was backed up"* ]]
+    vmvault restore "$image" --disk 0 --to "$BATS_TEST_TMPDIR/to"
+    rm "$last/domain.xml"
+    run -1 vmvault verify "$image"
+    [[ $output == *'has no domain.xml'* ]]
+    cp kept "$last/domain.xml"
+    vmvault verify "$image" --read-data
+}
+
 @test "they are flattened, go on, and are deleted" {
     vmvault flatten "$image" --keep 2
     restores 1

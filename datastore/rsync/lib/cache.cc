@@ -7,7 +7,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "common/sums.h"
+#include "common/sha256.h"
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/receive_hash.h"
 
@@ -35,12 +35,6 @@ std::vector<Kept> list(const fs::path& dir) {
 }
 
 }  // namespace
-
-std::string sha256_of(std::string_view bytes) {
-  sums::Hash hash;
-  hash.add(std::as_bytes(std::span{bytes}));
-  return hex(hash.finish());
-}
 
 std::optional<std::string> SideCache::find(const std::string& sha256) const noexcept try {
   if (!is_sha256(sha256)) return std::nullopt;

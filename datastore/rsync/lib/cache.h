@@ -13,8 +13,6 @@
 
 namespace rsync {
 
-std::string sha256_of(std::string_view bytes);  // 64 hexadecimal digits
-
 class SideCache {
  public:
   static constexpr std::uint64_t most_bytes = std::uint64_t{4} << 30;

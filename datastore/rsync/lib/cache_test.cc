@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/file.h"
+#include "common/sha256.h"
 
 namespace fs = std::filesystem;
 

@@ -11,9 +11,9 @@
 #include "common/file.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
+#include "common/sha256.h"
 #include "common/sums.h"
 #include "datastore/rsync/lib/protocol.h"
-#include "datastore/rsync/lib/receive_hash.h"
 
 namespace rsync {
 namespace {

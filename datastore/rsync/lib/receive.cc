@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/error.h"
+#include "common/sha256.h"
 #include "datastore/rsync/lib/receive_file.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/sha256.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
 

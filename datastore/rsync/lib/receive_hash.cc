@@ -32,14 +32,4 @@ std::uint64_t size_of(int fd, const std::string& name) {
   return static_cast<std::uint64_t>(info.st_size);
 }
 
-std::string hex(const sums::Sum& sum) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : sum) {
-    text += digits[static_cast<unsigned>(byte) >> 4];
-    text += digits[static_cast<unsigned>(byte) & 15];
-  }
-  return text;
-}
-
 }  // namespace rsync

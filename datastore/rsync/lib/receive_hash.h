@@ -12,6 +12,5 @@ namespace rsync {
 // Of the whole file, and not finished, so that it can go on.  Throws Error, Cancelled.
 sums::Hash hash_of(int fd, const std::string& name);
 std::uint64_t size_of(int fd, const std::string& name);
-std::string hex(const sums::Sum& sum);
 
 }  // namespace rsync

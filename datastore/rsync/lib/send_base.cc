@@ -2,6 +2,7 @@
 #include "datastore/rsync/lib/send_base.h"
 
 #include "common/one/action.h"
+#include "common/sha256.h"
 
 namespace rsync {
 

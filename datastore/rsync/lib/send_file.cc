@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/rsync/lib/send_file.h"
 
+#include "common/sha256.h"
 #include "common/sums.h"
 #include "datastore/rsync/lib/cache.h"
 #include "datastore/rsync/lib/pipeline.h"
-#include "datastore/rsync/lib/receive_hash.h"
 
 namespace rsync {
 namespace {

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/number.h"
+#include "common/sha256.h"
 #include "datastore/rsync/lib/cache.h"
 
 using nlohmann::json;

@@ -9,6 +9,7 @@
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/sha256.h"
 #include "datastore/lib/output.h"
 #include "datastore/lib/space.h"
 #include "datastore/rsync/lib/json_fields.h"

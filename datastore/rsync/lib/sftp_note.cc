@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "common/sha256.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/protocol.h"
-#include "datastore/rsync/lib/receive_hash.h"
 
 using nlohmann::json;
 

@@ -42,6 +42,9 @@ std::string RestorePoint::document(const App& app, const std::string& file) cons
   any.file = "disk." + std::to_string(image.disks.front()) + "." + std::to_string(last().id);
   auto finished = downloader(app).arg("--file").arg(file).arg(url(any).text()).run();
   insist(finished, "cannot read " + file + " of " + name());
+  if (!result.is_as_captured(file, finished.out))
+    throw Error{file + " of " + name() +
+                " is not what was backed up (--disk restores a disk without it)"};
   return std::move(finished.out);
 }
 

@@ -73,7 +73,9 @@ std::string BackupPoint::document(const std::string& file) const {
   const auto any = "disk." + std::to_string(image_.disks.front()) + "." +
                    std::to_string(image_.increments.back().id);
   auto finished = downloader().arg("--file").arg(file).arg(url_of(any)).run();
-  insist(finished, "cannot read " + file + " of image " + std::to_string(image_.id));
+  const auto name = file + " of image " + std::to_string(image_.id);
+  insist(finished, "cannot read " + name);
+  if (!result_.is_as_captured(file, finished.out)) throw Error{name + " is not what was backed up"};
   return std::move(finished.out);
 }
 

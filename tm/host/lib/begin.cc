@@ -10,6 +10,7 @@
 #include "common/mount.h"
 #include "common/one/action.h"
 #include "common/one/sums_file.h"
+#include "common/sha256.h"
 #include "tm/host/lib/capture.h"
 #include "tm/host/lib/exchange.h"
 #include "tm/host/lib/foreign.h"
@@ -93,12 +94,14 @@ std::unique_ptr<Origin> open_stopped(Capture& capture, Hypervisor& hypervisor) {
 
 using Documents = std::vector<std::pair<std::string, std::string>>;
 
-Documents documents_of(const Capture& capture, const std::string& result) {
-  Documents out{{"vm.xml", in_lines(base64_encode(capture.request.vm_xml))},
-                {"vmvault.json", result}};
+// The result knows them all, and is one of them.
+Documents documents_of(const Capture& capture, Result& result) {
+  Documents out{{"vm.xml", in_lines(base64_encode(capture.request.vm_xml))}};
   if (!capture.domain_xml.empty()) out.emplace_back("domain.xml", capture.domain_xml);
   for (const auto& kept : capture.kept)
     if (kept.why.empty()) out.emplace_back(kept.name, kept.bytes);
+  for (const auto& [name, text] : out) result.files[name] = sha256_of(text);
+  out.emplace_back("vmvault.json", result.to_json());
   return out;
 }
 
@@ -173,7 +176,7 @@ Handover prepare(Capture& capture, Hypervisor* hypervisor) {
     result.disks.push_back(disk_result(capture, out.origin->parts()[i], out.disks[i]));
   for (const auto& kept : capture.kept) result.documents.push_back(document_result(kept));
   report(result);
-  out.documents = documents_of(capture, result.to_json());
+  out.documents = documents_of(capture, result);
   write_file(capture.request.vm_dir / "backup.result", result.to_json());
   return out;
 }

@@ -23,7 +23,8 @@ std::string Result::to_json() const {
              {"why", inconsistent_why},
              {"seconds", freeze_seconds}}},
            {"disks", json::array()},
-           {"documents", json::array()}};
+           {"documents", json::array()},
+           {"files", files}};
   for (const auto& disk : disks)
     out["disks"].push_back({{"id", disk.id},
                             {"target", disk.target},

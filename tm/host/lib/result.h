@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct Result {
   std::string time;  // of the point in time, ISO 8601, UTC
   std::vector<DiskResult> disks;
   std::vector<DocumentResult> documents;
+  std::map<std::string, std::string> files{};  // SHA-256 of what is beside the disks, by name
 
   std::string to_json() const;
 };
