@@ -52,9 +52,11 @@ class Directories : public StoredChain {
   }
 
   // By its ends: on the server there is nobody to parse it.
-  bool is_vm(const std::string& text) const override {
+  bool is_vm(const std::string& text) const override try {
     const auto xml = one_line(base64_decode(text));
     return xml.find("<VM>") != xml.npos && xml.ends_with("</VM>");
+  } catch (const BadRequest&) {
+    return false;
   }
 
   qcow2::Source open(std::size_t i, const std::string& file) override {
