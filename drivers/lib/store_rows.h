@@ -23,9 +23,8 @@ inline std::optional<int> number_or_null(const SQLite::Column& column) {
 
 // Of a row of increments, in SQL: it was found damaged, or builds on what was.
 inline const std::string damaged_increment =
-    "EXISTS (SELECT 1 FROM increments AS below WHERE below.image = increments.image AND below.id "
-    "<= "
-    "increments.id AND below.damage <> '')";
+    "EXISTS (SELECT 1 FROM increments AS below WHERE below.image = increments.image "
+    "AND below.id <= increments.id AND below.damage <> '')";
 
 void add_increment(SQLite::Database& db, int image, const BackupRecord& backup);
 
