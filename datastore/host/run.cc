@@ -72,6 +72,10 @@ std::vector<std::string> with_our_end(std::vector<std::string> argv) {
   return argv;
 }
 
+// Our stdout from its other side, if it is a pipe: as long as we hold it, a program that writes
+// there does not break (SIGPIPE) before it can undo, though whoever read it is gone.
+Fd other_side_of_stdout() { return Fd{open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK | O_CLOEXEC)}; }
+
 // Breaks the view at a cancellation, until the object goes.
 class ViewBreaker {
  public:
@@ -109,6 +113,7 @@ int serve() {
     return 0;
   }
   const ViewBreaker breaker{request.view};
+  const Fd reader = request.lines ? Fd{} : other_side_of_stdout();
   Command command{with_our_end(confined(request))};
   for (const auto& [name, value] : request.env) command.env(name, value);
   place_temporary_files(request, command);

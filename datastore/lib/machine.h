@@ -24,7 +24,7 @@ struct RunRequest {
   std::map<std::string, std::string> env;  // ... with these variables in its environment
   std::string list;                        // or, if not empty: print what this directory holds
   // The program's output is text, and goes through the helper.  Otherwise the program writes to
-  // our pipe by itself, which is cheaper, but breaks (SIGPIPE) before it can undo when we are gone.
+  // our pipe by itself, which is cheaper.
   bool lines = false;
   // If this directory is a view (of backup_host), a cancellation breaks it: whoever waits in a read
   // of it could not obey.

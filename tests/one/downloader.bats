@@ -44,7 +44,11 @@ quiet() {
     { pgrep -af "$BATS_FILE_TMPDIR/base"; locks; } >"$BATS_TEST_TMPDIR/still" || true
     [ ! -s "$BATS_TEST_TMPDIR/still" ]
 }
-teardown() { ! cat "$BATS_TEST_TMPDIR/still" 2>/dev/null || true; }
+teardown() {
+    [ -s "$BATS_TEST_TMPDIR/still" ] || return 0
+    cat "$BATS_TEST_TMPDIR/still"
+    for lock in $(locks); do restic_here cat lock "$lock" --no-lock; done
+}
 
 @test "a full backup and a chain, begun twice: the first is broken off" {
     downloader "$FULL" "$BATS_TEST_TMPDIR/full"

@@ -38,9 +38,7 @@ void write_merged(qcow2::Merge merged) {
   merged.write(std::ref(sink));
 }
 
-}  // namespace
-
-void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
+void stream(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
   const auto snapshots = restic.find_all_of(url.chain);
   if (!url.is_disk()) {
     pass_on(restic, stored_file(snapshots.back(), url.path.filename()), Content::document);
@@ -64,6 +62,20 @@ void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scrat
   }
   const TempDir directory{scratch};
   stream_file(merge_in(directory.path(), restic, chain));
+}
+
+}  // namespace
+
+void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scratch) try {
+  stream(restic, url, scratch);
+} catch (...) {
+  // Most readers want the beginning only.  A restic that is interrupted does not remove its lock
+  // always, and who would remove the repository's data must not find it.
+  try {
+    restic.clear_stale_locks(Care::undo);
+  } catch (const std::exception&) {  // why we are here says more
+  }
+  throw;
 }
 
 void write_document(const Restic& restic, const DiskUrl& url, const std::string& name) {

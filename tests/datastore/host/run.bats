@@ -60,3 +60,27 @@ best-effort: prio 6" ]
 best-effort: prio 6" ]
     [[ $stderr == 'WARN: run: limits that are not enforced here: CPU_QUOTA, MAX_WIOPS, MEMORY_MAX_MB (systemd is not running'* ]]
 }
+
+@test "whoever reads and holds it is gone: the program can undo before its pipe breaks" {
+    mkfifo "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
+    export UNDONE=$BATS_TEST_TMPDIR/undone
+    "$BUILD/datastore/host/run" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 3>&- &
+    local pid=$! hold from
+    exec {hold}>"$BATS_TEST_TMPDIR/in"
+    exec {from}<"$BATS_TEST_TMPDIR/out"
+    jq -nc '{run: $ARGS.positional}' --args -- python3 -c '
+import os, signal
+def undo(*_):
+    open(os.environ["UNDONE"], "w").close()
+    os._exit(130)
+signal.signal(signal.SIGINT, undo)
+while True:
+    os.write(1, bytes(65536))
+' | base64 -w0 >&"$hold"
+    echo >&"$hold"
+    head -c 200000 <&"$from" >/dev/null
+    exec {from}<&-
+    exec {hold}>&-
+    wait "$pid" || true
+    [ -e "$UNDONE" ]
+}

@@ -304,6 +304,27 @@ SH
     [ ! -e "$BATS_TEST_TMPDIR/notes" ]
 }
 
+@test "only the beginning is wanted, and restic goes without its lock: it is removed" {
+    sequential "$FILES/disk.0.0" 80 0=a
+    head -c 4M /dev/urandom | dd of="$FILES/disk.0.0" bs=64k seek=5 conv=notrunc status=none
+    keep 0
+    local real
+    real=$(command -v restic)
+    mkdir "$BATS_TEST_TMPDIR/rude"
+    cat >"$BATS_TEST_TMPDIR/rude/restic" <<SH
+#!/bin/bash
+case " \$* " in *' dump '*) ;; *) exec '$real' "\$@" ;; esac
+'$real' "\$@" &
+trap "kill -KILL \$!; wait \$!; echo killed >>'$BATS_TEST_TMPDIR/notes'; exit 130" INT
+wait
+SH
+    chmod +x "$BATS_TEST_TMPDIR/rude/restic"
+    PATH=$BATS_TEST_TMPDIR/rude:$PATH "$BUILD/datastore/restic/downloader" --stream "$URL" 2>/dev/null |
+        head -c 100000 >/dev/null || true
+    [ -e "$BATS_TEST_TMPDIR/notes" ]
+    [ -z "$(locks)" ]
+}
+
 @test "a scratch directory without the space is refused before anything is copied" {
     random_chain
     [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
