@@ -13,7 +13,14 @@
 namespace restic {
 namespace {
 
-constexpr int most_connections = 4;
+using Clock = std::chrono::steady_clock;
+
+constexpr int most_connections = 4, most_stuck = 4;
+
+// Until a reader takes it.  More than that is in each file, so that restic cannot end before.
+constexpr int little = 4096;
+// Then: fewer changes between restic and us; an ordinary user may have used up his share.
+constexpr int plenty = 1 << 20;
 
 // From its begin on.  A cancellation has five seconds for all there is.
 constexpr std::chrono::seconds to_take_its_lock{15}, when_cancelled{2};
@@ -36,8 +43,7 @@ Dump::Dump(const Restic& restic, std::string snapshot, std::filesystem::path pat
 Dump::~Dump() {
   if (!held_ || begun_) return;
   const auto end = started_ + (cancel::requested() ? when_cancelled : to_take_its_lock);
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
   pollfd first{held_->out(), POLLIN, 0};
   if (left.count() > 0) poll(&first, 1, static_cast<int>(left.count()));
 }
@@ -46,22 +52,44 @@ void Dump::start() {
   auto request = restic_.request({"--quiet", "dump", snapshot_, path_.string()}, Moves::out);
   if (threads_ == Threads::one) request.env["GOMAXPROCS"] = "1";
   held_.reset();
-  started_ = std::chrono::steady_clock::now();
+  started_ = Clock::now();
   held_.emplace(restic_.machine().helper(), request.encode(), "restic");
-  // Fewer changes between restic and us; an ordinary user may have used up his share: as it is.
-  fcntl(held_->out(), F_SETPIPE_SZ, 1 << 20);
+  fcntl(held_->out(), F_SETPIPE_SZ, little);
 }
+
+// restic (0.14) tries for a minute and a half to read a lock that it has seen, and whose owner has
+// ended meanwhile.
+bool Dump::is_stuck() const {
+  return !begun_ && stuck_ < most_stuck && held_->said().find("Load(<lock/") != std::string::npos;
+}
+
+// False: there was nothing for as long as our patience lasts.
+bool Dump::wait() {
+  for (const auto asked = Clock::now();;) {
+    pollfd fds[] = {{held_->out(), POLLIN, 0}, {cancel::fd(), POLLIN, 0}};
+    const int ready = poll(fds, std::size(fds), 1000);
+    if (ready == -1 && errno != EINTR) throw system_error("wait for restic", errno);
+    cancel::check();
+    if (ready > 0) return true;
+    if (is_stuck()) {
+      ++stuck_;
+      held_.reset();
+      restic_.clear_stale_locks(Care::cancellable);  // it may have left its own
+      start();
+    } else if (patience_ && Clock::now() - asked >= *patience_) {
+      return false;
+    }
+  }
+}
+
+void Dump::await() { wait(); }
 
 std::size_t Dump::read(std::span<std::byte> out) {
   for (;;) {
-    pollfd fds[] = {{held_->out(), POLLIN, 0}, {cancel::fd(), POLLIN, 0}};
-    const std::chrono::milliseconds limit = patience_.value_or(std::chrono::seconds{0});
-    const int ready = poll(fds, std::size(fds), patience_ ? static_cast<int>(limit.count()) : -1);
-    if (ready == -1 && errno != EINTR) throw system_error("wait for restic", errno);
-    cancel::check();
-    if (ready == 0)
+    if (!wait())
       throw Error{"restic has given nothing for " + std::to_string(patience_->count()) +
                   " s: " + restic_.repository().without_secrets(reason(held_->said()))};
+    if (!begun_) fcntl(held_->out(), F_SETPIPE_SZ, plenty);
     const ssize_t n = ::read(held_->out(), out.data(), out.size());
     if (n == -1 && errno == EINTR) continue;
     if (n == -1) throw system_error("read from restic", errno);

@@ -30,9 +30,14 @@ class Dump {
   // The next bytes; 0: the end, and restic has succeeded.  Throws an Error that says what could not
   // be read, Cancelled.
   std::size_t read(std::span<std::byte> out);
+  // Waits until it gives something, or has ended: it cannot do so before that, and has its lock.
+  // Throws Cancelled, Error.
+  void await();
 
  private:
   void start();
+  bool wait();
+  bool is_stuck() const;
   bool again(const Finished& finished);
 
   const Restic& restic_;
@@ -40,7 +45,7 @@ class Dump {
   std::filesystem::path path_;
   Threads threads_;
   LockWait wait_;
-  int connections_ = 1;
+  int connections_ = 1, stuck_ = 0;
   std::optional<Held> held_;
   std::optional<std::chrono::seconds> patience_;
   std::chrono::steady_clock::time_point started_;

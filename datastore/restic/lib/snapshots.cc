@@ -89,9 +89,8 @@ bool Snapshots::is_vm(const std::string& text) const try {
 }
 
 qcow2::Source Snapshots::open(std::size_t i, const std::string& file) {
-  return [dump = std::make_shared<Dump>(restic_, ids_[i], paths_[i].at(file),
-                                        Threads::as_configured, answer_limit())](
-             std::span<std::byte> out) { return dump->read(out); };
+  return dumps_.add(std::make_shared<Dump>(restic_, ids_[i], paths_[i].at(file),
+                                           Threads::as_configured, answer_limit()));
 }
 
 }  // namespace restic

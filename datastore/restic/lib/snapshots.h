@@ -6,6 +6,7 @@
 
 #include "datastore/lib/verification.h"
 #include "datastore/restic/lib/restic.h"
+#include "datastore/restic/lib/side_by_side.h"
 
 namespace restic {
 
@@ -31,6 +32,7 @@ class Snapshots : public StoredChain {
   std::vector<std::string> ids_;
   std::optional<std::vector<Snapshot>> found_;
   std::vector<std::map<std::string, std::string>> paths_;  // of the files, by name
+  SideBySide dumps_;
 };
 
 }  // namespace restic

@@ -47,10 +47,9 @@ Streams::Streams(const Restic& restic, std::size_t files, const fs::path& scratc
   }
 }
 
-qcow2::Source Streams::open(const StoredFile& stored, Threads threads) const {
+qcow2::Source Streams::open(const StoredFile& stored, Threads threads, SideBySide& dumps) const {
   if (!many_)
-    return [dump = std::make_shared<Dump>(restic_, stored.snapshot, stored.path, threads)](
-               std::span<std::byte> out) { return dump->read(out); };
+    return dumps.add(std::make_shared<Dump>(restic_, stored.snapshot, stored.path, threads));
   const auto path = repository_->file(stored);
   return [path, fd = std::make_shared<Fd>(open_file(path, O_RDONLY))](std::span<std::byte> out) {
     return read_some(fd->get(), out, path);
@@ -61,10 +60,11 @@ std::optional<std::vector<qcow2::StreamReader>> Streams::open(
     const std::vector<StoredFile>& chain) const {
   if (many_ && !repository_) return std::nullopt;
   std::vector<qcow2::Source> sources;
+  SideBySide dumps;
   for (const auto& stored : chain) {
     // The oldest has most of the disk, and all others wait for it.
     const auto threads = sources.empty() ? Threads::as_configured : Threads::one;
-    sources.push_back(checked(stored.path.filename(), open(stored, threads)));
+    sources.push_back(checked(stored.path.filename(), open(stored, threads, dumps)));
   }
   std::vector<qcow2::StreamReader> readers;
   for (std::size_t i = 0; i < chain.size(); ++i) {

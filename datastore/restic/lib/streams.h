@@ -12,6 +12,7 @@
 #include "datastore/restic/lib/dump.h"
 #include "datastore/restic/lib/mounted.h"
 #include "datastore/restic/lib/restic.h"
+#include "datastore/restic/lib/side_by_side.h"
 #include "datastore/restic/lib/stored.h"
 
 namespace restic {
@@ -28,7 +29,7 @@ class Streams {
   std::optional<std::vector<qcow2::StreamReader>> open(const std::vector<StoredFile>& chain) const;
 
  private:
-  qcow2::Source open(const StoredFile& stored, Threads threads) const;
+  qcow2::Source open(const StoredFile& stored, Threads threads, SideBySide& dumps) const;
 
   const Restic& restic_;
   bool many_;

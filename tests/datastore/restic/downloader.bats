@@ -325,6 +325,51 @@ SH
     [ -z "$(locks)" ]
 }
 
+@test "no dump ends, and takes its lock away, while another one begins" {
+    three_increments
+    local real
+    real=$(command -v restic)
+    mkdir "$BATS_TEST_TMPDIR/slow"
+    # The oldest begins when the newest might have ended.
+    cat >"$BATS_TEST_TMPDIR/slow/restic" <<SH
+#!/bin/bash
+case " \$* " in
+*' dump '*disk.0.0*)
+    read -r newest <'$BATS_TEST_TMPDIR/newest'
+    timeout 3 tail -s 0.1 -f --pid="\$newest" /dev/null
+    kill -0 "\$newest" || echo ended >>'$BATS_TEST_TMPDIR/notes' ;;
+*' dump '*disk.0.2*) echo \$\$ >'$BATS_TEST_TMPDIR/newest' ;;
+esac
+exec '$real' "\$@"
+SH
+    chmod +x "$BATS_TEST_TMPDIR/slow/restic"
+    mkfifo "$BATS_TEST_TMPDIR/newest"
+    PATH=$BATS_TEST_TMPDIR/slow:$PATH download
+    expect a B . C . D
+    [ ! -e "$BATS_TEST_TMPDIR/notes" ]
+}
+
+@test "a dump that waits for a lock that is gone is begun anew" {
+    three_increments
+    local real
+    real=$(command -v restic)
+    mkdir "$BATS_TEST_TMPDIR/stuck"
+    cat >"$BATS_TEST_TMPDIR/stuck/restic" <<SH
+#!/bin/bash
+case " \$* " in *' dump '*disk.0.1*)
+    echo x >>'$BATS_TEST_TMPDIR/begun'
+    if [ \$(wc -l <'$BATS_TEST_TMPDIR/begun') -lt 3 ]; then
+        echo 'Load(<lock/b5a775d18c>, 0, 0) returned error, retrying after 552ms: open: no such file or directory' >&2
+        exec sleep 600
+    fi ;;
+esac
+exec '$real' "\$@"
+SH
+    chmod +x "$BATS_TEST_TMPDIR/stuck/restic"
+    PATH=$BATS_TEST_TMPDIR/stuck:$PATH timeout 120 "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT"
+    expect a B . C . D
+}
+
 @test "a scratch directory without the space is refused before anything is copied" {
     random_chain
     [ "$(id -u)" -eq 0 ] || skip 'mounting a small tmpfs needs root'
