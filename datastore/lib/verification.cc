@@ -132,7 +132,9 @@ void Verification::check_documents(std::size_t i) {
                                " bytes instead of " + std::to_string(planned.size));
   }
   for (const auto& [name, sum] : part.result->files) {
-    const auto is_it = [&](const DocumentResult& planned) { return planned.file == name; };
+    const auto is_it = [&file = name](const DocumentResult& planned) {
+      return planned.file == file;
+    };
     const auto& said = part.result->documents;  // above
     if (name == "vm.xml" || std::any_of(said.begin(), said.end(), is_it)) continue;
     if (!part.files.contains(name)) add_problem(problem, stored_.name(i) + " has no " + name);

@@ -35,11 +35,11 @@ std::string of_datastore(int id) { return "datastore " + std::to_string(id); }
 }  // namespace
 
 int Desk::add_datastore(const Attributes& attributes) {
-  const auto [rules, description] = parted(attributes);
+  const auto parts = parted(attributes);
   int id = -1;
   store_.together([&] {
-    id = datastores_.add(description);
-    store_.put_settings(state::Store::Subject::datastore, id, rules);
+    id = datastores_.add(parts.second);
+    store_.put_settings(state::Store::Subject::datastore, id, parts.first);
   });
   manager_.settings_changed(clock_());
   return id;
