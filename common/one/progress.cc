@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -41,7 +41,8 @@ void Progress::at(std::uint64_t done) noexcept try {
 
 std::optional<ProgressReport> read_progress(const std::string& path) {
   std::ifstream file{path};
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  std::string text;
+  std::getline(file, text);  // throws nothing, whatever the disk says
   char step[32] = "";
   ProgressReport report;
   if (std::sscanf(text.c_str(),

@@ -70,3 +70,8 @@ TEST(Progress, APartIsNoReport) {
     EXPECT_EQ(read_progress(file.path), std::nullopt) << text;
   }
 }
+
+TEST(Progress, WhatCannotBeReadIsNoReport) {
+  const TempDir dir;
+  EXPECT_FALSE(read_progress(dir.path()));  // opens, but read(2) fails
+}
