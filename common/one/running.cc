@@ -61,8 +61,8 @@ Running::Running(int vm_id, const std::string& phase) {
   const auto guard = lock(dir);
   for (const auto& other : living(dir, vm_id))
     if (other.phase == phase)
-      throw Error{"VM " + std::to_string(vm_id) + " is already in the " + phase +
-                  " of a backup (process " + std::to_string(other.pid) + ")"};
+      throw AlreadyRunning{"VM " + std::to_string(vm_id) + " is already in the " + phase +
+                           " of a backup (process " + std::to_string(other.pid) + ")"};
   const auto path = dir / (std::to_string(vm_id) + "." + phase);
   write_file(path, Process::self().text());
   path_ = path;

@@ -9,14 +9,21 @@
 #include <string>
 #include <vector>
 
+#include "common/error.h"
+
+// Another process is in that phase.
+struct AlreadyRunning : Error {
+  using Error::Error;
+};
+
 // This process, for as long as the object lives.  `phase` is "prebackup", "backup",
 // "postbackup", "orchestrator".
 class Running {
  public:
-  // What dead processes of this VM have left goes; an Error, naming the VM and the pid, when a
-  // living one is in this phase for this VM.  From then on, in the phases that a cancel ends
-  // ("prebackup" and "backup"), ps calls this process "ruby": so OpenNebula's own backup_cancel
-  // finds it.  For the first thread.
+  // What dead processes of this VM have left goes; AlreadyRunning, naming the VM and the pid, when
+  // a living one is in this phase for this VM; an Error when it cannot be written.  From then on,
+  // in the phases that a cancel ends ("prebackup" and "backup"), ps calls this process "ruby": so
+  // OpenNebula's own backup_cancel finds it.  For the first thread.
   Running(int vm_id, const std::string& phase);
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

@@ -97,6 +97,9 @@ static bool of_the_system(const char* path) {
          !strncmp(path, "/etc", 4) || !strncmp(path, "/usr", 4) || !strncmp(path, "/lib", 4);
 }
 
+// What is there already needs no space.
+static bool is_new(const char* path) { return access(path, F_OK) != 0; }
+
 // For calls with a path; space: they need some.
 static int fails(const char* function, const char* path, bool space) {
   if (!page || of_the_system(path)) return 0;
@@ -193,8 +196,8 @@ ON_PATH(renameat, (int there, const char* from, int here, const char* to), to, t
         here, to)
 ON_PATH(renameat2, (int there, const char* from, int here, const char* to, unsigned int flags), to,
         true, there, from, here, to, flags)
-ON_PATH(mkdir, (const char* path, mode_t mode), path, true, path, mode)
-ON_PATH(mkdirat, (int there, const char* path, mode_t mode), path, true, there, path, mode)
+ON_PATH(mkdir, (const char* path, mode_t mode), path, is_new(path), path, mode)
+ON_PATH(mkdirat, (int there, const char* path, mode_t mode), path, is_new(path), there, path, mode)
 ON_PATH(symlink, (const char* to, const char* path), path, true, to, path)
 ON_PATH(link, (const char* from, const char* path), path, true, from, path)
 ON_PATH(unlink, (const char* path), path, false, path)
@@ -206,11 +209,11 @@ ON_PATH(rmdir, (const char* path), path, false, path)
   va_start(list, flags);                                                          \
   const mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(list, mode_t) : 0; \
   va_end(list)
-#define OPEN(name, first, ...)                        \
-  int name(first const char* path, int flags, ...) {  \
-    MODE;                                             \
-    OR_FAIL(fails(#name, path, flags& O_CREAT));      \
-    return real(name)(__VA_ARGS__ path, flags, mode); \
+#define OPEN(name, first, ...)                                      \
+  int name(first const char* path, int flags, ...) {                \
+    MODE;                                                           \
+    OR_FAIL(fails(#name, path, (flags & O_CREAT) && is_new(path))); \
+    return real(name)(__VA_ARGS__ path, flags, mode);               \
   }
 #define NOTHING
 #define THERE int there,

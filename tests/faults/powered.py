@@ -52,6 +52,8 @@ class Powered(Machine):
     def renew(self):
         if self.is_on:
             self.power_off()
+        self.end_all()  # of a trial that failed
+        self.unmount()
         super().renew()
         self.chain = Known(self)
         self.chain.points = dict(self.points)

@@ -71,9 +71,12 @@ class Machine(Sandbox):
     def destroy(self):
         subprocess.run([FIXTURES / 'libvirtd', 'stop', self.dir / 'virt'], stderr=subprocess.DEVNULL, check=False)
         self.end_all()
+        self.unmount()
+        super().destroy()
+
+    def unmount(self):
         for place in self.mounts():
             subprocess.run(['umount', '-l', place], stderr=subprocess.DEVNULL, check=False)
-        super().destroy()
 
     def mounts(self):
         with open('/proc/self/mountinfo', encoding='utf-8') as file:

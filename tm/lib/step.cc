@@ -128,6 +128,16 @@ void begin(const Step& step) {
   begin_on_bridge(*step.bridge, step.host);
 }
 
+// Nothing where the disk is full: what is ended here may be what fills it.
+std::optional<Running> noted_if_possible(int vm_id) try {
+  return std::optional<Running>{std::in_place, vm_id, "postbackup"};
+} catch (const AlreadyRunning&) {
+  throw;
+} catch (const Error& why) {
+  log(Level::warn, why.what());
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string prebackup(const Request& request, When when) {
@@ -164,7 +174,7 @@ std::string postbackup(const Request& request, When when) {
     log(Level::warn, e.what());
   }
   choose_reader(step);
-  const Running running{step.vm_id(), "postbackup"};
+  const auto running = noted_if_possible(step.vm_id());
   std::vector<HostCall> calls;
   // A guest that stands still comes first.
   const auto left = left_places(step.vm_id());
