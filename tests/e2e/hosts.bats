@@ -99,9 +99,14 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
 
     reference before off.qcow2
     qemu-io -c 'write -P 99 0 8M' off.qcow2 >/dev/null
+    qemu-img create -q -f qcow2 new.qcow2 8M   # a disk that it got since
+    virsh -q attach-disk off "$PWD/new.qcow2" vdq --subdriver qcow2 --config
+    cp new.qcow2 new.before
     vmvault vm restore off "$(image_of off)"
     eventually grep -q 'its disks are restored' log
+    grep -qE '^\[VM [0-9]+\]\[W\]: restore: disk 1 of the VM is not in the backup: it stays as it is$' log
     same_disk before/off.qcow2 off.qcow2
+    cmp new.before new.qcow2
 }
 
 @test "a host whose key is not known is down: what it had is unknown, says so, and goes on afterwards" {

@@ -116,6 +116,15 @@ std::optional<RestoredDisk> find_disk(const Xml& vm, int id, std::optional<Layou
   return std::nullopt;
 }
 
+// Such as one that it got since.  Its data are of another time than those of the others.
+void tell_what_stays(const Job& job, const Xml& vm) {
+  for (const auto& disk : Vm::parse(vm.root()).disks)
+    if (disk.type != "SWAP" && disk.type.find("CDROM") == disk.type.npos &&
+        !job.urls.contains(std::to_string(disk.id)))
+      log(Level::warn,
+          "disk " + std::to_string(disk.id) + " of the VM is not in the backup: it stays as it is");
+}
+
 // Which of the backup's disks are to be restored.
 void choose(Job& job, const Xml& vm, int only, std::optional<Layout> layout) {
   for (const auto& [key, url] : job.urls) {
@@ -129,6 +138,7 @@ void choose(Job& job, const Xml& vm, int only, std::optional<Layout> layout) {
   if (job.request.disks.empty())
     throw Error{only == -1 ? "the backup has no disk of this VM"
                            : "the backup has no disk " + std::to_string(only) + " of this VM"};
+  if (only == -1) tell_what_stays(job, vm);
   job.request.tpm = job.urls.contains("tpm") && job.request.find(0);
 }
 
