@@ -282,6 +282,38 @@ restores 1 0
 SCRIPT
 }
 
+@test "a program of LVM that hangs: an error within the deadline, nothing of it is left, and the next backup works" {
+    LIMIT=1200 there <<'SCRIPT'
+DISKS=thin
+vm_start 16
+disk_write 0 'write -P 1 0 1M'
+increment backup_live -1
+disk_write 0 'write -P 2 4M 64k'
+for name in lvs lvcreate lvchange dmsetup; do
+    mv /usr/bin/$name /usr/bin/$name.real
+    cat >/usr/bin/$name <<HANGS
+#!/usr/bin/bash
+[ ! -e /tmp/hangs ] || { trap '' TERM; while [ -e /tmp/hangs ]; do sleep 1; done; exit 1; }
+exec -a $name /usr/bin/$name.real "\$@"
+HANGS
+    chmod 755 /usr/bin/$name
+    # While it suspends the guest, and when it is not asked to.
+    for freeze in SUSPEND NONE; do
+        touch /tmp/hangs
+        if VMVAULT_LVM_DEADLINE=15 step prebackup_live 0 $freeze 2>/tmp/why; then fail "$name: not noticed"; fi
+        grep -q 'did not end within 15 s' /tmp/why || fail "$name: $(cat /tmp/why)"
+        rm /tmp/hangs
+        step postbackup_live 0
+        clean
+    done
+    mv /usr/bin/$name.real /usr/bin/$name
+done
+[ "$(snapshots | cut -d' ' -f1)" = 0_one_backup_0 ]
+increment backup_live 0
+restores 0 1
+SCRIPT
+}
+
 @test "a pool whose metadata is nearly full takes no snapshot, whether the VM runs or not" {
     LIMIT=1200 there <<'SCRIPT'
 DISKS=thin

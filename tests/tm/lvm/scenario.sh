@@ -167,8 +167,8 @@ receive() { { restore_request; cat "$2"; } | /remotes/tm/host/restore_host recei
 is() { cmp "$(device "$1")" "$2"; }
 volumes() { lvs --noheadings -o lv_name $GROUP | sed "s/lv-one-$VM_ID-//" | sed /one_backup/d | sort | xargs; }
 
-# shim PROGRAM...: whoever makes the n-th call of one of them, counted from `arm n`, is killed then.  The
-# program dies with him, or goes on.
+# shim PROGRAM...: at the n-th call of one of them, counted from `arm n HOW`, its caller is killed.  The program
+# dies with him, or goes on.  Or nobody is: the program fails, or waits for /tmp/go_on (and has made /tmp/waits).
 shim() {
     local name
     for name in "$@"; do
@@ -181,8 +181,12 @@ if read -r n how 2>/dev/null </tmp/armed; then
         echo "\$((n - 1)) \$how" >/tmp/armed
     else
         rm /tmp/armed
-        kill -9 \$PPID
-        [ "\$how" = goes_on ] || exit 1
+        case \$how in
+            dies) kill -9 \$PPID; exit 1 ;;
+            goes_on) kill -9 \$PPID ;;
+            fails) echo 'a broken program' >&2; exit 5 ;;
+            waits) touch /tmp/waits; until [ -e /tmp/go_on ]; do usleep 100000; done ;;
+        esac
     fi
 fi
 exec -a $name /usr/bin/$name.real "\$@"
@@ -190,6 +194,6 @@ SHIM
         chmod 755 "/usr/bin/$name"
     done
 }
-arm() { echo "$1 ${2:-dies}" >/tmp/armed; }
+arm() { rm -f /tmp/waits /tmp/go_on; echo "$1 ${2:-dies}" >/tmp/armed; }
 armed() { [ -e /tmp/armed ]; }
 disarm() { rm -f /tmp/armed; }
