@@ -21,3 +21,7 @@ calls() {
 @test "a call of a removal fails, and of what only reads" {
     calls 'restic-rm:restic/rm:io,restic-ls:*:io,restic-downloader:*:short'
 }
+
+@test "a call of a program fails while a machine is backed up, or is the last one of its process" {
+    calls 'vmvault-backup:cli/vmvault:io,vmvault-backup:qcow2/postbackup:full,vmvault-backup:host/*:kill'
+}
