@@ -130,10 +130,16 @@ std::string run_step(const Step& step) try {
   throw;
 }
 
-std::string run_repeatable(const Step& step) try {
-  return run_step(step);
-} catch (const Doubtful& e) {
-  log(Level::warn, std::string{e.what()} + "; it is done again");
+std::string run_repeatable(const Step& step) {
+  const auto begun = Clock::now();
+  try {
+    return run_step(step);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {
+    if (step.deadline.count() != 0 && Clock::now() - begun >= step.deadline) throw;
+    log(Level::warn, std::string{e.what()} + "; it is done again");
+  }
   return run_step(step);
 }
 

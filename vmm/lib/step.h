@@ -52,7 +52,8 @@ std::chrono::seconds step_deadline(const std::string& name, std::chrono::seconds
 // log lines when it did not.  Throws Cancelled after it has stopped the step, unless that ended
 // well all the same.
 std::string run_step(const Step& step);
-// Once more when it is Doubtful: for steps that can be done twice.
+// Once more when it failed before its deadline, for whatever reason: for steps that can be done
+// twice.
 std::string run_repeatable(const Step& step);
 
 }  // namespace vmm

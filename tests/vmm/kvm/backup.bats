@@ -98,18 +98,23 @@ replay() {
     [ -z "$(plain_lines <<<"$stderr")" ]
 }
 
-@test "tidying up that was killed is done again, after a success and after a failure" {
-    driver_does postbackup_live '[ -e '"$BATS_TEST_TMPDIR"'/tried ] || { touch '"$BATS_TEST_TMPDIR"'/tried; kill -KILL $$; }'
-    run -0 --separate-stderr backup < <(message)
-    [ "$output" = 'aaaa0000 42 qcow2' ]
-    [[ $stderr == *'WARN: '*'it is done again'* && $stderr != *ERROR:*tidying* ]]
-    [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live tm/qcow2/postbackup_live' ]
-    cmp <(stdin_of 3) <(stdin_of 4)
-    rm "$CALLS" "$BATS_TEST_TMPDIR/tried"
-    driver_does prebackup_live 'exit 1'
-    run -1 --separate-stderr backup < <(message)
-    [ "$(steps)" = 'tm/qcow2/prebackup_live tm/qcow2/postbackup_live tm/qcow2/postbackup_live' ]
-    stdin_of 3 | grep -q FAILURE
+@test "tidying up that was killed, or failed, is done again, after a success and after a failure" {
+    local how
+    for how in 'kill -KILL $$' 'exit 1'; do
+        rm -f "$CALLS" "$BATS_TEST_TMPDIR/tried"
+        driver_does prebackup_live ''
+        driver_does postbackup_live '[ -e '"$BATS_TEST_TMPDIR"'/tried ] || { touch '"$BATS_TEST_TMPDIR"'/tried; '"$how"'; }'
+        run -0 --separate-stderr backup < <(message)
+        [ "$output" = 'aaaa0000 42 qcow2' ]
+        [[ $stderr == *'WARN: '*'it is done again'* && $stderr != *ERROR:*tidying* ]]
+        [ "$(steps)" = 'tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live tm/qcow2/postbackup_live' ]
+        cmp <(stdin_of 3) <(stdin_of 4)
+        rm "$CALLS" "$BATS_TEST_TMPDIR/tried"
+        driver_does prebackup_live 'exit 1'
+        run -1 --separate-stderr backup < <(message)
+        [ "$(steps)" = 'tm/qcow2/prebackup_live tm/qcow2/postbackup_live tm/qcow2/postbackup_live' ]
+        stdin_of 3 | grep -q FAILURE
+    done
 }
 
 @test "a datastore's driver that does not say what it stored has failed" {
