@@ -2,6 +2,7 @@
 #include "tm/lib/step.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -138,6 +139,30 @@ std::optional<Running> noted_if_possible(int vm_id) try {
   return std::nullopt;
 }
 
+void end_once(const Request& request, When when) {
+  Step step = read(request, when);
+  try {
+    hand_over_legacy_chain(request, step.host.request.vm);
+  } catch (const Error& e) {  // what has to be put right, ours puts right as well
+    log(Level::warn, e.what());
+  }
+  choose_reader(step);
+  const auto running = noted_if_possible(step.vm_id());
+  std::vector<HostCall> calls;
+  // A guest that stands still comes first.
+  const auto left = left_places(step.vm_id());
+  if (step.bridge && std::find(left.begin(), left.end(), step.host.place()) != left.end())
+    calls.push_back(step.host);
+  calls.push_back(step.reader());
+  std::optional<Error> first;
+  for (const auto& call : calls) try {
+      if (call.end(std::chrono::minutes{10}, Cancel::ignored)) call.strike_out();
+    } catch (const Error& e) {
+      if (!first) first = e;
+    }
+  if (first) throw *first;
+}
+
 }  // namespace
 
 std::string prebackup(const Request& request, When when) {
@@ -166,27 +191,18 @@ std::string recover(const Request& request) {
   return "";
 }
 
+// Nobody does it for us, since we never fail: an error that comes once must not be the end of it.
 std::string postbackup(const Request& request, When when) {
-  Step step = read(request, when);
+  const auto begun = std::chrono::steady_clock::now();
   try {
-    hand_over_legacy_chain(request, step.host.request.vm);
-  } catch (const Error& e) {  // what has to be put right, ours puts right as well
-    log(Level::warn, e.what());
+    end_once(request, when);
+    return "";
+  } catch (const BadRequest&) {
+    throw;
+  } catch (const Error& e) {
+    if (std::chrono::steady_clock::now() - begun > std::chrono::minutes{1}) throw;
+    log(Level::warn, std::string{e.what()} + "; it is done again");
   }
-  choose_reader(step);
-  const auto running = noted_if_possible(step.vm_id());
-  std::vector<HostCall> calls;
-  // A guest that stands still comes first.
-  const auto left = left_places(step.vm_id());
-  if (step.bridge && std::find(left.begin(), left.end(), step.host.place()) != left.end())
-    calls.push_back(step.host);
-  calls.push_back(step.reader());
-  std::optional<Error> first;
-  for (const auto& call : calls) try {
-      if (call.end(std::chrono::minutes{10}, Cancel::ignored)) call.strike_out();
-    } catch (const Error& e) {
-      if (!first) first = e;
-    }
-  if (first) throw *first;
+  end_once(request, when);
   return "";
 }
