@@ -22,6 +22,14 @@ calls() {
     calls 'restic-rm:restic/rm:io,restic-ls:*:io,restic-downloader:*:short'
 }
 
+@test "a call of an rsync datastore fails, or is the last one of its process" {
+    calls 'rsync-backup:*:io,rsync-backup:*:kill,rsync-flatten:*:kill,sftp-backup:rsync/backup:full,sftp-flatten:*:kill,sftp-rm:*:io'
+}
+
+@test "a call of a restore in place fails, or is the last one of its process" {
+    calls 'restore-in-place:*:full,restore-in-place:*:io,restore-in-place:*:kill'
+}
+
 @test "a call of a program fails while a machine is backed up, or is the last one of its process" {
     calls 'vmvault-backup:cli/vmvault:io,vmvault-backup:qcow2/postbackup:full,vmvault-backup:host/*:kill'
 }

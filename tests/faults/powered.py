@@ -5,6 +5,7 @@ What must be true of it is what tests/model knows.
 """
 
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'model'))
 
 from chain import MIB, Chain  # noqa: E402
 from machine import Machine  # noqa: E402
+from sandbox import Wrong  # noqa: E402
 from scenarios import Scenario  # noqa: E402
 
 
@@ -125,4 +127,24 @@ class Delete(Command):
         super().again()
 
 
-MACHINE = [Backup, BackupLive, Delete]
+class Restore(Command):
+    """To files; nothing of one that failed is there."""
+
+    name, programs = 'vmvault-restore', ('cli/vmvault', 'restic/downloader')
+
+    def change(self, chain):
+        image, increment = chain.sound()[-1]
+        disks = self.world.listed()[image][1][increment]
+        chain.done, got = self.world.restored(image, increment, disks, chain.fault)
+        if chain.done.status == 0 and not chain.same(chain.points[image, increment], got):
+            raise Wrong('it was restored to other bytes')
+        if chain.done.status < 0:
+            self.world.alone()
+            shutil.rmtree(self.world.live / 'to', ignore_errors=True)  # nobody could tidy up
+
+    def again(self):
+        self.change(self.world.chain)
+        self.world.insist(self.world.chain.done)
+
+
+MACHINE = [Backup, BackupLive, Delete, Restore]

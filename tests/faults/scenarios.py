@@ -7,9 +7,9 @@ from sandbox import Wrong
 
 
 class Scenario:
-    """programs: those whose calls fail, one after the other."""
+    """programs: those whose calls fail, one after the other; action: the first of them, in a datastore driver."""
 
-    name, programs = '', ()
+    name, action, programs = '', '', ()
 
     def __init__(self, world):
         self.world = world
@@ -43,14 +43,14 @@ class Reply(Scenario):
 
 
 class Ls(Reply):
-    name, programs = 'restic-ls', ('restic/ls', 'host/run')
+    name = action = 'ls'
 
     def do(self, env=None):
         return self.world.action('ls', self.world.vm(2), self.world.image(), words=(), env=env)
 
 
 class Stat(Reply):
-    name, programs = 'restic-stat', ('restic/stat', 'host/run')
+    name = action = 'stat'
 
     def do(self, env=None):
         url = self.world.url(list(enumerate(self.world.chain)))
@@ -58,7 +58,7 @@ class Stat(Reply):
 
 
 class Monitor(Reply):
-    name, programs = 'restic-monitor', ('restic/monitor',)
+    name = action = 'monitor'
 
     def do(self, env=None):
         return self.world.action('monitor', words=('100',), env=env)
@@ -69,14 +69,14 @@ class Monitor(Reply):
 
 
 class Download(Reply):
-    name, programs = 'restic-downloader', ('restic/downloader', 'host/run')
+    name = action = 'downloader'
 
     def do(self, env=None):
         return self.world.download(list(enumerate(self.world.chain)), env=env)
 
 
 class Backup(Scenario):
-    name, programs = 'restic-backup', ('restic/backup', 'host/run')
+    name = action = 'backup'
     made = run = None
 
     def do(self, env=None):
@@ -107,7 +107,7 @@ class Backup(Scenario):
 
 
 class Rm(Scenario):
-    name, programs = 'restic-rm', ('restic/rm', 'host/run')
+    name = action = 'rm'
 
     def do(self, env=None):
         return self.world.action('rm', self.world.image(), env=env)
@@ -124,7 +124,7 @@ class Rm(Scenario):
 
 
 class Flatten(Scenario):
-    name, programs = 'restic-flatten', ('restic/increment_flatten', 'host/run')
+    name, action = 'flatten', 'increment_flatten'
     chain = None
 
     def do(self, env=None, keep=2):
@@ -148,4 +148,15 @@ class Flatten(Scenario):
         self.world.restores(self.chain)
 
 
-RESTIC = [Backup, Flatten, Rm, Ls, Stat, Monitor, Download]
+def of_driver(driver, beside, name=''):
+    """Of a datastore driver.  beside: the program that each of its actions runs."""
+    return [type(kind.__name__, (kind,), {
+        'name': f'{name or driver}-{kind.name}',
+        'programs': (f'{driver}/{kind.action}', *([beside[kind.action]] if kind.action in beside else [])),
+    }) for kind in (Backup, Flatten, Rm, Ls, Stat, Monitor, Download)]
+
+
+RESTIC = of_driver('restic', {one: 'host/run' for one in ('backup', 'increment_flatten', 'rm', 'ls', 'stat',
+                                                          'downloader')})
+RSYNC = of_driver('rsync', {'backup': 'rsync/send'})
+SFTP = of_driver('rsync', {'backup': 'rsync/send'}, 'sftp')

@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A restic datastore on this machine with a chain in it, and what its actions are asked for."""
+"""A datastore with a chain in it, and what its actions are asked for."""
 
 import base64
 import filecmp
-import json
 import subprocess
 
-from sandbox import BUILD, FIXTURES, PASSWORD, Sandbox, Wrong
+from sandbox import BUILD, FIXTURES, Sandbox, Wrong
 
 CLUSTERS = 6
 
 
-class Restic(Sandbox):
-    """A full and two increments of VM 12; the files of a third lie in its backup directory."""
+class Store(Sandbox):
+    """A full and two increments of VM 12; the files of a third lie in its backup directory.
+
+    Whoever is one says what prepare(), datastore(), names() and debts() are.
+    """
+
+    driver, disks = '', (0,)
 
     def __init__(self):
         super().__init__()
+        try:
+            self.build()
+        except BaseException:
+            self.destroy()
+            raise
+
+    def build(self):
         for place in ('var', 'core/datastores', 'tmp', 'scratch', 'base', 'expected'):
             (self.live / place).mkdir(parents=True)
         self.files.mkdir(parents=True)
-        self.repository = self.live / 'base/12'
-        subprocess.run([FIXTURES / 'restic_repository', self.repository, PASSWORD], env=self.env, check=True)
+        self.prepare()
         store = self.live / 'core/datastores/100.xml'
         store.write_text(self.datastore())
         store.chmod(0o600)
@@ -29,17 +39,31 @@ class Restic(Sandbox):
             self.increment(n)
             self.chain.append(self.insist(self.backup(n - 1)).out.split()[0].decode())
         self.increment(3)
+        self.furnish()
         self.keep()
 
+    def furnish(self):
+        """What trials need beside the chain."""
+
+    def prepare(self):
+        """What the first backup needs."""
+
     def datastore(self):
-        return (f'<DATASTORE><ID>100</ID><DS_MAD>restic</DS_MAD><BASE_PATH>{self.live}/base</BASE_PATH>'
-                f'<TEMPLATE><RESTIC_PASSWORD>{PASSWORD}</RESTIC_PASSWORD><RESTIC_BACKEND>LOCAL</RESTIC_BACKEND>'
-                f'</TEMPLATE></DATASTORE>')
+        """Its element DATASTORE."""
+        raise NotImplementedError
+
+    def names(self):
+        """Of the backups in it, oldest first."""
+        raise NotImplementedError
+
+    def debts(self):
+        """What is left in it and on this machine of actions that have ended."""
+        raise NotImplementedError
 
     def vm(self, last):
-        return (f'<VM><ID>12</ID><TEMPLATE><DISK><DISK_ID>0</DISK_ID><SIZE>77</SIZE></DISK></TEMPLATE><BACKUPS>'
-                f'<BACKUP_CONFIG><MODE>INCREMENT</MODE><LAST_INCREMENT_ID>{last}</LAST_INCREMENT_ID>'
-                f'</BACKUP_CONFIG></BACKUPS></VM>')
+        disks = ''.join(f'<DISK><DISK_ID>{disk}</DISK_ID><SIZE>77</SIZE></DISK>' for disk in self.disks)
+        return (f'<VM><ID>12</ID><TEMPLATE>{disks}</TEMPLATE><BACKUPS><BACKUP_CONFIG><MODE>INCREMENT</MODE>'
+                f'<LAST_INCREMENT_ID>{last}</LAST_INCREMENT_ID></BACKUP_CONFIG></BACKUPS></VM>')
 
     def image(self, chain=None):
         parts = ''.join(f'<INCREMENT><ID>{n}</ID><SOURCE>{one}</SOURCE></INCREMENT>'
@@ -52,57 +76,56 @@ class Restic(Sandbox):
         return f'<DS_DRIVER_ACTION_DATA>{"".join(parts)}</DS_DRIVER_ACTION_DATA>'
 
     def increment(self, n):
-        """The files of this increment, and in expected/ what the disk is with it."""
+        """The files of this increment, and in expected/ what the disks are with it."""
         for old in self.files.iterdir():
             old.unlink()
-        words = [f'{n % CLUSTERS}={"abcdef"[n]}'] + (['5=zero'] if n else ['1=x', '5=y'])
-        subprocess.run([FIXTURES / 'sequential_qcow2', self.files / f'disk.0.{n}', str(CLUSTERS), *words], check=True)
+        for disk in self.disks:
+            words = [f'{(n + disk) % (CLUSTERS - 1)}={"abcdef"[n]}'] + (['5=zero'] if n else ['1=x', '5=y'])
+            subprocess.run([FIXTURES / 'sequential_qcow2', self.files / f'disk.{disk}.{n}', str(CLUSTERS), *words],
+                           check=True)
+            raw = self.expected(disk, n)
+            if n:
+                raw.write_bytes(self.expected(disk, n - 1).read_bytes())
+            with open(raw, 'r+b' if n else 'wb') as to:
+                to.truncate(CLUSTERS << 16)
+                for where, _, what in (word.partition('=') for word in words):
+                    to.seek(int(where) << 16)
+                    to.write((b'\0' if what == 'zero' else what.encode()) * 65536)
         (self.files / 'vm.xml').write_text(base64.b64encode(self.vm(n - 1).encode()).decode())
-        disk = self.live / 'expected' / str(n)
-        if n:
-            disk.write_bytes((self.live / 'expected' / str(n - 1)).read_bytes())
-        with open(disk, 'r+b' if n else 'wb') as raw:
-            raw.truncate(CLUSTERS << 16)
-            for where, _, what in (word.partition('=') for word in words):
-                raw.seek(int(where) << 16)
-                raw.write((b'\0' if what == 'zero' else what.encode()) * 65536)
+
+    def expected(self, disk, n):
+        """A raw file."""
+        return self.live / f'expected/{disk}.{n}'
+
+    def program(self, name):
+        return BUILD / 'datastore' / self.driver / name
 
     def backup(self, last, env=None):
-        return self.run([BUILD / 'datastore/restic/backup', f'localhost:{self.live}/system/12', 0, 'one-12', '-',
-                         12, 0], self.request(self.datastore(), self.vm(last)), env)
+        return self.run([self.program('backup'), f'localhost:{self.live}/system/12', ':'.join(map(str, self.disks)),
+                         'one-12', '-', 12, 0], self.request(self.datastore(), self.vm(last)), env)
 
     def discard(self, run):
-        return self.run([BUILD / 'datastore/restic/discard', f'localhost:{self.live}/system/12', run, '-', 12],
+        return self.run([self.program('discard'), f'localhost:{self.live}/system/12', run, '-', 12],
                         self.request(self.datastore(), self.vm(2)))
 
     def notes(self):
         """Of backups that may have left something."""
-        return [one for one in (self.live / 'var').glob('restic-run.*') if one.read_text()]
+        return [one for one in (self.live / 'var').glob(f'{self.driver}-run.*') if one.read_text()]
 
     def action(self, name, *parts, words=('57',), env=None):
         text = self.request(*parts, self.datastore())
         if name != 'ls':
             text = base64.b64encode(text.encode()).decode()
-        return self.run([BUILD / 'datastore/restic' / name, *words], text, env)
+        return self.run([self.program(name), *words], text, env)
 
     def url(self, chain):
         joined = ','.join(f'{n}:{one}' for n, one in chain)
-        return f'restic://100//{joined}{self.files}/disk.0.{chain[-1][0]}'
+        return f'{self.driver}://100//{joined}{self.files}/disk.0.{chain[-1][0]}'
 
     def download(self, chain, env=None):
-        return self.run([BUILD / 'datastore/restic/downloader', '--stream', self.url(chain)], '', env)
+        return self.run([self.program('downloader'), '--stream', self.url(chain)], '', env)
 
     # --- what must be true ---
-
-    def restic(self, *words):
-        done = self.run(['restic', '--no-cache', '--no-lock', '-q', '-r', self.repository, '--json', *words],
-                        env={'RESTIC_PASSWORD': PASSWORD})
-        return self.insist(done).out.decode()
-
-    def names(self):
-        """Short ids of the snapshots, oldest first."""
-        return [one['short_id'] for one in sorted(json.loads(self.restic('snapshots') or '[]') or [],
-                                                  key=lambda one: one['time'])]
 
     def restores(self, chain):
         """Every increment of it, byte for byte."""
@@ -110,7 +133,7 @@ class Restic(Sandbox):
             got, raw = self.live / 'got.qcow2', self.live / 'got'
             got.write_bytes(self.insist(self.download(chain[:end])).out)
             subprocess.run(['qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', got, raw], check=True)
-            if not filecmp.cmp(raw, self.live / 'expected' / str(chain[end - 1][0]), shallow=False):
+            if not filecmp.cmp(raw, self.expected(0, chain[end - 1][0]), shallow=False):
                 raise Wrong(f'increment {chain[end - 1][0]} is not what it was')
             got.unlink()
             raw.unlink()
@@ -118,13 +141,7 @@ class Restic(Sandbox):
     def at_rest(self):
         """No lock, no note, no file of a while, wherever we may leave one."""
         self.alone()
-        if any((self.repository / 'locks').iterdir()):
-            # One of a restic that was killed is left until somebody is in its way, who removes it.
-            self.insist(self.action('rm', self.image([(0, name) for name in self.names()[:1]])))
-        left = [one for one in (self.repository / 'locks').glob('*') if '-tmp-' not in one.name]
-        # That a repository is to be pruned is a debt, which is told, and paid by `datastore prune`.
-        left += [one for one in self.live.glob('var/restic-*') if not one.name.startswith('restic-prune.')]
-        left += [*self.live.glob('tmp/*'), *self.live.glob('scratch/*'), *self.live.glob('var/running/*.*'),
-                 *self.files.glob('.*')]
+        left = [*self.debts(), *self.live.glob('tmp/*'), *self.live.glob('scratch/*'),
+                *self.live.glob('var/running/*.*'), *self.files.glob('.*')]
         if left:
             raise Wrong(f'left behind: {" ".join(str(one.relative_to(self.live)) for one in left)}')

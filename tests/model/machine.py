@@ -200,7 +200,7 @@ class Machine(Sandbox):
             for file in to.iterdir():
                 file.unlink()
             to.rmdir()
-        elif to.exists():
+        elif done.status > 0 and to.exists():
             raise Wrong(f'a restore that failed left {[one.name for one in to.iterdir()]}')
         return done, got
 

@@ -13,6 +13,14 @@ calls() {   # calls SCENARIOS SAMPLES
     calls 'restic-*' 6
 }
 
-@test "the same of all programs of a backup of a machine" {
+@test "the same of an rsync datastore, with our helper over there and without" {
+    calls 'rsync-*,sftp-*' 3
+}
+
+@test "whichever call of a restore in place fails: all disks are new, or all are old" {
+    calls 'restore-in-place' 20
+}
+
+@test "the same of all programs of a backup of a machine, and of a restore" {
     calls 'vmvault-*' 2
 }
