@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/lib/restore.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <future>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "common/command.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/number.h"
 #include "common/one/core.h"
 #include "common/one/location.h"
@@ -185,8 +183,7 @@ void download(const Job& job, const std::string& what, const std::string& url) {
   Pipe pipe;
   const auto order = job.request.encode();
   if (order.size() > 65536) throw BadRequest{"the VM has too many disks"};  // what a pipe holds
-  if (write(pipe.write.get(), order.data(), order.size()) != static_cast<ssize_t>(order.size()))
-    throw system_error("ask for the restore of a disk", errno);
+  write_all(pipe.write.get(), order, "ask for the restore of a disk");
   auto sending = std::async(std::launch::async, [&] {
     const Fd out = std::move(pipe.write);  // its end, however that comes, is the end of the disk
     return with_log(downloader(job, url).write_to(out.get())).run();
