@@ -8,7 +8,7 @@ MAD=rsync
 SECRET_ERROR='ermission denied'
 UNREACHABLE_ERROR="'unreachable'"
 
-store_begin() { rsync_server_start; }
+store_begin() { SSH_SHARED=1 rsync_server_start; }
 store_end() { rsync_server_stop; }
 store_settings() {
     rsync_settings

@@ -5,7 +5,7 @@ source "$ROOT/tests/conformance/restic.bash"
 
 store_begin() {
     local line
-    line=$("$FIXTURES/sshd" start "$BATS_FILE_TMPDIR/sshd" --owner $$ 2>&1) ||
+    line=$(SSH_SHARED=1 "$FIXTURES/sshd" start "$BATS_FILE_TMPDIR/sshd" --owner $$ 2>&1) ||
         { echo "SKIP: no private sshd: $line"; return 1; }
     eval "$line"
     export VMVAULT_REMOTE_DIR=$BUILD
