@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t most_said = 64 << 10;
 // For a program that has lost its stdin and stdout, to undo; and then for the signal.
 constexpr std::chrono::milliseconds to_end{3000};
+// For one that has closed its stdin: it is about to end.
+constexpr std::chrono::milliseconds to_leave{5000};
 constexpr Stop stop{SIGTERM, std::chrono::seconds{2}};
 
 void make_ready(const Fd& fd) {
@@ -65,10 +67,10 @@ void ProcessLink::listen() {
   }
 }
 
-void ProcessLink::await_exit() {
+void ProcessLink::await_exit(std::chrono::milliseconds at_most) {
   while (!ended_) {
     pollfd fds[] = {{child_.fd(), POLLIN, 0}, {err_.get(), POLLIN, 0}};
-    patience_.wait(fds);
+    if (!patience_.wait(fds, at_most)) return;
     listen();
     if (fds[0].revents == 0) continue;
     end_.status = child_.wait();
@@ -122,7 +124,9 @@ void ProcessLink::write(std::span<const std::byte> bytes) {
       patience_.wait(fds);
       listen();
     } else if (errno == EPIPE) {
-      await_exit();
+      in_.reset();
+      await_exit(to_leave);
+      if (!ended_) throw Error{"the program on " + whom_ + " takes no more, and does not end"};
       lost();
     } else if (errno != EINTR) {
       throw system_error("write to " + whom_, errno);

@@ -32,7 +32,7 @@ class ProcessLink : public Link {
               Pipe in, Pipe out, Pipe err);
 
   void listen();  // what is on its stderr now
-  void await_exit();
+  void await_exit(std::chrono::milliseconds at_most = Patience::forever);
   [[noreturn]] void lost();
 
   By by_;

@@ -71,6 +71,18 @@ TEST(ProcessLink, KeepsTheStatusAndTheLastWords) {
   EXPECT_EQ(end.said, "first\nlast\n");
 }
 
+TEST(ProcessLink, AProgramThatTakesNoMoreAndStaysIsNotWaitedFor) {
+  std::signal(SIGPIPE, SIG_IGN);
+  ProcessLink link{shell("exec <&-; echo closed; exec sleep 1000"),
+                   By::ssh,
+                   "'there'",
+                   {.silence = milliseconds{0}}};
+  std::byte buffer[100];
+  ASSERT_EQ(link.read(buffer), 7u);
+  EXPECT_EQ(failure([&] { link.write(bytes_of("more")); }),
+            "the program on 'there' takes no more, and does not end");
+}
+
 TEST(ProcessLink, EndlessComplaintsNeitherBlockNorFillTheMemory) {
   ProcessLink link{shell("yes complaint | head -c 1000000 >&2; echo done"), By::itself, "'here'"};
   EXPECT_EQ(all_of(link), "done\n");
