@@ -18,14 +18,6 @@ class Store(Sandbox):
 
     driver, disks = '', (0,)
 
-    def __init__(self):
-        super().__init__()
-        try:
-            self.build()
-        except BaseException:
-            self.destroy()
-            raise
-
     def build(self):
         for place in ('var', 'core/datastores', 'tmp', 'scratch', 'base', 'expected'):
             (self.live / place).mkdir(parents=True)

@@ -30,19 +30,11 @@ exec '{real}' "$@"
 
 
 class Cluster(Sandbox):
-    def __init__(self):
-        super().__init__()
+    def build(self):
         self.vm_dir, self.base = self.live / 'vm', self.live / 'server'
         self.file = self.vm_dir / 'disk.2'
         for place in ('vm', 'tmp', 'bin', f'server/{VM}'):
             (self.live / place).mkdir(parents=True)
-        try:
-            self.build()
-        except BaseException:
-            self.destroy()
-            raise
-
-    def build(self):
         owner = ['--owner', str(os.getpid())]
         for fixture, words in (('ceph', ['--pool', 'one', '--client', 'libvirt', 'profile rbd', 'profile rbd']), ('oned', [])):
             # Not in our environment, by which those are known that a command has left.

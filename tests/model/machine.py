@@ -40,18 +40,10 @@ class Disk:
 
 
 class Machine(Sandbox):
-    def __init__(self):
-        super().__init__()
+    def build(self):
         (self.live / 'tmp').mkdir(parents=True)
         (self.live / 'scratch').mkdir()
         (self.live / 'bin').mkdir()
-        try:
-            self.build()
-        except BaseException:
-            self.destroy()
-            raise
-
-    def build(self):
         subprocess.run([FIXTURES / 'libvirtd', 'start', self.dir / 'virt', '--owner', str(os.getpid())], check=True)
         said = subprocess.run([FIXTURES / 'libvirtd', 'uri', self.dir / 'virt'], stdout=subprocess.PIPE, check=True)
         self.env['LIBVIRT_DEFAULT_URI'] = said.stdout.decode().strip()
