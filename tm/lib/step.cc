@@ -194,6 +194,7 @@ std::string recover(const Request& request) {
 // Nobody does it for us, since we never fail: an error that comes once must not be the end of it.
 std::string postbackup(const Request& request, When when) {
   const auto begun = std::chrono::steady_clock::now();
+  std::string first;
   try {
     end_once(request, when);
     return "";
@@ -201,8 +202,14 @@ std::string postbackup(const Request& request, When when) {
     throw;
   } catch (const Error& e) {
     if (std::chrono::steady_clock::now() - begun > std::chrono::minutes{1}) throw;
-    log(Level::warn, std::string{e.what()} + "; it is done again");
+    first = e.what();
   }
-  end_once(request, when);
+  try {
+    end_once(request, when);
+  } catch (const Error& e) {
+    if (e.what() != first) log(Level::warn, first);
+    throw;
+  }
+  log(Level::warn, first + "; done again, it went well");
   return "";
 }
