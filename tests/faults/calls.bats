@@ -23,11 +23,14 @@ calls() {
 }
 
 @test "a call of an rsync datastore fails, or is the last one of its process" {
-    calls 'rsync-backup:*:io,rsync-backup:*:kill,rsync-flatten:*:kill,sftp-backup:rsync/backup:full,sftp-flatten:*:kill,sftp-rm:*:io'
+    calls 'rsync-backup:rsync/send:io,rsync-backup:rsync/send:kill,sftp-backup:rsync/backup:full,sftp-rm:*:io'
+    # Many of the others read the helper that goes to the server.
+    calls 'rsync-backup:rsync/backup:io:-[1-5],rsync-backup:rsync/backup:kill:-[1-5],sftp-flatten:rsync/*:kill:-[1-8]' 0
 }
 
 @test "a call of a restore in place fails, or is the last one of its process" {
-    calls 'restore-in-place:*:full,restore-in-place:*:io,restore-in-place:*:kill'
+    calls 'restore-in-place:*:full,restore-in-place:*:kill'
+    calls 'restore-in-place:host/restore_host:io:-2?' 0   # while disks are exchanged
 }
 
 @test "a call of a program fails while a machine is backed up, or is the last one of its process" {
