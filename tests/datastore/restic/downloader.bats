@@ -1,48 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 load "$BATS_TEST_DIRNAME/../../helper.bash"
 load restic.bash
-
-setup() {
-    store_setup
-    with_repository
-    publish_datastore
-    OUT=$BATS_TEST_TMPDIR/out.qcow2
-}
-
-# increment N [CONTENTS...]: backs up disk.0.N of sequential layout; adds to CHAIN
-increment() {
-    rm -f "$FILES"/disk.*
-    sequential "$FILES/disk.0.$1" 40 "${@:2}"
-    keep "$1"
-}
-# keep N: backs up what is there, keeps the file, and adds to CHAIN
-keep() {
-    write_vm_xml
-    LAST=$(($1 - 1)) backup_ok
-    CHAIN=${CHAIN:+$CHAIN,}$1:$ID
-    cp "$FILES/disk.0.$1" "$BATS_TEST_TMPDIR/"
-    URL=restic://100//$CHAIN$FILES/disk.0.$1
-}
-
-# expect LETTER...: the disk OUT holds these letters, one for each of its first clusters; . is zeros
-expect() {
-    run -0 qemu-img check -q -f qcow2 "$OUT"
-    qemu-img convert -f qcow2 -O raw "$OUT" "$BATS_TEST_TMPDIR/out.raw"
-    local i=0 letter
-    for letter; do
-        [ "$(dd if="$BATS_TEST_TMPDIR/out.raw" bs=65536 skip=$i count=1 status=none |
-            tr '\0' . | fold -w1 | sort -u)" = "$letter" ] || { echo "cluster $i is not $letter"; return 1; }
-        i=$((i + 1))
-    done
-}
-
-download() { "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT"; }
-
-three_increments() {
-    increment 0 0=a 1=b 2=c 5=d
-    increment 1 1=B 2=zero
-    increment 2 3=C 5=D
-}
+load downloader.bash
 
 @test "the merged disk of each increment is what the disk was then" {
     three_increments
@@ -223,20 +182,6 @@ unused() { [ -z "$(find "$1" -mindepth 1; lock_files "$BASE/12")" ] && ! grep -q
 }
 
 # random_chain: a full and an increment as qemu-img writes them, of random layout
-random_chain() {
-    qemu-img create -q -f qcow2 "$FILES/disk.0.0" 3M
-    qemu-io -f qcow2 -c 'write -P 0x63 2M 64k' -c 'write -P 0x61 0 128k' "$FILES/disk.0.0" >/dev/null
-    keep 0
-    # The base is rewritten, so its name must not be trusted.
-    qemu-img create -q -f qcow2 -b "$BATS_TEST_TMPDIR/disk.0.0" -F qcow2 "$FILES/disk.0.1" 3M
-    rm "$FILES/disk.0.0"
-    qemu-io -f qcow2 -c 'write -P 0x62 64k 64k' -c 'write -z 0 64k' "$FILES/disk.0.1" >/dev/null
-    keep 1
-    mkdir "$BATS_TEST_TMPDIR/tmp"
-    EXTRA="<RESTIC_TMP_DIR>$BATS_TEST_TMPDIR/tmp</RESTIC_TMP_DIR>"
-    publish_datastore
-}
-
 @test "one file of random layout is passed on byte for byte" {
     random_chain
     URL=restic://100//${CHAIN%,*}$FILES/disk.0.0
@@ -280,94 +225,6 @@ random_chain() {
     expect . b . . . .
     qemu-io -f qcow2 -c 'read -P 0x63 2M 64k' "$OUT" | grep -q 'read 65536/65536'
     [ -z "$(ls -A "$BATS_TEST_TMPDIR/tmp")" ]
-}
-
-@test "a dump that is not needed is not interrupted before it has its lock" {
-    random_chain
-    local real
-    real=$(command -v restic)
-    mkdir "$BATS_TEST_TMPDIR/slow"
-    # That the first file is of random layout is known long before the second dump has begun.
-    cat >"$BATS_TEST_TMPDIR/slow/restic" <<SH
-#!/bin/bash
-case " \$* " in *' dump '*disk.0.1*)
-    trap "echo interrupted >>'$BATS_TEST_TMPDIR/notes'; exit 130" INT
-    sleep 3 &
-    wait
-    trap - INT ;;
-esac
-exec '$real' "\$@"
-SH
-    chmod +x "$BATS_TEST_TMPDIR/slow/restic"
-    PATH=$BATS_TEST_TMPDIR/slow:$PATH download
-    expect . b . . . .
-    [ ! -e "$BATS_TEST_TMPDIR/notes" ]
-}
-
-@test "only the beginning is wanted, and restic goes without its lock: it is removed" {
-    sequential "$FILES/disk.0.0" 80 0=a
-    head -c 4M /dev/urandom | dd of="$FILES/disk.0.0" bs=64k seek=5 conv=notrunc status=none
-    keep 0
-    local real
-    real=$(command -v restic)
-    mkdir "$BATS_TEST_TMPDIR/rude"
-    cat >"$BATS_TEST_TMPDIR/rude/restic" <<SH
-#!/bin/bash
-case " \$* " in *' dump '*) ;; *) exec '$real' "\$@" ;; esac
-'$real' "\$@" &
-trap "kill -KILL \$!; wait \$!; echo killed >>'$BATS_TEST_TMPDIR/notes'; exit 130" INT
-wait
-SH
-    chmod +x "$BATS_TEST_TMPDIR/rude/restic"
-    PATH=$BATS_TEST_TMPDIR/rude:$PATH "$BUILD/datastore/restic/downloader" --stream "$URL" 2>/dev/null |
-        head -c 100000 >/dev/null || true
-    [ -e "$BATS_TEST_TMPDIR/notes" ]
-    [ -z "$(locks)" ]
-}
-
-@test "no dump ends, and takes its lock away, while another one begins" {
-    three_increments
-    local real
-    real=$(command -v restic)
-    mkdir "$BATS_TEST_TMPDIR/slow"
-    # The oldest begins when the newest might have ended.
-    cat >"$BATS_TEST_TMPDIR/slow/restic" <<SH
-#!/bin/bash
-case " \$* " in
-*' dump '*disk.0.0*)
-    read -r newest <'$BATS_TEST_TMPDIR/newest'
-    timeout 3 tail -s 0.1 -f --pid="\$newest" /dev/null
-    kill -0 "\$newest" || echo ended >>'$BATS_TEST_TMPDIR/notes' ;;
-*' dump '*disk.0.2*) echo \$\$ >'$BATS_TEST_TMPDIR/newest' ;;
-esac
-exec '$real' "\$@"
-SH
-    chmod +x "$BATS_TEST_TMPDIR/slow/restic"
-    mkfifo "$BATS_TEST_TMPDIR/newest"
-    PATH=$BATS_TEST_TMPDIR/slow:$PATH download
-    expect a B . C . D
-    [ ! -e "$BATS_TEST_TMPDIR/notes" ]
-}
-
-@test "a dump that waits for a lock that is gone is begun anew" {
-    three_increments
-    local real
-    real=$(command -v restic)
-    mkdir "$BATS_TEST_TMPDIR/stuck"
-    cat >"$BATS_TEST_TMPDIR/stuck/restic" <<SH
-#!/bin/bash
-case " \$* " in *' dump '*disk.0.1*)
-    echo x >>'$BATS_TEST_TMPDIR/begun'
-    if [ \$(wc -l <'$BATS_TEST_TMPDIR/begun') -lt 3 ]; then
-        echo 'Load(<lock/b5a775d18c>, 0, 0) returned error, retrying after 552ms: open: no such file or directory' >&2
-        exec sleep 600
-    fi ;;
-esac
-exec '$real' "\$@"
-SH
-    chmod +x "$BATS_TEST_TMPDIR/stuck/restic"
-    PATH=$BATS_TEST_TMPDIR/stuck:$PATH timeout 120 "$BUILD/datastore/restic/downloader" --stream "$URL" >"$OUT"
-    expect a B . C . D
 }
 
 @test "a scratch directory without the space is refused before anything is copied" {
