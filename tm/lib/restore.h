@@ -21,8 +21,7 @@ inline constexpr std::string_view restore_args = "HOST:DIR VM_ID IMAGE_ID INCREM
 inline constexpr std::string_view restore_description =
     "VM, image and datastore are asked for from the core.  INCREMENT_ID -1 is the last, DISK_ID -1 "
     "means all disks of the backup that the VM still has; what other disks it has stay as they "
-    "are, and are "
-    "named in a warning.  With disk 0 comes the state of a "
+    "are, and are named in a warning.  With disk 0 comes the state of a "
     "TPM.\n\n"
     "The new disks are made beside the old ones, as F<*.vmvault-new>, and the old ones stay, as "
     "F<*.vmvault-old>, until all are exchanged.  Snapshots of the disks go with the old ones.\n\n"
