@@ -8,6 +8,10 @@ Error system_error(std::string_view doing, int error_number) {
                std::generic_category().message(error_number)};
 }
 
+Error to_error(const std::filesystem::filesystem_error& error) {
+  return system_error("use '" + error.path1().string() + "'", error.code().value());
+}
+
 std::string one_line(std::string_view text) {
   std::string out;
   for (const char c : text) {

@@ -6,6 +6,7 @@
 // A child's exit status is not an error until someone needs it to be zero.
 #pragma once
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -44,6 +45,9 @@ struct Cancelled : Error {
 // An Error built from errno: "cannot open '/a/b': No such file or directory".
 // Takes errno as an argument so that building the message cannot disturb it.
 Error system_error(std::string_view doing, int error_number);
+
+// The same of what std::filesystem throws.
+Error to_error(const std::filesystem::filesystem_error& error);
 
 // The same text on one line: newlines and other control characters become blanks, runs of blanks
 // become one, and there is none at either end.

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <thread>
@@ -23,14 +24,24 @@ Fd open_file(const fs::path& path, int flags, mode_t mode) {
 namespace {
 
 std::string read_all(const Fd& fd, const fs::path& path) {
-  std::string text;
-  char buffer[65536];
-  for (ssize_t n; (n = read(fd.get(), buffer, sizeof buffer)) != 0;) {
+  // A file of /proc has no size, and one that grows has too small a one.
+  struct stat status {};
+  fstat(fd.get(), &status);
+  std::string text(std::clamp<off_t>(status.st_size, 0, 64 << 20), '\0');
+  char more[65536];
+  for (size_t size = 0;;) {
+    const size_t left = text.size() - size;
+    const ssize_t n =
+        left != 0 ? read(fd.get(), text.data() + size, left) : read(fd.get(), more, sizeof more);
     if (n == -1 && errno == EINTR) continue;
     if (n == -1) throw system_error("read '" + path.string() + "'", errno);
-    text.append(buffer, static_cast<size_t>(n));
+    if (left == 0) text.append(more, static_cast<size_t>(n));
+    size += static_cast<size_t>(n);
+    if (n == 0) {
+      text.resize(size);
+      return text;
+    }
   }
-  return text;
 }
 
 }  // namespace
@@ -115,6 +126,15 @@ void write_file(const fs::path& path, std::string_view text, mode_t mode) {
 void sync_directory(const fs::path& directory) {
   const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
   if (fsync(fd.get()) != 0) throw system_error("sync '" + directory.string() + "'", errno);
+}
+
+std::vector<fs::path> entries_of(const fs::path& directory) {
+  std::vector<fs::path> out;
+  std::error_code error;
+  for (fs::directory_iterator at{directory, error}, end; !error && at != end; at.increment(error))
+    out.push_back(at->path());
+  if (error) throw system_error("read the directory '" + directory.string() + "'", error.value());
+  return out;
 }
 
 void remove_tree(const fs::path& path) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/handle.h"
 
@@ -28,6 +29,9 @@ void write_file(const std::filesystem::path& path, std::string_view text, mode_t
 
 // Make a rename, creation or removal in `directory` durable.
 void sync_directory(const std::filesystem::path& directory);
+
+// The paths of what is in it, in no order.  Throws an Error that names it.
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& directory);
 
 // rm -rf that never follows a link and does not mind if there is nothing.  Throws an Error
 // that names the path.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -34,7 +35,8 @@ TEST(File, IsReadWhole) {
   const std::string text = std::string(200'000, 'x') + std::string{"\0\n", 2};
   write_file(dir.path() / "a", text);
   EXPECT_EQ(read_file(dir.path() / "a"), text);
-  EXPECT_NE(read_file("/proc/self/stat"), "");  // of no size
+  EXPECT_NE(read_file("/proc/self/stat"), "");                           // of no size
+  EXPECT_LT(read_file("/sys/devices/system/cpu/online").size(), 1000U);  // said to have 4096 bytes
 }
 
 TEST(File, NamesWhatItCannotOpen) {
@@ -53,6 +55,18 @@ TEST(File, MayBeMissing) {
   EXPECT_EQ(read_file_if_any(dir.path() / "b"), std::nullopt);
   EXPECT_EQ(read_file_if_any(dir.path() / "a/b"), std::nullopt);
   EXPECT_THROW(read_file_if_any(dir.path()), Error);  // anything else is trouble
+}
+
+TEST(Directory, IsListed) {
+  const TempDir dir;
+  EXPECT_TRUE(entries_of(dir.path()).empty());
+  write_file(dir.path() / "a", "");
+  fs::create_symlink("nowhere", dir.path() / "b");
+  auto found = entries_of(dir.path());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector{dir.path() / "a", dir.path() / "b"}));
+  EXPECT_THROW(entries_of(dir.path() / "a"), Error);
+  EXPECT_THROW(entries_of(dir.path() / "c"), Error);
 }
 
 TEST(File, IsNotInheritedByChildren) {

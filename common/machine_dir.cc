@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/file.h"
 
 namespace fs = std::filesystem;
 
@@ -24,11 +25,8 @@ void make_passable(const fs::path& dir) {
 }
 
 void link_disks(const fs::path& dir, const std::map<int, fs::path>& files) {
-  std::vector<fs::path> old;
-  for (const auto& entry : fs::directory_iterator{dir})
-    if (entry.is_symlink() && entry.path().filename().string().starts_with("disk."))
-      old.push_back(entry.path());
-  for (const auto& link : old) fs::remove(link);
+  for (const auto& path : entries_of(dir))
+    if (path.filename().string().starts_with("disk.") && fs::is_symlink(path)) fs::remove(path);
   for (const auto& [id, file] : files) {
     const auto link = dir / ("disk." + std::to_string(id));
     if (symlink(file.c_str(), link.c_str()) != 0)

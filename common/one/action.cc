@@ -153,6 +153,8 @@ int run_action(const Contract& contract, int argc, char** argv, const Action& ac
     write_reply(run(contract, {argv + 1, argv + argc}, action));
   } catch (const Error& e) {
     status = report(contract, e.what(), e.exit());
+  } catch (const std::filesystem::filesystem_error& e) {
+    status = report(contract, to_error(e).what(), Exit::failed);
   } catch (const std::exception& e) {
     status = report(contract, std::string{"internal error: "} + e.what(), Exit::failed);
   }

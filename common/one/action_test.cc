@@ -157,6 +157,15 @@ TEST(Action, FailsOnItsOwnMistakesToo) {
   EXPECT_EQ(done.err, "internal error: the contract has no argument NONE\n");
 }
 
+TEST(Action, FailsWhereAFileCannotBeUsed) {
+  const auto done = run(contract, words, "<VM/>", [](const Request&) {
+    std::filesystem::create_directory("/nonexistent/a");
+    return std::string{};
+  });
+  EXPECT_EQ(done.status, 1);
+  EXPECT_EQ(done.err, "cannot use '/nonexistent/a': No such file or directory\n");
+}
+
 TEST(Action, ThatMustNotFailReports) {
   Contract c = contract;
   c.failure = Failure::reported;

@@ -78,8 +78,8 @@ using ByHost = std::map<std::string, std::vector<Dead>>;
 // Of VMs whose backups are dead.
 ByHost dead() {
   ByHost out;
-  for (const auto& file : fs::directory_iterator{directory()}) {
-    const auto vm_id = parse_int(file.path().filename().string(), 0);
+  for (const auto& file : entries_of(directory())) {
+    const auto vm_id = parse_int(file.filename().string(), 0);
     if (!vm_id || !workers(*vm_id).empty()) continue;
     for (const auto& place : left_places(*vm_id)) out[place.host].push_back({*vm_id, place});
   }

@@ -40,16 +40,16 @@ FileLock lock(const fs::path& dir) {
 std::vector<Worker> living(const fs::path& dir, int vm_id) {
   std::vector<Worker> found;
   const std::string prefix = std::to_string(vm_id) + ".";
-  for (const auto& entry : fs::directory_iterator{dir}) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& path : entries_of(dir)) {
+    const std::string name = path.filename().string();
     if (!name.starts_with(prefix)) continue;
     const auto phase = name.substr(prefix.size());
-    const auto process = Process::parse(read_file_if_any(entry.path()).value_or(""));
+    const auto process = Process::parse(read_file_if_any(path).value_or(""));
     // Another dot: write_file() was not done with it when it died.
     if (process && process->alive() && phase.find('.') == phase.npos)
       found.push_back({process->pid, phase});
     else
-      unlink(entry.path().c_str());
+      unlink(path.c_str());
   }
   return found;
 }

@@ -38,8 +38,7 @@ void add_problem(std::string& problem, const std::string& text) {
 Texts texts_in(const fs::path& directory) {
   Texts texts;
   if (directory.empty()) return texts;
-  for (const auto& entry : fs::directory_iterator{directory})
-    texts[entry.path().filename().string()] = read_file(entry.path());
+  for (const auto& path : entries_of(directory)) texts[path.filename().string()] = read_file(path);
   return texts;
 }
 

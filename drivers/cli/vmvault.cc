@@ -19,6 +19,9 @@ int main(int argc, char** argv) try {
 } catch (const Error& error) {
   cli::note(one_line(error.what()));
   return static_cast<int>(error.exit());
+} catch (const std::filesystem::filesystem_error& error) {
+  cli::note(one_line(to_error(error).what()));
+  return static_cast<int>(Exit::failed);
 } catch (const std::exception& error) {
   cli::note(std::string{"unexpected: "} + one_line(error.what()));
   return static_cast<int>(Exit::failed);

@@ -99,11 +99,9 @@ Stored record(Store& store, const Home& home, const Attempt& attempt, const Repl
 }
 
 void remove_leftovers(const fs::path& dir) {
-  std::vector<fs::path> left;
-  for (const auto& entry : fs::directory_iterator{dir})
+  for (const auto& path : entries_of(dir))
     for (const char* prefix : {reply_prefix, sums_prefix})
-      if (entry.path().filename().string().starts_with(prefix)) left.push_back(entry.path());
-  for (const auto& path : left) remove_file(path);
+      if (path.filename().string().starts_with(prefix)) remove_file(path);
   for (const char* name : {"backup.result", "backup.progress"}) remove_file(dir / name);
   sync_directory(dir);
 }

@@ -117,8 +117,8 @@ void note_prune(const Repository& repository) {
 std::vector<std::string> noted_for_prune(int datastore_id) {
   const auto prefix = notes_of(datastore_id);
   std::vector<std::string> found;
-  for (const auto& entry : fs::directory_iterator{var_dir()})
-    if (const auto name = entry.path().filename().string(); name.starts_with(prefix))
+  for (const auto& path : entries_of(var_dir()))
+    if (const auto name = path.filename().string(); name.starts_with(prefix))
       found.push_back(name.substr(prefix.size()));
   std::sort(found.begin(), found.end());
   return found;

@@ -46,8 +46,8 @@ void make_directory(const fs::path& dir) {
 
 void remove_parts(const fs::path& file) {
   const auto prefix = file.filename().string() + ".";
-  for (const auto& entry : fs::directory_iterator{file.parent_path()})
-    if (entry.path().filename().string().starts_with(prefix)) fs::remove(entry.path());
+  for (const auto& path : entries_of(file.parent_path()))
+    if (path.filename().string().starts_with(prefix)) fs::remove(path);
 }
 
 void download(const state::Home& home, BackupPoint& point, const state::DiskImage& image, int fd) {
