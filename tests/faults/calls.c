@@ -200,6 +200,8 @@ ON_PATH(mkdir, (const char* path, mode_t mode), path, is_new(path), path, mode)
 ON_PATH(mkdirat, (int there, const char* path, mode_t mode), path, is_new(path), there, path, mode)
 ON_PATH(symlink, (const char* to, const char* path), path, true, to, path)
 ON_PATH(link, (const char* from, const char* path), path, true, from, path)
+ON_PATH(linkat, (int there, const char* from, int here, const char* to, int flags), to, true, there,
+        from, here, to, flags)
 ON_PATH(unlink, (const char* path), path, false, path)
 ON_PATH(unlinkat, (int there, const char* path, int flags), path, false, there, path, flags)
 ON_PATH(rmdir, (const char* path), path, false, path)
