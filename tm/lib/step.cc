@@ -200,13 +200,13 @@ std::string postbackup(const Request& request, When when) {
     return "";
   } catch (const BadRequest&) {
     throw;
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     if (std::chrono::steady_clock::now() - begun > std::chrono::minutes{1}) throw;
     first = e.what();
   }
   try {
     end_once(request, when);
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     if (e.what() != first) log(Level::warn, first);
     throw;
   }
