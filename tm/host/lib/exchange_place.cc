@@ -93,7 +93,11 @@ std::string display(const ExchangePlace& place, Which which) {
 bool is_there(const ExchangePlace& place, Which which) {
   if (place.volume) return Group{place, which}.info() != nullptr;
   if (place.image) return rbd::info(image_of(place, which), access()).has_value();
-  return fs::exists(fs::symlink_status(path_of(place, which)));
+  std::error_code error;
+  const auto type = fs::symlink_status(path_of(place, which), error).type();
+  if (type == fs::file_type::none)
+    throw system_error("look at " + display(place, which), error.value());
+  return type != fs::file_type::not_found;
 }
 
 void move(const ExchangePlace& place, Which from, Which to) {
