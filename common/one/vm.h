@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,12 +38,21 @@ struct BackupConfig {
   IncrementMode increment_mode = IncrementMode::cbt;
   Freeze freeze = Freeze::none;
   int last_increment_id = -1;  // of the active chain; -1: the next one is the first
+  // What the capture of last_increment_id called itself; "": it did not.  nullopt: nobody says
+  // whether it is the one whose marks are there.
+  std::optional<std::string> last_capture{};
+  int previous_increment_id = -1;  // of the chain that goes on should this first one fail
   int last_datastore_id = -1;
   std::string last_bridge;  // empty: the VM's host does the work
 
   // Contract 4.1: what the backup is based on (-1: nothing) and its own number.
   int parent_id() const { return mode == Mode::increment ? last_increment_id : -1; }
   int own_id() const { return parent_id() + 1; }
+  // Whose marks have to stay beside the own ones, which bear its number; -1: none.
+  int kept_id() const {
+    if (parent_id() >= 0 || mode == Mode::full) return parent_id();
+    return previous_increment_id > own_id() ? previous_increment_id : -1;
+  }
 };
 
 struct Vm {

@@ -121,6 +121,21 @@ TEST(Vm, DoesWithoutABackupConfiguration) {
   EXPECT_EQ(parse("<VM><ID>1</ID><BACKUPS><BACKUP_CONFIG/></BACKUPS></VM>").backup.own_id(), 0);
 }
 
+TEST(BackupConfig, KeepsTheParentOrTheChainBeforeAFirstOne) {
+  const auto kept = [](Mode mode, int last, int previous) {
+    return BackupConfig{.mode = mode,
+                        .last_increment_id = last,
+                        .previous_increment_id = previous,
+                        .last_bridge = {}}
+        .kept_id();
+  };
+  EXPECT_EQ(kept(Mode::increment, 4, 9), 4);
+  EXPECT_EQ(kept(Mode::increment, -1, 9), 9);
+  EXPECT_EQ(kept(Mode::increment, -1, 0), -1) << "the first one's own marks have that number";
+  EXPECT_EQ(kept(Mode::increment, -1, -1), -1);
+  EXPECT_EQ(kept(Mode::full, 4, 9), -1);
+}
+
 TEST(Vm, KnowsThatAnEarlierStepFailed) {
   EXPECT_TRUE(parse("<VM><ID>1</ID><BACKUP_RESULT>FAILURE</BACKUP_RESULT></VM>").failed);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "common/one/capture_result.h"
 #include "common/one/config.h"
 #include "drivers/lib/next_backup.h"
 #include "drivers/lib/provider.h"
@@ -47,6 +48,14 @@ std::string follow(const Home& home, const VmRecord& vm, const std::string& host
   return why;
 }
 
+std::string capture_of(const BackupRecord& backup) {
+  return backup.result.empty() ? "" : parse_result(backup.result).capture;
+}
+
+int last_of(const std::optional<ImageRecord>& chain) {
+  return chain && !chain->increments.empty() ? chain->increments.back().id : -1;
+}
+
 }  // namespace
 
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
@@ -78,6 +87,9 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
       .config = {.mode = mode,
                  .freeze = wish.freeze ? *wish.freeze : config.freeze.value_or(usual),
                  .last_increment_id = next.last_increment,
+                 .last_capture = next.image ? std::optional{capture_of(active->increments.back())}
+                                            : std::nullopt,
+                 .previous_increment_id = next.image ? -1 : last_of(active),
                  .last_datastore_id = wish.datastore,
                  .last_bridge = {}},
       .host = wish.host.host,

@@ -65,9 +65,12 @@ void add_backups(XmlNode root, const VmMessage& message) {
   node.add("FS_FREEZE", to_text(config.freeze));
   node.add("INCREMENT_MODE", "CBT");
   node.add("INTERACTIVE", "NO");
+  if (config.last_capture) node.add("LAST_CAPTURE", *config.last_capture);
   node.add("LAST_DATASTORE_ID", number(config.last_datastore_id));
   node.add("LAST_INCREMENT_ID", number(config.last_increment_id));
   node.add("LAST_SOURCE", message.last_source);
+  if (config.previous_increment_id >= 0)
+    node.add("PREVIOUS_INCREMENT_ID", number(config.previous_increment_id));
   node.add("MODE", config.mode == Mode::full ? "FULL" : "INCREMENT");
   backups.add("BACKUP_IDS");
 }

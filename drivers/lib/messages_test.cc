@@ -75,6 +75,19 @@ TEST(VmMessage, NamesTheNewestBackup) {
   EXPECT_EQ(vm(known).at("BACKUPS/BACKUP_CONFIG/LAST_SOURCE"), "aaaa0000");
 }
 
+TEST(VmMessage, NamesTheChainBeforeAFirstOne) {
+  auto known = message("web");
+  EXPECT_FALSE(vm(known).find("BACKUPS/BACKUP_CONFIG/PREVIOUS_INCREMENT_ID"));
+  EXPECT_FALSE(vm(known).find("BACKUPS/BACKUP_CONFIG/LAST_CAPTURE"));
+  known.config.last_capture = "";
+  EXPECT_EQ(Vm::parse(vm(known).root()).backup.last_capture, "") << "of an older version";
+  known.config.last_capture = "0123abcd";
+  EXPECT_EQ(Vm::parse(vm(known).root()).backup.last_capture, "0123abcd");
+  known.config.last_increment_id = -1;
+  known.config.previous_increment_id = 7;
+  EXPECT_EQ(vm(known).at("BACKUPS/BACKUP_CONFIG/PREVIOUS_INCREMENT_ID"), "7");
+}
+
 TEST(VmMessage, KeepsAHostileNameApart) {
   for (const std::string name : {"</NAME><ID>0</ID>", "a b\tc; $(id)", "]]>", "\"'&<>"}) {
     const Xml again{vm(message(name)).dump()};

@@ -20,7 +20,7 @@ PROGRAMS = {
 
 
 class Chain:
-    NAMES = ['write'] * 5 + ['backup'] * 5 + ['full', 'flatten', 'flatten', 'delete', 'restore', 'attach', 'detach', 'grow',
+    NAMES = ['write'] * 5 + ['backup'] * 5 + ['full', 'refused', 'flatten', 'flatten', 'delete', 'restore', 'attach', 'detach', 'grow',
                                               'redefine', 'flip', 'verify', 'cancel', 'recover', 'power', 'power', 'crash',
                                               'clock']
 
@@ -98,6 +98,19 @@ class Chain:
 
     def full(self, dice):
         return self.backup(dice, '--full')
+
+    def refused(self, dice):
+        """A new chain that its store does not take: the one that there is goes on."""
+        now = self.machine.contents()
+        self.machine.ails('refuses')
+        done = self.machine.vmvault('backup', 'model', '--full')
+        self.machine.ails(None)
+        self.machine.alone()
+        if done.status != 1:
+            raise Wrong(f'the store refuses it, and it ends with {done.status}: {done.err}')
+        self.settled = False
+        self.stored(done, now)
+        return f'{self.write(dice)}, and then {self.backup(dice)}'
 
     def stored(self, done, now):
         """After a backup of disks that hold this."""

@@ -53,6 +53,7 @@ void recover_one(App& app, const RecoverOptions& options) {
                  .freeze = Freeze::none,
                  .last_increment_id =
                      image && !image->increments.empty() ? image->increments.back().id : -1,
+                 .previous_increment_id = -1,
                  .last_datastore_id = image ? image->datastore : state::default_datastore,
                  .last_bridge = {}}};
   std::string ids;

@@ -52,6 +52,7 @@ std::filesystem::path Capture::file_of(int disk) const {
 Result Capture::new_result() const {
   Result out;
   out.vm_id = request.vm.id;
+  out.capture = id;
   out.increment = own();
   out.parent = parent();
   out.mode = request.vm.backup.mode;
@@ -78,6 +79,8 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
     if (capture.request.setting("STOCK_PARENT", "") == "trust") return std::nullopt;
     return parent + " of this disk was not taken by this driver, or its marks are lost";
   }
+  if (const auto& last = capture.request.vm.backup.last_capture; last && mark->capture != *last)
+    return "the marks of " + parent + " are those of a backup that failed, or is not known";
   if (mark->bitmap != checkpoint_name(capture.request.vm.id, capture.parent()))
     return "the mark of " + parent + " is of another bitmap";
   if (mark->size != size_now) return "the disk was resized since " + parent;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/random.h"
 #include "tm/host/lib/copy_disks.h"
 #include "tm/host/lib/documents.h"
 #include "tm/host/lib/guard.h"
@@ -31,11 +32,13 @@ struct Capture {
   const HostRequest& request;
   Journal& journal;
   Guard& guard;
-  std::string domain_xml = {};  // filled where there is a domain
-  std::vector<Kept> kept = {};  // filled at the point in time
+  const std::string id = random_hex(8);  // of what it marks, and reports
+  std::string domain_xml = {};           // filled where there is a domain
+  std::vector<Kept> kept = {};           // filled at the point in time
 
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }
+  int kept_increment() const { return request.vm.backup.kept_id(); }
   bool cbt() const { return request.vm.backup.mode == Mode::increment; }
   // The mode is one of files; disks of other storages know no other way than their own.
   bool layered() const {

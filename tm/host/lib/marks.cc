@@ -26,6 +26,7 @@ Mark parse_mark(const json& in) {
           .created = in.at("created"),
           .data = in.value("data", std::vector<std::uint64_t>{}),
           .token = in.value("token", ""),
+          .capture = in.value("capture", ""),
           .length = in.value("length", std::uint64_t{0})};
 }
 
@@ -71,9 +72,9 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   for (const auto& [number, marks] : increments_)
     for (const auto& [disk, mark] : marks)
       out["increments"][std::to_string(number)][std::to_string(disk)] = {
-          {"bitmap", mark.bitmap},   {"size", mark.size}, {"image", mark.image},
-          {"created", mark.created}, {"data", mark.data}, {"token", mark.token},
-          {"length", mark.length}};
+          {"bitmap", mark.bitmap},   {"size", mark.size},    {"image", mark.image},
+          {"created", mark.created}, {"data", mark.data},    {"token", mark.token},
+          {"capture", mark.capture}, {"length", mark.length}};
   write_file(file_, out.dump(1) + "\n");
 }
 

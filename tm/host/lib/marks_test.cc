@@ -30,6 +30,7 @@ TEST(Marks, AreFoundAgain) {
                   .created = 1800000000,
                   .data = {65536, 0},
                   .token = "0011223344556677",
+                  .capture = "8899aabb",
                   .length = 4096};
   Marks{dir.path()}.write(4, {{0, mark}}, 3);
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);

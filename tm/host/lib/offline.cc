@@ -68,7 +68,7 @@ void choose(const Capture& capture, const Marks& marks, OfflinePart& part) {
 void renew_bitmaps(const Capture& capture, const OfflinePart& part) {
   for (const auto& bitmap : part.found) {
     const auto increment = checkpoint_increment(capture.request.vm.id, bitmap.name);
-    if (increment && *increment != capture.parent()) remove_bitmap(part.image, bitmap.name);
+    if (increment && *increment != capture.kept_increment()) remove_bitmap(part.image, bitmap.name);
   }
   const auto own = checkpoint_name(capture.request.vm.id, capture.own());
   leave_token(part.image, own);
@@ -91,6 +91,8 @@ class NewBitmaps {
   }
   // Apart from the constructor: what the first disk got must go when the second one fails.
   void add() {
+    if (capture_.cbt())  // of bitmaps that go
+      Marks{capture_.request.vm_dir}.write(capture_.own(), {}, capture_.kept_increment());
     for (const auto& part : parts_) {
       if (!part.bitmaps || !capture_.cbt()) continue;
       renew_bitmaps(capture_, part);
@@ -129,10 +131,11 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                         .created = 0,
                         .data = copies[i].data,
                         .token = token_of(part.image, own),
+                        .capture = capture.id,
                         .length = length_of(part.image)};
-  Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.parent());
+  Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.kept_increment());
   for (const auto& part : parts)
-    sweep_tokens(part.image, capture.request.vm.id, capture.parent(), capture.own());
+    sweep_tokens(part.image, capture.request.vm.id, capture.kept_increment(), capture.own());
 }
 
 class StoppedFiles : public Storage {

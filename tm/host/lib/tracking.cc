@@ -98,9 +98,10 @@ std::vector<std::string> Tracking::everything_but(const std::vector<std::string>
 }
 
 void Tracking::tidy() {
+  marks_.write(capture_.own(), {}, capture_.kept_increment());  // of bitmaps that go
   tell_of_unknown_bitmaps();
   for (const int increment : checkpoints_.increments())
-    if (increment != capture_.parent()) checkpoints_.remove(increment);
+    if (increment != capture_.kept_increment()) checkpoints_.remove(increment);
 }
 
 // Bitmaps of ours in the images that libvirt does not know: it must, to remove them.
@@ -110,7 +111,7 @@ void Tracking::tell_of_unknown_bitmaps() {
     if (!part.bitmaps) continue;
     for (const auto& bitmap : image_info(part.image, "qcow2", Access::shared).bitmaps) {
       const auto increment = checkpoint_increment(capture_.request.vm.id, bitmap.name);
-      if (increment && *increment != capture_.parent() && !checkpoints_.has(*increment))
+      if (increment && *increment != capture_.kept_increment() && !checkpoints_.has(*increment))
         unknown[*increment].push_back(part.target);
     }
   }
@@ -141,10 +142,11 @@ void Tracking::mark(const std::vector<CopyDisk>& copies) {
                              .created = *created,
                              .data = copies[i].data,
                              .token = token_of(parts_[i].image, own_name()),
+                             .capture = capture_.id,
                              .length = length_of(parts_[i].image)};
-  marks_.write(capture_.own(), marks, capture_.parent());
+  marks_.write(capture_.own(), marks, capture_.kept_increment());
   for (const auto& part : parts_)
-    sweep_tokens(part.image, capture_.request.vm.id, capture_.parent(), capture_.own());
+    sweep_tokens(part.image, capture_.request.vm.id, capture_.kept_increment(), capture_.own());
 }
 
 }  // namespace host
