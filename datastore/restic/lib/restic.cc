@@ -168,7 +168,7 @@ bool Restic::absent() const {
   const auto finished = ask({"cat", "config", "--no-lock"});
   if (finished.ok()) return false;
   if (classify(finished.status, finished.err) == Outcome::no_repository) return true;
-  throw failure("open", finished);
+  throw failure("open the data", finished);
 }
 
 void Restic::insist() const {

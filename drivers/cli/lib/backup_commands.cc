@@ -195,10 +195,14 @@ void add_datastore(Tree& tree) {
   verb->add_option("KIND", wanted->kind, "rsync, or the name of another's driver")
       ->required()
       ->check([](const std::string& kind) {
+        if (kind == "restic")
+          return std::string{
+              "there is one of restic already, 100, and "
+              "'vmvault datastore create' makes others"};
         const bool is_name = !kind.empty() && kind.find_first_of("./") == kind.npos;
-        const bool is_there = is_name && kind != "host" && kind != "restic" &&
+        const bool is_there = is_name && kind != "host" &&
                               std::filesystem::is_directory(remotes_root() / "datastore" / kind);
-        return is_there ? "" : "there is no driver '" + one_line(kind) + "' for it";
+        return is_there ? std::string{} : "there is no driver '" + one_line(kind) + "' for it";
       });
   verb->add_option("PLACE", wanted->place, "[USER@]HOST:DIRECTORY")
       ->type_name(type::text)

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "common/error.h"
+#include "common/mount.h"
 #include "common/number.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/fetch.h"
@@ -62,6 +63,8 @@ void mount(App& app, const MountOptions& options) {
   const auto point = restore_point(app, options.image, options.increment, options.disk);
   const auto dir = fs::absolute(options.dir).lexically_normal();
   const NewDirectory made{dir};
+  if (const auto why = no_fuse_because(); !why.empty())
+    throw Error{"cannot serve the disks of " + point.name() + ": " + why};
   auto command = point.downloader(app);
   command.arg("--raw").arg(dir.string());
   for (const auto& disk : point.disks) command.arg(point.url(disk).text());

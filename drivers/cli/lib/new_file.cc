@@ -74,6 +74,9 @@ void NewFile::give_name() {
 }
 
 NewDirectory::NewDirectory(const fs::path& path) : path_{path} {
+  std::error_code error;
+  if (const auto there = fs::status(path, error); fs::exists(there) && !fs::is_directory(there))
+    throw Error{"'" + path.string() + "' is no directory"};
   // Of root's, qemu's user must reach the disks; nobody lists it.
   made_ = mkdir(path.c_str(), geteuid() == 0 ? 0711 : 0700) == 0;
   if (!made_ && errno != EEXIST)

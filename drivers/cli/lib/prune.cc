@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/error.h"
 #include "drivers/cli/lib/display.h"
 
 namespace cli {
@@ -15,6 +16,8 @@ void prune(const App& app, const PruneOptions& options) {
     note(name + " gives back the space of what is deleted at once: there is nothing to prune");
     return;
   }
+  if (!known && options.datastore != state::default_datastore)
+    throw Error{"there is no " + name + " ('vmvault datastore list' shows what there is)"};
   if (!app.has_state()) {
     note("there is no backup yet: there is nothing to prune");
     return;

@@ -33,12 +33,21 @@ std::pair<const CLI::App*, std::string> understood(const CLI::App& root) {
   return found;
 }
 
-// The library only says that a command is missing, or that something is not expected.
+// The library only says that a command is missing, or that something is not expected or no number.
 BadRequest complaint(const CLI::App& root, const CLI::ParseError& error) {
-  const auto [command, words] = understood(root);
+  auto [command, words] = understood(root);
+  if (command->remaining().empty() && !root.remaining().empty()) {
+    command = &root;  // what it did not understand comes before the commands that it did
+    words = "vmvault";
+  }
   const auto below = command->get_subcommands(std::function<bool(const CLI::App*)>{});
   const auto rest = command->remaining();
   std::string text = error.what();
+  const std::string_view unreadable = "Could not convert: ";
+  const auto equals = text.find(" = ");
+  if (text.starts_with(unreadable) && equals != text.npos)
+    text = "'" + text.substr(equals + 3) + "' is no number, as " +
+           text.substr(unreadable.size(), equals - unreadable.size()) + " has to be";
   if (!below.empty() && (rest.empty() || !rest.front().starts_with('-'))) {
     text = rest.empty() ? "what is to be done? There are"
                         : "there is no '" + rest.front() + "' in '" + words + "', but";

@@ -161,6 +161,6 @@ ALWAYS=00:00-24:00 NEVER=00:00-00:00
     run -0 --separate-stderr vmvault datastore prune
     [ "$output" = 'datastore 100: pruned 1 repository' ]
     run -1 --separate-stderr vmvault datastore prune 7
-    [[ $stderr == *'datastore 7 is unknown' ]]
+    [[ $stderr == *'there is no datastore 7 ('* ]]
     run -2 vmvault datastore
 }

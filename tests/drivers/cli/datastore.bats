@@ -61,6 +61,11 @@ setup() {
     [ "$(tail -n 1 "$CALLS")" = 'rm 2' ]
 }
 
+@test "a datastore that is not there is not pruned" {
+    run -1 --separate-stderr vmvault datastore prune 999
+    [[ $stderr == "vmvault: there is no datastore 999 ("* ]]
+}
+
 @test "nothing is to be pruned on a server" {
     vmvault datastore add rsync bk1:/backups
     run -0 --separate-stderr vmvault datastore prune 101

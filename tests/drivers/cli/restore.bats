@@ -53,6 +53,13 @@ setup() {
     [ ! -s "$CALLS" ]
 }
 
+@test "a file is no directory to restore into" {
+    echo precious >"$TO"
+    run --separate-stderr vmvault restore 1 --to "$TO"
+    fails_with 1 "'$TO' is no directory"
+    [ "$(cat "$TO")" = precious ]
+}
+
 @test "an unknown image, increment or disk is named" {
     run --separate-stderr vmvault restore 7 --to "$TO"
     fails_with 1 'image 7'

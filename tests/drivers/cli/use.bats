@@ -18,6 +18,12 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
 @test "too few arguments, unknown ones and wrong numbers are one line each" {
     run --separate-stderr vmvault backup
     fails_with 2 DOMAIN
+    run --separate-stderr vmvault restore web --to /nonexistent/to
+    fails_with 2 "'web' is no number, as ID has to be" "'vmvault restore --help'"
+    run --separate-stderr vmvault --conect x backup web
+    fails_with 2 "'--conect' is not expected here" "'vmvault --help'"
+    run --separate-stderr vmvault datastore add restic /backups
+    fails_with 2 "'vmvault datastore create' makes others"
     run --separate-stderr vmvault restore 1
     fails_with 2 --to
     run --separate-stderr vmvault show one

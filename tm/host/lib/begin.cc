@@ -122,9 +122,10 @@ How choose_how(const HostRequest& request) {
   if (wish != "view")
     throw BadRequest{"the setting EXPORT is neither view nor copy: '" + wish + "'"};
   std::string why = no_fuse_because();
+  const auto level = request.reader.empty() ? Level::warn : Level::info;
   if (!request.reader.empty()) why = "another host, " + request.reader + ", has to read them";
   if (why.empty()) return How::view;
-  log(Level::info, "the disks are copied to '" + request.backup_dir.string() + "': " + why);
+  log(level, "the disks are copied to '" + request.backup_dir.string() + "': " + why);
   return How::copy;
 }
 
