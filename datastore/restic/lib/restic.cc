@@ -144,7 +144,9 @@ Error Restic::failure(std::string_view doing, const Finished& finished) const {
   const auto why = repository_.without_secrets(reason(finished.err));
   switch (classify(finished.status, finished.err)) {
     case Outcome::wrong_password:
-      return Error{start + "the password of the datastore (RESTIC_PASSWORD) is wrong"};
+      return Error{
+          start +
+          "the password of the datastore (vmvault's restic.password, or RESTIC_PASSWORD) is wrong"};
     case Outcome::no_repository:
       return Error{start + "there is no restic repository at " + repository_.location()};
     case Outcome::locked: {
