@@ -52,10 +52,6 @@ std::string capture_of(const BackupRecord& backup) {
   return backup.result.empty() ? "" : parse_result(backup.result).capture;
 }
 
-int last_of(const std::optional<ImageRecord>& chain) {
-  return chain && !chain->increments.empty() ? chain->increments.back().id : -1;
-}
-
 }  // namespace
 
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
@@ -89,7 +85,7 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                  .last_increment_id = next.last_increment,
                  .last_capture = next.image ? std::optional{capture_of(active->increments.back())}
                                             : std::nullopt,
-                 .previous_increment_id = next.image ? -1 : last_of(active),
+                 .previous_increment_id = next.image || !active ? -1 : active->last_increment(),
                  .last_datastore_id = wish.datastore,
                  .last_bridge = {}},
       .host = wish.host.host,

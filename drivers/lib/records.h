@@ -74,6 +74,7 @@ struct ImageRecord {
 
   bool half_deleted() const { return state == ImageState::deleting || state == ImageState::error; }
   const BackupRecord* increment(int increment_id) const;  // nullptr if there is none such
+  int last_increment() const { return increments.empty() ? -1 : increments.back().id; }
   Chain chain() const;
 };
 

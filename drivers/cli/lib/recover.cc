@@ -51,8 +51,7 @@ void recover_one(App& app, const RecoverOptions& options) {
       .running = subject.running,
       .config = {.mode = mode,
                  .freeze = Freeze::none,
-                 .last_increment_id =
-                     image && !image->increments.empty() ? image->increments.back().id : -1,
+                 .last_increment_id = image ? image->last_increment() : -1,
                  .previous_increment_id = -1,
                  .last_datastore_id = image ? image->datastore : state::default_datastore,
                  .last_bridge = {}}};

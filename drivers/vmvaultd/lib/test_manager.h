@@ -77,7 +77,7 @@ class ManagerTest : public testing::Test {
   std::int64_t begin_attempt(int vm) {
     const auto active = store.vm(vm)->active_image;
     const auto image = active ? store.image(*active) : std::nullopt;
-    const auto last = image ? image->increments.back().id : -1;
+    const auto last = image ? image->last_increment() : -1;
     auto attempt = state::test_increment(vm, now, active, last + 1);
     attempt.service = true;
     return store.begin(attempt);
