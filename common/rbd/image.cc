@@ -37,6 +37,12 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return out;
 }
 
+bool has_all(const std::vector<std::string>& words, const std::vector<std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  });
+}
+
 // qemu takes ":", "=" and "@" for its own unless a backslash comes before.
 std::string escaped(std::string_view text) {
   std::string out;
@@ -81,6 +87,16 @@ std::vector<Snapshot> snapshots(const Image& image, const Access& access) {
 void create_snapshot(const Image& image, const std::string& snapshot, const Access& access) {
   insist(program(image, {"snap", "create", "--no-progress", "--snap=" + snapshot}, access),
          "make the snapshot " + snapshot + of(image));
+}
+
+std::optional<Process> maker_of(const Image& image, const std::string& snapshot) {
+  std::vector<std::string> wanted{"snap", "create", "--snap=" + snapshot, "--pool=" + image.pool,
+                                  "--image=" + image.name};
+  if (!image.name_space.empty()) wanted.push_back("--namespace=" + image.name_space);
+  for (const pid_t pid : all_processes())
+    if (auto process = Process::living(pid); process && has_all(process->arguments(), wanted))
+      return process;
+  return std::nullopt;
 }
 
 void protect_snapshot(const Image& image, const std::string& snapshot, const Access& access) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/process.h"
 #include "common/qcow2/extent.h"
 
 namespace rbd {
@@ -45,6 +46,8 @@ struct Snapshot {
 // All of these throw Error in rbd's words, and Cancelled.
 std::vector<Snapshot> snapshots(const Image& image, const Access& access);
 void create_snapshot(const Image& image, const std::string& snapshot, const Access& access);
+// A program on this host that is making it, whoever began it: it outlives one who was killed.
+std::optional<Process> maker_of(const Image& image, const std::string& snapshot);
 void protect_snapshot(const Image& image, const std::string& snapshot, const Access& access);
 // Also a protected one; nothing if there is none, or no such image.
 void remove_snapshot(const Image& image, const std::string& snapshot, const Access& access);

@@ -3,12 +3,32 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "common/error.h"
 #include "common/number.h"
+#include "common/one/action.h"
 #include "tm/lib/host_request.h"
 
 namespace host {
+namespace {
+
+// Of a backup that was killed: what it began goes on, and makes the snapshot later.
+void wait_for_maker(const Journal::Snapshot& snapshot, const rbd::Access& access) {
+  const auto maker = rbd::maker_of(snapshot.image, snapshot.name);
+  if (!maker) return;
+  const std::string what = "process " + std::to_string(maker->pid) +
+                           ", which is making the snapshot " + snapshot.name + " of " +
+                           snapshot.image.display();
+  log(Level::info, "waiting for " + what);
+  const auto until = std::chrono::steady_clock::now() + access.deadline;
+  while (maker->alive()) {
+    if (std::chrono::steady_clock::now() >= until) throw Error{what + ", does not end"};
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+}
+
+}  // namespace
 
 rbd::Access ceph_access(Shielded shielded) {
   const auto settings = settings_of_this_host();
@@ -34,6 +54,7 @@ void remove_snapshots(const std::vector<Journal::Snapshot>& snapshots, const rbd
   for (const auto& one : snapshots) try {
       // A cluster that does not answer need not be asked for each of them.
       if (first && std::chrono::steady_clock::now() - begun >= access.deadline) break;
+      wait_for_maker(one, access);
       rbd::remove_snapshot(one.image, one.name, access);
     } catch (const Cancelled&) {
       throw;
