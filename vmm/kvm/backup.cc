@@ -31,9 +31,9 @@ seconds, that a setting changes (0: none): C<STEP_DEADLINE_PREBACKUP> (86400),
 C<STEP_DEADLINE_BACKUP> (172800), C<STEP_DEADLINE_POSTBACKUP> (1800).
 
 While a backup runs, F<vmm/VM_ID.json> in the state directory says what it does; no second
-one of the VM can be started.  If it is killed, its step is asked to end, and the next
-backup of the VM undoes what was left.  What it had stored then, with nobody told, is removed
-by F<datastore/DS_MAD/discard>, which gets the name under which the upload ran (C<VMVAULT_RUN>
+one of the VM can be started.  If it is killed, its step is asked to end, and
+F<vmm/kvm/recover> undoes what was left, or the next backup of the VM.  What it had stored then, with
+nobody told, is removed by F<datastore/DS_MAD/discard>, which gets the name under which the upload ran (C<VMVAULT_RUN>
 in its environment); where there is no such program it is named in the log.  A backup whose reply
 cannot be written is removed in the same way.)",
 };

@@ -23,6 +23,8 @@ using std::chrono::minutes;
 namespace vmm {
 namespace {
 
+std::chrono::seconds longest_undo() { return step_deadline("POSTBACKUP", minutes{30}); }
+
 std::string transfer_action(const Job& job, const std::string& action) {
   return job.live ? action + "_live" : action;
 }
@@ -77,7 +79,7 @@ void run_backup(const Job& job, const XmlNode& message, const Answer& answer) {
   Step post{.driver = transfer_driver(job.tm_mad, transfer_action(job, "postbackup")),
             .args = job.words,
             .input = pre.input,
-            .deadline = step_deadline("POSTBACKUP", minutes{30}),
+            .deadline = longest_undo(),
             .shield = Shield::undo};
   const std::string failure = vm_document(message, Result::failure);
 
@@ -110,6 +112,12 @@ void run_backup(const Job& job, const XmlNode& message, const Answer& answer) {
     throw;
   }
   provider.succeed();
+}
+
+void recover(const Job& job, const XmlNode& message) {
+  const Running running{job.vm_id, "orchestrator"};
+  take_over(job, message, vm_document(message, Result::failure), longest_undo());
+  forget_leftover(job.vm_id);
 }
 
 void cancel_backup(const Job& job, const XmlNode& message) {

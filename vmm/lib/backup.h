@@ -20,6 +20,10 @@ using Answer = std::function<void(const std::string& reply)>;
 // first.
 void run_backup(const Job& job, const XmlNode& message, const Answer& answer);
 
+// Undoes now what a killed orchestrator left, if anything.  Throws Error when a backup of the VM
+// runs.
+void recover(const Job& job, const XmlNode& message);
+
 // Stops our own backup of this VM, if one runs, and lets the datastore's driver stop what others
 // started.  Nothing to stop is no failure.
 void cancel_backup(const Job& job, const XmlNode& message);

@@ -25,6 +25,13 @@ fs::path state_path(int vm_id) {
   return dir / (std::to_string(vm_id) + ".json");
 }
 
+fs::path progress_beside(fs::path state) { return state.replace_extension("progress"); }
+
+std::vector<std::string> files_of(const fs::path& state) {
+  const std::string progress = progress_beside(state);
+  return {state, progress, progress + ".new"};
+}
+
 std::string utc(std::chrono::seconds later = std::chrono::seconds{0}) {
   const std::time_t when = std::time(nullptr) + later.count();
   std::tm parts{};
@@ -64,6 +71,10 @@ std::optional<Leftover> read_leftover(int vm_id) {
   }
 }
 
+void forget_leftover(int vm_id) {
+  for (const auto& file : files_of(state_path(vm_id))) unlink(file.c_str());
+}
+
 State::State(const Job& job, std::chrono::milliseconds heartbeat)
     : path_{state_path(job.vm_id)}, job_{job}, started_{utc()} {
   unlink(progress().c_str());  // of one that was killed
@@ -78,10 +89,10 @@ State::~State() {
   }
   wake_.notify_all();
   heart_.join();
-  for (const auto& file : {path_.string(), progress(), progress() + ".new"}) unlink(file.c_str());
+  for (const auto& file : files_of(path_)) unlink(file.c_str());
 }
 
-std::string State::progress() const { return fs::path{path_}.replace_extension("progress"); }
+std::string State::progress() const { return progress_beside(path_); }
 
 void State::enter(const std::string& phase, std::chrono::seconds deadline) {
   const std::scoped_lock lock{mutex_};

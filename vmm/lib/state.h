@@ -32,6 +32,8 @@ struct Leftover {
 
 // What the file of this VM says; nullopt for none, or one that cannot be understood.
 std::optional<Leftover> read_leftover(int vm_id);
+// It is undone.
+void forget_leftover(int vm_id);
 
 // The file, for as long as the object lives.  Not for two at a time: see Running.
 class State {

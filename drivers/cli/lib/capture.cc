@@ -46,18 +46,31 @@ Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& requ
       .run();
 }
 
+// It could not undo itself.  Whatever comes of this, the first failure is the one to tell.
+void undo_killed(App& app, int vm, const CaptureRequest& request) noexcept try {
+  auto undo = app.action("vmm/kvm/recover");
+  undo.arg(std::to_string(vm)).input(base64_encode(request.document) + "\n").shielded();
+  insist(undo.run(), "what the backup left could not be undone");
+} catch (const std::exception& error) {
+  note("warning: " + one_line(error.what()));
+}
+
 }  // namespace
 
 Stored capture(App& app, const state::Attempt& begun, const CaptureRequest& request) {
   state::remove_leftovers(vm_dir(app, begun.vm));
   auto attempt = begun;
   attempt.id = app.store().begin(attempt);
+  bool killed = false;
   try {
-    insist(run(app, attempt, request), "the backup failed");
+    const auto done = run(app, attempt, request);
+    killed = done.status > 128;
+    insist(done, "the backup failed");
   } catch (const std::exception& error) {
     // Its answer is its last deed: a cancellation, or what killed it, came too late.
     if (const auto reply = state::read_reply(app.home(), attempt))
       return record(app.store(), app.home(), attempt, *reply);
+    if (killed) undo_killed(app, begun.vm, request);
     app.store().fail(attempt.id, one_line(error.what()));
     throw;
   }

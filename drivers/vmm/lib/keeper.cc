@@ -103,8 +103,17 @@ class Listener {
   std::string plain_;
 };
 
+// It was killed, and could not undo itself.
+void undo_killed(const Record& record, const fs::path& remotes, const std::string& request,
+                 Listener& listener) noexcept try {
+  Command undo{(remotes / "vmm/kvm/recover").string(), std::to_string(record.vm_id())};
+  undo.input(request).err_lines([&](auto line) { listener.take(line); }).shielded().run();
+} catch (const std::exception&) {  // the next backup does the same
+}
+
 // The line for the core.
-std::string run(const Record& record, const fs::path& remotes, std::string request, int slots) {
+std::string run(const Record& record, const fs::path& remotes, const std::string& request,
+                int slots) {
   const std::string id = std::to_string(record.vm_id());
   Listener listener{record};
   const auto failure = [&](const std::string& otherwise) {
@@ -117,12 +126,14 @@ std::string run(const Record& record, const fs::path& remotes, std::string reque
     const auto slot = wait_for_slot(directory, slots);
     // Nobody would hear of what it does if we were killed: it then ends as if it were cancelled.
     Command backup{"setpriv", "--pdeathsig", "TERM", "--", (remotes / "vmm/kvm/backup").string()};
-    backup.arg(id).input(std::move(request)).err_lines([&](auto line) { listener.take(line); });
+    backup.arg(id).input(request).err_lines([&](auto line) { listener.take(line); });
     const auto done = backup.stop_with({SIGTERM, patience}).answer_counts().run();
     // Its answer is its last deed, whatever ends it then.
     if (done.ok() || done.out.ends_with('\n'))
       return mad::answer("BACKUP", true, record.vm_id(), done.out);
-    return failure("the backup failed with status " + std::to_string(done.status));
+    const auto line = failure("the backup failed with status " + std::to_string(done.status));
+    if (done.status > 128) undo_killed(record, remotes, request, listener);
+    return line;
   } catch (const Error& e) {
     return failure(e.what());
   }
@@ -153,14 +164,14 @@ int keep(const std::vector<std::string>& words, const fs::path& remotes) {
   const auto slots = parse_int(words.size() > 2 ? words[2] : "", 1);
   if (!record || !lock || !slots || words.size() > 4) throw BadRequest{"not the words of a keeper"};
   const bool moved = words.size() == 4;
-  std::string request = read_all(moved ? parse_int(words[3], 3).value_or(-1) : STDIN_FILENO);
+  const std::string request = read_all(moved ? parse_int(words[3], 3).value_or(-1) : STDIN_FILENO);
   if (!moved) {
     mad::step_back();
     move_apart(*record, words, request);
   }
   fcntl(*lock, F_SETFD, FD_CLOEXEC);  // it is ours alone from now on
   record->keep();
-  finish(*record, run(*record, remotes, std::move(request), *slots));
+  finish(*record, run(*record, remotes, request, *slots));
   confine::leave();
   return 0;
 }

@@ -244,6 +244,19 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     [ "$(asked //LAST_SOURCE)" = aaaa0000 ]
 }
 
+@test "an orchestrator that is killed: what it left is undone at once" {
+    rm "$VMVAULT_REMOTES/vmm/kvm/recover"
+    printf '#!/bin/bash\necho "recover $*" >>"$CALLS"; base64 -d | cmp - "$FAKE/request"\n' >"$VMVAULT_REMOTES/vmm/kvm/recover"
+    chmod +x "$VMVAULT_REMOTES/vmm/kvm/recover"
+    echo 'exec kill -KILL $$' >"$FAKE/backup"
+    run -1 --separate-stderr vmvault backup web
+    [[ $stderr == 'vmvault: the backup failed: '*137* ]]
+    [ "$(tail -n 1 "$CALLS")" = 'recover 1000000' ]
+    echo 'exit 1' >"$FAKE/backup"
+    run -1 vmvault backup web
+    [[ $(tail -n 1 "$CALLS") == 'backup '* ]]
+}
+
 # outlives: a backup whose vmvault is killed, and which is good
 outlives() {
     echo 'touch "$FAKE/begun"; until [ -e "$FAKE/go" ]; do sleep 0.05; done; echo $$ >"$FAKE/pid"' >"$FAKE/backup"

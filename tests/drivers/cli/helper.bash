@@ -12,6 +12,7 @@ setup_vmvault() {
     unset LIBVIRT_DEFAULT_URI
     mkdir -p "$FAKE" "$VMVAULT_REMOTES/vmm/kvm" "$VMVAULT_REMOTES/datastore/restic"
     cp "$BATS_TEST_DIRNAME/fake_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
+    ln -s "$BUILD/vmm/kvm/recover" "$VMVAULT_REMOTES/vmm/kvm/"
     local action
     for action in downloader rm monitor increment_flatten verify; do
         cp "$BATS_TEST_DIRNAME/fake_datastore" "$VMVAULT_REMOTES/datastore/restic/$action"

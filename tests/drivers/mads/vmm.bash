@@ -10,7 +10,7 @@ front_with_stock() {
     export VMVAULT_STOCK_VMM_MAD=$BATS_TEST_DIRNAME/stock_vmm STOCK_NOTES=$BATS_TEST_TMPDIR/stock
     export VMVAULT_CORE_DIR=$BATS_TEST_TMPDIR/core
     mkdir -p "$VMVAULT_CORE_DIR/vms" "$REMOTES/vmm/kvm"
-    ln -s "$BUILD"/vmm/kvm/backup{,_cancel} "$REMOTES/vmm/kvm/"
+    ln -s "$BUILD"/vmm/kvm/{backup,backup_cancel,recover} "$REMOTES/vmm/kvm/"
     export VMVAULT_REMOTES=$REMOTES   # the orchestrator is a link: it would take its own tree
     local name
     for name in tm/qcow2/{prebackup,postbackup}{,_live} datastore/restic/backup_cancel; do

@@ -93,7 +93,9 @@ anew() {
     eventually waits upload
     kill -KILL "$(jq -r .pid "$VMVAULT_VAR/vmm/12.json")"
     says '^BACKUP FAILURE 12 '
-    eventually grep -q '^upload stopped' "$CALLS"
+    # What it left is undone before the core hears of it.
+    grep -q '^upload stopped' "$CALLS"
+    [[ $(grep -v '^upload' "$CALLS" | tail -n 2) == 'tm/qcow2/postbackup_live '*'discard '* ]]
     stores 'echo bbbb1111 43 raw'
     request BACKUP 12 >&"$to_mad"
     says '^BACKUP SUCCESS 12 bbbb1111 43 raw$'

@@ -9,7 +9,7 @@ setup() {
     mkdir "$copies"
     cp "$ROOT/share/examples/provider/copies" "$copies/backup"
     for action in $("$copies/backup" --actions); do ln -s backup "$copies/$action"; done
-    cp "$BUILD/vmm/kvm/backup" "$BUILD/vmm/kvm/backup_cancel" "$VMVAULT_REMOTES/vmm/kvm/"
+    cp "$BUILD/vmm/kvm/backup" "$BUILD/vmm/kvm/backup_cancel" "$BUILD/vmm/kvm/recover" "$VMVAULT_REMOTES/vmm/kvm/"
     capture prebackup_live 'mkdir "$dir"; cp "$FAKE/disk" "$dir/disk.0.0"; cp "$FAKE/domain.xml" "$dir"'
     capture postbackup_live 'rm -rf "$dir"'
     machines 2

@@ -76,6 +76,34 @@ run_of() { jq -er .run "$VMVAULT_VAR/vmm/12.json"; }
     diff "$CALLS.run" "$CALLS.file"
 }
 
+recover() { base64 -w 0 | timeout 90 "$BUILD/vmm/kvm/recover" 12; }
+
+@test "what a killed orchestrator left is undone without a next backup, once" {
+    local name
+    killed_in backup
+    name=$(run_of)
+    run -0 --separate-stderr recover < <(message)
+    [ -z "$output" ]
+    [[ $stderr == *'WARN: '*'in its backup: undoing it'* ]]
+    [ "$(steps)" = 'tm/qcow2/postbackup_live datastore/restic/discard' ]
+    stdin_of 1 | grep -q '<BACKUP_RESULT>FAILURE</BACKUP_RESULT>'
+    [ "$(sed -n 2p "$CALLS")" = "datastore/restic/discard ${WORDS%% *} $name - 12" ]
+    [ -z "$(ls "$VMVAULT_VAR/vmm")" ]
+    rm "$CALLS"
+    run -0 recover < <(message)
+    [ -z "$output" ]
+    [ ! -e "$CALLS" ]
+}
+
+@test "a backup that runs is not undone" {
+    driver_waits backup
+    start_backup
+    eventually waits backup
+    run -1 --separate-stderr recover < <(message)
+    [[ $(plain_lines <<<"$stderr") == 'VM 12 is already in the orchestrator of a backup '* ]]
+    run ! grep -q postbackup "$CALLS"
+}
+
 @test "an orchestrator that is killed before the upload has stored nothing" {
     killed_in prebackup_live
     run -0 --separate-stderr backup < <(message)
