@@ -134,10 +134,11 @@ static int fails_fd(const char* function, int fd, bool writes, bool space, size_
   if (kind == none) return 0;
   comes(kill_it, function, path);
   if (kind == file && space && comes(full, function, path)) return ENOSPC;
-  // A pipe can be read until its end, whatever happens on the other side.
+  // A pipe can be read until its end, whatever happens on the other side; and who reads what we
+  // write has gone only where he is our caller: a child that dies is one whose own calls fail.
   if (kind == file && comes(io, function, path)) return EIO;
   if (kind == net && comes(io, function, path)) return writes ? EPIPE : ECONNRESET;
-  if (kind == pipe_end && writes && comes(io, function, path)) {
+  if (kind == pipe_end && writes && fd == STDOUT_FILENO && comes(io, function, path)) {
     raise(SIGPIPE);
     return EPIPE;
   }

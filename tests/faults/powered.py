@@ -121,7 +121,7 @@ class Delete(Command):
 
     def again(self):
         chain = self.world.chain
-        if chain.dying:
+        if chain.dying & set(chain.images()):  # it was killed before the record was gone
             self.change(chain)
             self.world.insist(chain.done)
         super().again()
