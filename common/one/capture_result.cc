@@ -35,7 +35,6 @@ CaptureResult parse_result(std::string_view json) try {
   CaptureResult result;
   document.at("vm").get_to(result.vm);
   document.at("increment").get_to(result.increment);
-  result.capture = document.value("capture", "");
   result.parent = document.value("parent", -1);
   result.live = document.value("live", false);
   const auto freeze = document.value("freeze", nlohmann::json::object());

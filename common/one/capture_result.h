@@ -23,7 +23,6 @@ struct DocumentResult {
 
 struct CaptureResult {
   int vm = -1;
-  std::string capture{};  // what it called itself; empty: an older version's
   int increment = -1;
   int parent = -1;  // the increment before; -1: it holds everything
   bool live = false;

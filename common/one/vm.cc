@@ -131,6 +131,7 @@ BackupConfig parse_config(const XmlNode& vm) {
           .increment_mode = snapshot ? IncrementMode::snapshot : IncrementMode::cbt,
           .freeze = parse_freeze(text_of(*config, "FS_FREEZE")),
           .last_increment_id = id_or_none(*config, "LAST_INCREMENT_ID"),
+          .capture = text_of(*config, "CAPTURE"),
           .last_capture = config->find("LAST_CAPTURE"),
           .previous_increment_id = id_or_none(*config, "PREVIOUS_INCREMENT_ID"),
           .last_datastore_id = id_or_none(*config, "LAST_DATASTORE_ID"),

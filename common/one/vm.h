@@ -38,8 +38,9 @@ struct BackupConfig {
   IncrementMode increment_mode = IncrementMode::cbt;
   Freeze freeze = Freeze::none;
   int last_increment_id = -1;  // of the active chain; -1: the next one is the first
-  // What the capture of last_increment_id called itself; "": it did not.  nullopt: nobody says
-  // whether it is the one whose marks are there.
+  // What whoever asks calls this backup, and what that of last_increment_id was called; "": it was
+  // not.  nullopt: nobody says whether it is the one whose marks are there.
+  std::string capture{};
   std::optional<std::string> last_capture{};
   int previous_increment_id = -1;  // of the chain that goes on should this first one fail
   int last_datastore_id = -1;

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "common/error.h"
-#include "common/one/capture_result.h"
 #include "common/one/config.h"
+#include "common/random.h"
 #include "drivers/lib/next_backup.h"
 #include "drivers/lib/provider.h"
 #include "drivers/lib/vm_config.h"
@@ -48,10 +48,6 @@ std::string follow(const Home& home, const VmRecord& vm, const std::string& host
   return why;
 }
 
-std::string capture_of(const BackupRecord& backup) {
-  return backup.result.empty() ? "" : parse_result(backup.result).capture;
-}
-
 }  // namespace
 
 BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subject& subject,
@@ -74,6 +70,7 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
 
   const auto dir = prepare_dir(home, *machine, wish.host, disks);
   auto why_whole = follow(home, *machine, wish.host.host, next.image.has_value());
+  const auto name = random_hex(8);
   const auto usual = subject.running && subject.guest.agent ? Freeze::agent : Freeze::none;
   const messages::VmMessage message{
       .vm_id = vm,
@@ -83,8 +80,9 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
       .config = {.mode = mode,
                  .freeze = wish.freeze ? *wish.freeze : config.freeze.value_or(usual),
                  .last_increment_id = next.last_increment,
-                 .last_capture = next.image ? std::optional{capture_of(active->increments.back())}
-                                            : std::nullopt,
+                 .capture = name,
+                 .last_capture =
+                     next.image ? std::optional{active->increments.back().capture} : std::nullopt,
                  .previous_increment_id = next.image || !active ? -1 : active->last_increment(),
                  .last_datastore_id = wish.datastore,
                  .last_bridge = {}},
@@ -102,6 +100,7 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                       .disks = next_wish.disks,
                       .dir = std::move(directory),
                       .started = wish.now,
+                      .capture = name,
                       .ended = {},
                       .error = {}},
           .document = std::move(document),

@@ -65,6 +65,7 @@ void add_backups(XmlNode root, const VmMessage& message) {
   node.add("FS_FREEZE", to_text(config.freeze));
   node.add("INCREMENT_MODE", "CBT");
   node.add("INTERACTIVE", "NO");
+  if (!config.capture.empty()) node.add("CAPTURE", config.capture);
   if (config.last_capture) node.add("LAST_CAPTURE", *config.last_capture);
   node.add("LAST_DATASTORE_ID", number(config.last_datastore_id));
   node.add("LAST_INCREMENT_ID", number(config.last_increment_id));

@@ -79,6 +79,9 @@ TEST(VmMessage, NamesTheChainBeforeAFirstOne) {
   auto known = message("web");
   EXPECT_FALSE(vm(known).find("BACKUPS/BACKUP_CONFIG/PREVIOUS_INCREMENT_ID"));
   EXPECT_FALSE(vm(known).find("BACKUPS/BACKUP_CONFIG/LAST_CAPTURE"));
+  EXPECT_FALSE(vm(known).find("BACKUPS/BACKUP_CONFIG/CAPTURE"));
+  known.config.capture = "4567cdef";
+  EXPECT_EQ(Vm::parse(vm(known).root()).backup.capture, "4567cdef");
   known.config.last_capture = "";
   EXPECT_EQ(Vm::parse(vm(known).root()).backup.last_capture, "") << "of an older version";
   known.config.last_capture = "0123abcd";

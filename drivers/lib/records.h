@@ -42,6 +42,7 @@ struct BackupRecord {
   std::int64_t date = 0;        // seconds since 1970
   std::filesystem::path dir{};  // where the files lay when they were stored: part of every URL
   std::string result{};         // vmvault.json of the capture; empty if it was lost
+  std::string capture{};        // what its marks on the host bear; empty: an older version's
   // When it was last read back, with all before it, and was what had been captured.
   std::optional<std::int64_t> proven{};
   std::string damage{};  // what the last check found wrong; empty: nothing
@@ -90,6 +91,7 @@ struct Attempt {
   std::vector<int> disks{};
   std::filesystem::path dir;  // the backup dir
   std::int64_t started = 0;
+  std::string capture{};  // what its marks are to bear: no other backup's
   std::optional<std::int64_t> ended;
   std::string error;       // of one that ended; empty if it went well
   bool service = false;    // the service's: its driver has the answer (ADR 29)

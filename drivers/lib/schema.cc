@@ -281,6 +281,10 @@ ALTER TABLE hosts ADD COLUMN status TEXT NOT NULL DEFAULT 'ENABLED'
     R"(
 ALTER TABLE datastores ADD COLUMN error TEXT NOT NULL DEFAULT '';
 )",
+    R"(
+ALTER TABLE attempts ADD COLUMN capture TEXT NOT NULL DEFAULT '';
+ALTER TABLE increments ADD COLUMN capture TEXT NOT NULL DEFAULT '';
+)",
 };
 
 }  // namespace

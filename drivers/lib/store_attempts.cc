@@ -13,7 +13,7 @@ namespace {
 
 const std::string attempt_columns =
     "SELECT id, vm, image, increment, datastore, mode, disks, dir, started, ended, error, "
-    "service, cancelled FROM attempts ";
+    "service, cancelled, capture FROM attempts ";
 
 std::string joined(const std::vector<int>& ids) {
   std::string out;
@@ -31,6 +31,7 @@ Attempt attempt_of(const SQLite::Statement& row) {
               .disks = parse_disk_ids(row.getColumn(6).getString()),
               .dir = row.getColumn(7).getString(),
               .started = row.getColumn(8).getInt64(),
+              .capture = row.getColumn(13),
               .ended = {},
               .error = row.getColumn(10),
               .service = row.getColumn(11).getInt() != 0,
@@ -115,7 +116,7 @@ std::int64_t Store::begin(const Attempt& attempt) {
     SQLite::Statement put{
         db_,
         "INSERT INTO attempts (vm, image, increment, datastore, mode, disks, dir, "
-        "started, service) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+        "started, service, capture) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
     put.bind(1, attempt.vm);
     if (attempt.image) put.bind(2, *attempt.image);
     put.bind(3, attempt.increment);
@@ -125,6 +126,7 @@ std::int64_t Store::begin(const Attempt& attempt) {
     put.bind(7, attempt.dir.string());
     put.bind(8, attempt.started);
     put.bind(9, attempt.service ? 1 : 0);
+    put.bind(10, attempt.capture);
     put.exec();
     const std::int64_t id = db_.getLastInsertRowid();
     whole.commit();
@@ -148,7 +150,9 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
       throw Error{"snapshot " + backup.source + " of VM " + std::to_string(begun.vm) +
                   " is another backup's already"};
     const int image = begun.image ? *begun.image : new_image(db_, begun, backup.date);
-    add_increment(db_, image, backup);
+    auto named = backup;
+    named.capture = begun.capture;
+    add_increment(db_, image, named);
     // A merge that was cut off still leaves the points that it was to leave.
     SQLite::Statement leave{db_, "UPDATE images SET keep = keep + 1 WHERE id = ?"};
     leave.bind(1, image);

@@ -21,6 +21,7 @@ BackupRecord backup_of(const SQLite::Statement& row) {
           .date = row.getColumn(4).getInt64(),
           .dir = row.getColumn(5).getString(),
           .result = row.getColumn(6),
+          .capture = row.getColumn(9),
           .proven =
               row.getColumn(7).isNull() ? std::nullopt : std::optional{row.getColumn(7).getInt64()},
           .damage = row.getColumn(8)};
@@ -38,7 +39,7 @@ ImageState state_of(const SQLite::Statement& image) {
 void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) {
   SQLite::Statement put{db,
                         "INSERT INTO increments (image, id, source, size_mib, bytes, date, dir, "
-                        "result) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+                        "result, capture) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
   put.bind(1, image);
   put.bind(2, backup.id);
   put.bind(3, backup.source);
@@ -47,6 +48,7 @@ void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) 
   put.bind(6, backup.date);
   put.bind(7, backup.dir.string());
   put.bind(8, backup.result);
+  put.bind(9, backup.capture);
   put.exec();
 }
 
@@ -60,10 +62,10 @@ std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional
       "SELECT id, vm, datastore, mode, disks, created, state, keep, error, protected, owner, "
       "forced FROM images "
       "WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR vm = ?2) ORDER BY id"};
-  SQLite::Statement parts{
-      db_,
-      "SELECT id, source, size_mib, bytes, date, dir, result, proven, damage FROM increments "
-      "WHERE image = ? ORDER BY id"};
+  SQLite::Statement parts{db_,
+                          "SELECT id, source, size_mib, bytes, date, dir, result, proven, damage, "
+                          "capture FROM increments "
+                          "WHERE image = ? ORDER BY id"};
   if (id) get.bind(1, *id);
   if (vm) get.bind(2, *vm);
   while (get.executeStep()) {

@@ -94,6 +94,7 @@ is_state() { [ "$(vm_state "$1")" = "$2" ]; }
     vmvault vm backup live -d 101
     eventually has_increments "$(image_of live)" 2
     vmvault restore "$(image_of live)" --to again
+    [ "$(find server -name disk.0.1 -size -3M | wc -l)" -eq 1 ]   # what has changed
     reference ref-again live.qcow2
     same_disk ref-again/live.qcow2 again/disk.0.qcow2
 

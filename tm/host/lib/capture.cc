@@ -52,7 +52,6 @@ std::filesystem::path Capture::file_of(int disk) const {
 Result Capture::new_result() const {
   Result out;
   out.vm_id = request.vm.id;
-  out.capture = id;
   out.increment = own();
   out.parent = parent();
   out.mode = request.vm.backup.mode;

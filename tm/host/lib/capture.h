@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "common/random.h"
 #include "tm/host/lib/copy_disks.h"
 #include "tm/host/lib/documents.h"
 #include "tm/host/lib/guard.h"
@@ -32,9 +31,8 @@ struct Capture {
   const HostRequest& request;
   Journal& journal;
   Guard& guard;
-  const std::string id = random_hex(8);  // of what it marks, and reports
-  std::string domain_xml = {};           // filled where there is a domain
-  std::vector<Kept> kept = {};           // filled at the point in time
+  std::string domain_xml = {};  // filled where there is a domain
+  std::vector<Kept> kept = {};  // filled at the point in time
 
   int parent() const { return request.vm.backup.parent_id(); }
   int own() const { return request.vm.backup.own_id(); }

@@ -22,7 +22,7 @@ struct Mark {
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
   std::vector<std::uint64_t> data = {};  // what the disk held (nbd::Map::data); empty: unknown
   std::string token = {};                // token_of() the bitmap; empty: there was none to be had
-  std::string capture = {};              // Capture::id; empty: an older version's mark
+  std::string capture = {};              // BackupConfig::capture
   std::uint64_t length = 0;  // of the image file, bytes; it only grows; 0: an older version's mark
   bool operator==(const Mark&) const = default;
 };

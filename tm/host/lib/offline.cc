@@ -131,7 +131,7 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                         .created = 0,
                         .data = copies[i].data,
                         .token = token_of(part.image, own),
-                        .capture = capture.id,
+                        .capture = capture.request.vm.backup.capture,
                         .length = length_of(part.image)};
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.kept_increment());
   for (const auto& part : parts)

@@ -12,7 +12,6 @@ namespace host {
 std::string Result::to_json() const {
   json out{{"version", 1},
            {"vm", vm_id},
-           {"capture", capture},
            {"increment", increment},
            {"parent", parent},
            {"live", live},

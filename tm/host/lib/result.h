@@ -32,7 +32,6 @@ struct DocumentResult {
 
 struct Result {
   int vm_id = -1;
-  std::string capture;  // what it calls itself, at random
   int increment = 0, parent = -1;
   bool live = false;
   Mode mode = Mode::full;

@@ -142,7 +142,7 @@ void Tracking::mark(const std::vector<CopyDisk>& copies) {
                              .created = *created,
                              .data = copies[i].data,
                              .token = token_of(parts_[i].image, own_name()),
-                             .capture = capture_.id,
+                             .capture = capture_.request.vm.backup.capture,
                              .length = length_of(parts_[i].image)};
   marks_.write(capture_.own(), marks, capture_.kept_increment());
   for (const auto& part : parts_)
