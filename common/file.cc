@@ -12,6 +12,7 @@
 
 #include "common/cancel.h"
 #include "common/error.h"
+#include "common/random.h"
 
 namespace fs = std::filesystem;
 
@@ -148,6 +149,15 @@ TempDir::TempDir(const fs::path& parent) {
   if (!mkdtemp(name.data()))
     throw system_error("make a directory in '" + parent.string() + "'", errno);
   path_ = name;
+}
+
+TempDir::TempDir(Named name) : path_{std::move(name.path)} {
+  if (mkdir(path_.c_str(), 0700) != 0)
+    throw system_error("make the directory '" + path_.string() + "'", errno);
+}
+
+TempDir::Named TempDir::free_name() {
+  return {fs::temp_directory_path() / ("vmvault." + random_hex(12))};
 }
 
 TempDir::~TempDir() {

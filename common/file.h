@@ -50,6 +50,13 @@ struct Removed {
 class TempDir {
  public:
   explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path());
+  // The same with a name that somebody knows already, who would remove it after our death.  Throws
+  // Error also if there is such a file.
+  struct Named {
+    std::filesystem::path path;
+  };
+  explicit TempDir(Named name);
+  static Named free_name();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
   ~TempDir();

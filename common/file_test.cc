@@ -57,6 +57,18 @@ TEST(File, MayBeMissing) {
   EXPECT_THROW(read_file_if_any(dir.path()), Error);  // anything else is trouble
 }
 
+TEST(TempDir, MayBeNamedBefore) {
+  const auto name = TempDir::free_name();
+  EXPECT_FALSE(fs::exists(name.path));
+  {
+    const TempDir dir{name};
+    EXPECT_EQ(dir.path(), name.path);
+    EXPECT_EQ(fs::status(dir.path()).permissions(), fs::perms::owner_all);
+    EXPECT_THROW(TempDir{name}, Error) << "it is somebody's";
+  }
+  EXPECT_FALSE(fs::exists(name.path));
+}
+
 TEST(Directory, IsListed) {
   const TempDir dir;
   EXPECT_TRUE(entries_of(dir.path()).empty());

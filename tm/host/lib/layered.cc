@@ -97,8 +97,10 @@ class LayeredOrigin : public Origin {
         found_{look_at_all(capture, book_)},
         parts_{found_.begin(), found_.end()} {
     result = capture.new_result();
-    capture.journal.scratch = {sockets_.path()};
+    const auto sockets = TempDir::free_name();
+    capture.journal.scratch = {sockets.path};
     capture.journal.save(capture.request.vm_dir);
+    sockets_.emplace(sockets);  // which nobody would know of before
   }
 
   // A VM that is off.  While a layer is served no VM can be started on it; so it is served first.
@@ -219,7 +221,7 @@ class LayeredOrigin : public Origin {
                                      .export_name = part.target,
                                      .bitmap = {},
                                      .layers = part.since_parent};
-      const auto socket = sockets_.path() / (std::to_string(part.id) + ".sock");
+      const auto socket = sockets_->path() / (std::to_string(part.id) + ".sock");
       servers_.push_back(std::make_unique<nbd::Server>(order, socket));
     }
   }
@@ -228,7 +230,7 @@ class LayeredOrigin : public Origin {
   LayerBook book_;
   std::vector<LayeredPart> found_;
   std::vector<Part> parts_;
-  TempDir sockets_;
+  std::optional<TempDir> sockets_;
   std::vector<std::unique_ptr<nbd::Server>> servers_;
 };
 

@@ -72,9 +72,10 @@ class LvmDisks : public Storage {
                                           .name = source_of(part).name,
                                           .keep = part.pool.empty()});
     announced_ = true;
-    sockets_.emplace();  // nobody would know of it before
-    capture_.journal.scratch.push_back(sockets_->path());
+    const auto sockets = TempDir::free_name();
+    capture_.journal.scratch.push_back(sockets.path);
     capture_.journal.save(capture_.request.vm_dir);
+    sockets_.emplace(sockets);  // which nobody would know of before
     locks_.emplace(groups_);
     list();
     std::map<lvm::Volume, std::uint64_t> pools;

@@ -147,9 +147,10 @@ class StoppedFiles : public Storage {
         bitmaps_{capture, found_} {}
 
   void announce() override {
-    sockets_.emplace();  // nobody would know of it before
-    capture_.journal.scratch.push_back(sockets_->path());
+    const auto sockets = TempDir::free_name();
+    capture_.journal.scratch.push_back(sockets.path);
     capture_.journal.save(capture_.request.vm_dir);
+    sockets_.emplace(sockets);  // which nobody would know of before
   }
 
   // From here on nobody can start the VM.

@@ -89,9 +89,10 @@ class RbdDisks : public Storage {
     for (const auto& part : found_)
       capture_.journal.snapshots.push_back({.image = part.place, .name = own_name()});
     announced_ = true;
-    sockets_.emplace();  // nobody would know of it before
-    capture_.journal.scratch.push_back(sockets_->path());
+    const auto sockets = TempDir::free_name();
+    capture_.journal.scratch.push_back(sockets.path);
     capture_.journal.save(capture_.request.vm_dir);
+    sockets_.emplace(sockets);  // which nobody would know of before
   }
 
   void take() override {
