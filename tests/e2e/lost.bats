@@ -182,3 +182,25 @@ XML
     paused_start "$name"
     next_is increment whole
 }
+
+@test "virsh took a snapshot of a machine whose last backup is of when it was off: the next backup works" {
+    local checkpoint
+    virsh -q destroy "$name"
+    for checkpoint in $(virsh -q checkpoint-list "$name" --name); do
+        virsh -q checkpoint-delete "$name" "$checkpoint" --metadata
+    done
+    vmvault backup "$name" --full
+    paused_start "$name"
+    virsh -q snapshot-create-as "$name" s1 --disk-only --no-metadata   # qemu copies the bitmaps
+    disk_write "$name" 0 'write -P 8 3M 64k'
+    for what in full increment; do
+        run -0 vmvault backup "$name"
+        reference ref-$what a.s1 b.s1
+        vmvault restore "$(image_of "$name")" --to to-$what
+        same_disk ref-$what/a.s1 to-$what/disk.2.qcow2
+        same_disk ref-$what/b.s1 to-$what/disk.3.qcow2
+        [ "$(last "$(image_of "$name")" '.disks[0].kind')" = $what ]
+        disk_write "$name" 1 'write -P 9 3M 64k'
+    done
+    untouched "$name"
+}

@@ -111,18 +111,31 @@ class RunningFiles : public Storage {
     return out;
   }
 
-  std::unique_ptr<PullJob> begin_job() {
-    const auto begin = [&] {
-      return std::make_unique<PullJob>(hypervisor_, guest_->domain, order(), capture_.journal,
-                                       request_.vm_dir);
-    };
+  std::unique_ptr<PullJob> new_job() {
+    return std::make_unique<PullJob>(hypervisor_, guest_->domain, order(), capture_.journal,
+                                     request_.vm_dir);
+  }
+
+  std::unique_ptr<PullJob> new_job_without_namesake() {
     try {
-      return begin();
+      return new_job();
+    } catch (const VirtError&) {
+      throw;
+    } catch (const Error& e) {  // nothing has begun
+      if (std::string_view{e.what()}.find("Bitmap already exists") == std::string_view::npos) throw;
+      tracking_.remove_namesake();
+    }
+    return new_job();
+  }
+
+  std::unique_ptr<PullJob> begin_job() {
+    try {
+      return new_job_without_namesake();
     } catch (const VirtError& e) {  // a bitmap is missing or broken: nothing has begun
       if (!tracking_.any_since_parent()) throw;
       tracking_.lost(std::string{"change tracking was lost: "} + e.what());
     }
-    return begin();
+    return new_job_without_namesake();
   }
 
   Capture& capture_;

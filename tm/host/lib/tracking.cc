@@ -122,6 +122,15 @@ void Tracking::tell_of_unknown_bitmaps() {
     }
 }
 
+void Tracking::remove_namesake() {
+  std::vector<std::string> targets;
+  for (const auto& part : parts_)
+    if (part.bitmaps) targets.push_back(part.target);
+  checkpoints_.redefine(capture_.own(), std::time(nullptr), targets, everything_but(targets),
+                        false);
+  checkpoints_.remove(capture_.own());
+}
+
 std::string Tracking::own_name() const {
   return checkpoint_name(capture_.request.vm.id, capture_.own());
 }

@@ -24,6 +24,10 @@ class Tracking {
 
   // Keeps the parent, removes older checkpoints and what a failed attempt left (design.md 3.1).
   void tidy();
+  // qemu has a bitmap of the new checkpoint's name that neither libvirt nor the image file knows:
+  // in the overlay that a snapshot of others has made, which gets copies of all that there are.
+  // Throws VirtError.
+  void remove_namesake();
   // The new checkpoint is about to begin.
   void announce() const;
   // The new checkpoint has begun, and the backup is whole: marks it for the next increment.
