@@ -42,6 +42,10 @@ GuestDisk parse_disk(const XmlNode& disk) {
                 .format = disk.find("driver/@type").value_or("raw"),
                 .bus = disk.find("target/@bus").value_or(""),
                 .read_only = disk.first("readonly").has_value()};
+  if (disk.first("backingStore/source")) {
+    one.below = disk.find("backingStore/source/@file").value_or("");
+    if (one.below.empty()) one.below = "another image";
+  }
   if (one.type == "file") one.source = disk.find("source/@file").value_or("");
   return one;
 }

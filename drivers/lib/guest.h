@@ -18,6 +18,7 @@ struct GuestDisk {
   std::string source;  // of a file: the path of the top layer; else empty
   std::string format;  // of its driver: "raw" if the domain does not say, as libvirt assumes
   std::string bus;
+  std::string below{};  // of what the domain says is below it (backingStore); it need not say
   bool read_only = false;
 
   bool removable() const { return device == "cdrom" || device == "floppy"; }

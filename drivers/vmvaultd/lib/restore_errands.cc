@@ -142,6 +142,17 @@ void fetch_template(const state::Home& home, int id) {
   say(base64_encode(write_machine(machine)) + "\n");
 }
 
+// libvirt would have qemu read there what a restored disk says is zero: it holds everything, and no
+// more.
+void insist_on_nothing_below(const std::vector<messages::VmDisk>& disks, int wanted,
+                             const std::string& machine) {
+  for (const auto& one : disks)
+    if (!one.disk.below.empty() && (wanted < 0 || wanted == one.id))
+      throw Error{"the domain has '" + one_line(one.disk.below) + "' below its disk " +
+                  one.disk.target + ", and the guest would see it through what is restored: take " +
+                  "that <backingStore> out first (virsh edit " + machine + ")"};
+}
+
 void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   state::Store store{home.database()};
   state::Restores restores{store};
@@ -162,6 +173,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   Mode mode;
   const auto disks =
       guest::take_disks(store, vm, subject.guest, mode, guest::MachineFiles{host.host});
+  insist_on_nothing_below(disks, wanted->origin.disk, machine->name);
   const auto dir =
       host.is_here() ? home.vm_link(vm) : state::prepare_dir(home, *machine, host, disks);
   write_documents(home, vm, subject, host, disks, *image);

@@ -240,6 +240,18 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
     is 'SELECT active_image FROM vms' 1
 }
 
+@test "in place: a disk that has another one below it, as the domain says, stays as it is" {
+    in_place
+    ordered
+    powered_off
+    sed -i "s,\(<source file='[^']*'/>\),\1<backingStore type='file'><format type='qcow2'/><source file='/img/base'/></backingStore>," \
+        "$BATS_TEST_TMPDIR/node.xml"
+    touch "$FAKE/go.restore"
+    service_start 'RPO = 0'
+    eventually is "SELECT error LIKE '%''/img/base'' below its disk vda,%(virsh edit vm0)' FROM restores" 1
+    run -1 grep -q ^restore "$CALLS"
+}
+
 state() { [ "$(vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" vm list --csv --no-header -l STAT 2>/dev/null)" = "$1" ]; }
 
 @test "in place, with --wait: how far it is is told, and how it ends; who waits may leave" {
