@@ -23,6 +23,13 @@ class Planner {
       : all_{all}, chain_{chain} {
     for (const auto& one : chain.increments()) ids_.push_back(short_id(one.source));
     count_ = ids_.size() - static_cast<std::size_t>(keep) + 1;
+    // An earlier one that merged more, and of which some are gone, cannot be undone.
+    for (const auto& one : all) {
+      const auto ids = stands_for(one);
+      if (ids.size() > count_ && begins_with(ids) &&
+          !std::all_of(ids.begin(), ids.end(), [&](const auto& id) { return find(id); }))
+        count_ = ids.size();
+    }
   }
 
   FlattenPlan plan(const std::function<bool(const Snapshot&)>& whole) {
@@ -67,6 +74,10 @@ class Planner {
   }
 
  private:
+  bool begins_with(const std::vector<std::string>& ids) const {
+    return ids.size() <= ids_.size() && std::equal(ids.begin(), ids.end(), ids_.begin());
+  }
+
   const Snapshot* find(const std::string& id) const {
     const auto it = std::find_if(all_.begin(), all_.end(),
                                  [&](const Snapshot& one) { return one.id.starts_with(id); });
@@ -84,8 +95,7 @@ class Planner {
     std::vector<const Snapshot*> found;
     for (const auto& one : all_) {
       const auto ids = stands_for(one);
-      if (!ids.empty() && ids.size() <= count_ && std::equal(ids.begin(), ids.end(), ids_.begin()))
-        found.push_back(&one);
+      if (!ids.empty() && ids.size() <= count_ && begins_with(ids)) found.push_back(&one);
     }
     std::stable_sort(found.begin(), found.end(), [](const auto* a, const auto* b) {
       return stands_for(*a).size() > stands_for(*b).size();

@@ -32,7 +32,8 @@ struct FlattenPlan {
 };
 
 // `all`: the snapshots of the repository.  `whole`: does this one hold all its files?  The chain
-// must be longer than `keep`, which is at least 1.  Throws Error, naming it, for what is missing of
+// must be longer than `keep`, which is at least 1; less is kept where an earlier flatten has merged
+// more, and removed some of that.  Throws Error, naming it, for what is missing of
 // the chain and cannot be had otherwise.
 FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, int keep,
                          const std::function<bool(const Snapshot&)>& whole);

@@ -70,6 +70,15 @@ TEST(FlattenPlan, NamesWhatIsMissing) {
     }
 }
 
+TEST(FlattenPlan, GoesOnWithOneThatMergedMore) {
+  const auto flat = snapshot("ffffffff", 30, {"one-12", "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc"});
+  const auto plan = plan_flatten(with(without(all, "aaaaaaaa"), flat), chain, 3, is_whole);
+  EXPECT_EQ(plan.increment(), 2);
+  ASSERT_TRUE(plan.done);
+  EXPECT_EQ(plan.kept.text(), "3:dddddddd");
+  EXPECT_EQ(plan_flatten(with(all, flat), chain, 3, is_whole).increment(), 1) << "nothing is gone";
+}
+
 TEST(FlattenPlan, FindsWhatWasStoredAlready) {
   const auto flat = snapshot("ffffffff", 30, {"one-12", "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc"});
   auto plan = plan_flatten(with(all, flat), chain, 2, is_whole);

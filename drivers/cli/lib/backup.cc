@@ -50,6 +50,12 @@ void backup(App& app, const BackupOptions& options) {
       app.store(), app.home(), vm.id, subject,
       {.datastore = datastore, .full = options.full, .freeze = options.freeze, .now = begun});
   if (!plan.why_anew.empty() && !options.full) note("a new chain begins: " + plan.why_anew);
+  if (plan.attempt.image)
+    if (const auto keep = app.image(*plan.attempt.image).keep)
+      note("a merge of image " + std::to_string(*plan.attempt.image) +
+           " was cut off, and older points may not be readable before 'vmvault flatten " +
+           std::to_string(*plan.attempt.image) + " --keep " + std::to_string(*keep + 1) +
+           "' has gone on with it");
   if (!plan.why_whole.empty()) note("the increment may hold everything: " + plan.why_whole);
   const auto stored =
       capture(app, plan.attempt, {.document = plan.document, .freeze_is_a_bonus = !options.freeze});

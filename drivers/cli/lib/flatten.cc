@@ -18,7 +18,10 @@ namespace {
 
 using state::FlattenReply;
 
-FlattenReply ask(const App& app, const state::ImageRecord& image, int keep) {
+// The image is LOCKED until there is an answer, as under the service: whoever comes after us,
+// should we be killed, knows that something may be merged that is not on record.
+FlattenReply ask(App& app, const state::ImageRecord& image, int keep) try {
+  app.store().mark_flattening(image.id, keep);
   auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
   request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(keep));
@@ -34,8 +37,14 @@ FlattenReply ask(const App& app, const state::ImageRecord& image, int keep) {
         .answer_counts()
         .run();
   }();
+  // One that was killed may have begun to remove what it has merged: that goes on later.
+  if (!finished.ok() && finished.status < 128)
+    app.store().fail_flatten(image.id, last_line(finished.err));
   insist(finished, "cannot flatten image " + std::to_string(image.id));
   return state::parse_flatten_reply(finished.out, image, keep);
+} catch (const Cancelled& cancelled) {
+  if (!cancelled.killed) app.store().fail_flatten(image.id, cancelled.what());
+  throw;
 }
 
 // What the datastore says of the merged increment; empty if it says nothing.
@@ -56,6 +65,23 @@ std::string stored_result(const App& app, const state::ImageRecord& image,
   return finished.ok() ? std::move(finished.out) : "";
 }
 
+void merge(App& app, const state::VmRecord& vm, const state::ImageRecord& image, int keep) {
+  const auto reply = ask(app, image, keep);
+  auto merged = *image.increment(reply.chain.increments().front().id);
+  merged.source = reply.chain.increments().front().source;
+  merged.size_mib = reply.size_mib;
+  merged.result = stored_result(app, image, merged);
+  merged.bytes = merged.result.empty() ? static_cast<std::uint64_t>(reply.size_mib) << 20
+                                       : state::parse_result(merged.result).bytes();
+  app.store().flatten(image.id, merged);
+  std::printf(
+      "image %d of '%s': %s merged into increment %d, %s left\n", image.id,
+      printable(vm.name).c_str(),
+      count_text(image.increments.size() - reply.chain.increments().size() + 1, "restore point")
+          .c_str(),
+      merged.id, count_text(reply.chain.increments().size(), "restore point").c_str());
+}
+
 }  // namespace
 
 void flatten(App& app, int id, int keep) {
@@ -64,30 +90,23 @@ void flatten(App& app, int id, int keep) {
   for (const auto& worker : workers(vm.id))
     throw Error{"process " + std::to_string(worker.pid) + " works on the backups of '" + vm.name +
                 "': nothing is merged meanwhile"};
-  const auto image = app.image(id);  // again, now that nobody else can change it
+  auto image = app.image(id);  // again, now that nobody else can change it
   insist_unneeded(app, image);
   if (image.half_deleted())
     throw Error{"image " + std::to_string(id) + " is half deleted: 'vmvault delete " +
                 std::to_string(id) + "' again"};
+  if (image.keep) {
+    note("a merge of image " + std::to_string(id) + " was cut off: that goes on first");
+    merge(app, vm, image, *image.keep);
+    image = app.image(id);
+  }
   if (image.increments.size() <= static_cast<std::size_t>(keep)) {
     note("image " + std::to_string(id) + " has only " +
          count_text(image.increments.size(), "restore point") + ": there is nothing to merge");
     return;
   }
   if (const auto why = state::why_not_merged(image, keep); !why.empty()) throw Error{why};
-  const auto reply = ask(app, image, keep);
-  auto merged = *image.increment(reply.chain.increments().front().id);
-  merged.source = reply.chain.increments().front().source;
-  merged.size_mib = reply.size_mib;
-  merged.result = stored_result(app, image, merged);
-  merged.bytes = merged.result.empty() ? static_cast<std::uint64_t>(reply.size_mib) << 20
-                                       : state::parse_result(merged.result).bytes();
-  app.store().flatten(id, merged);
-  std::printf(
-      "image %d of '%s': %s merged into increment %d, %s left\n", id, printable(vm.name).c_str(),
-      count_text(image.increments.size() - reply.chain.increments().size() + 1, "restore point")
-          .c_str(),
-      merged.id, count_text(reply.chain.increments().size(), "restore point").c_str());
+  merge(app, vm, image, keep);
 }
 
 }  // namespace cli

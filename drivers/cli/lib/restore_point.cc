@@ -53,6 +53,11 @@ RestorePoint restore_point(const App& app, int image, std::optional<int> increme
   RestorePoint point{.image = app.image(image), .protocol = {}, .disks = {}, .result = {}};
   if (point.image.half_deleted())
     note(point.name() + " is half deleted: what is gone already cannot be read");
+  if (const auto keep = point.image.keep)
+    note(point.name() +
+         " is being merged, or that was cut off: what cannot be read of it is there again "
+         "after 'vmvault flatten " +
+         std::to_string(image) + " --keep " + std::to_string(*keep) + "'");
   point.protocol = app.store().datastore(point.image.datastore).value().ds_mad;
   auto& increments = point.image.increments;
   if (increments.empty()) throw Error{point.name() + " has no restore point"};

@@ -24,6 +24,10 @@ state::ImageRecord find_image(const App& app, const VerifyOptions& options) {
   if (image.half_deleted())
     throw Error{name_of(image) + " is half deleted: 'vmvault delete " + std::to_string(image.id) +
                 "' again"};
+  if (image.keep)
+    throw Error{name_of(image) + " is being merged, or that was cut off: 'vmvault flatten " +
+                std::to_string(image.id) + " --keep " + std::to_string(*image.keep) +
+                "' goes on with it"};
   if (options.increment && !image.increment(*options.increment))
     throw BadRequest{name_of(image) + " has no increment " + std::to_string(*options.increment) +
                      " ('vmvault show " + std::to_string(image.id) + "' lists them)"};

@@ -155,13 +155,33 @@ setup() { setup_vmvault; }
 @test "a flatten that failed, or whose answer is about something else, changes nothing" {
     for n in 0 1 2; do vmvault backup web; done
     before=$(vmvault show 1 --json)
-    for answer in '' '5' '5 rubbish' '5 2:ffff0000' '5 0:ffff0000,1:aaaa0001' '5 1:ffff0000,2:bbbb0002' 'x 1:ffff0000,2:aaaa0002'; do
-        echo "echo '$answer'" >"$FAKE/increment_flatten"
-        run --separate-stderr vmvault flatten 1 --keep 2
-        [ "$status" -ne 0 ]
-    done
     echo 'echo "repository is locked" >&2; exit 1' >"$FAKE/increment_flatten"
     run --separate-stderr vmvault flatten 1 --keep 2
     fails_with 1 'image 1' 'repository is locked'
     [ "$(vmvault show 1 --json)" = "$before" ]
+    for answer in '' '5' '5 rubbish' '5 1:ffff0000' '5 0:ffff0000,1:aaaa0001' '5 1:ffff0000,2:bbbb0002' 'x 1:ffff0000,2:aaaa0002'; do
+        echo "echo '$answer'" >"$FAKE/increment_flatten"
+        run --separate-stderr vmvault flatten 1 --keep 2
+        [ "$status" -ne 0 ]
+        [ "$(vmvault show 1 --json | jq .increments)" = "$(jq .increments <<<"$before")" ]
+    done
+}
+
+@test "a flatten that is killed: the image is locked until another one goes on with it" {
+    for n in 0 1 2; do vmvault backup web; done
+    echo 'kill -KILL $$' >"$FAKE/increment_flatten"
+    run -1 vmvault flatten 1 --keep 1
+    run --separate-stderr vmvault verify 1
+    fails_with 1 "'vmvault flatten 1 --keep 1' goes on with it"
+    run -0 vmvault status
+    [[ $output == *'image 1 is half merged'* ]]
+    run -0 --separate-stderr vmvault backup web
+    [[ $stderr == *"'vmvault flatten 1 --keep 2' has gone on with it"* ]]
+    echo 'echo "5 2:ffff0000,3:aaaa0003"' >"$FAKE/increment_flatten"
+    run -0 --separate-stderr vmvault flatten 1 --keep 2
+    [ "$(asked //KEEP_LAST)" = 2 ]   # the same three, and the one since then
+    [[ $stderr == *'goes on first'* ]]
+    [[ $output == *'merged into increment 2, 2 restore points left'* ]]
+    run -0 vmvault status
+    [[ $output != *'half merged'* ]]
 }
