@@ -43,11 +43,8 @@ class Flatten {
 
   Flattened run() {
     if (!done()) {
-      finish_exchange();
-      if (!done()) {
-        build();
-        exchange();
-      }
+      build();
+      exchange();
     }
     clean();
     return answer();
@@ -59,6 +56,7 @@ class Flatten {
     const auto& all = chain.increments();
     const auto wanted = static_cast<std::size_t>(keep);
     if (all.size() <= wanted) throw Error{"the chain has nothing to be merged"};
+    for (const auto& one : all) finish_exchange(vm, one.source);
     std::size_t count = all.size() - wanted + 1;
     for (auto i = all.size(); i > count; --i) {
       const auto said = marker(vm, all[i - 1].source);
@@ -76,17 +74,21 @@ class Flatten {
            contains(*said, split_.merged.last());
   }
 
-  // Between the two renames, where there is no exchange: nothing has the name.
-  void finish_exchange() const {
-    if (!vm_.status(name()) && marker(vm_, flat_of(name())))
-      move(flat_of(name()), name());
-    else if (!vm_.status(name()) && vm_.status(old_of(name())))
-      move(old_of(name()), name());
-    vm_.sync();
+  // Between the two renames of an earlier one, whatever it merged, where there is no exchange:
+  // nothing has the name.
+  static void finish_exchange(const Dir& vm, const std::string& name) {
+    if (vm.status(name)) return;
+    if (marker(vm, flat_of(name)))
+      move(vm, flat_of(name), name);
+    else if (vm.status(old_of(name)))
+      move(vm, old_of(name), name);
+    else
+      return;
+    vm.sync();
   }
 
-  void move(const std::string& from, const std::string& to) const {
-    if (!vm_.rename(from, to)) throw Error{"'" + vm_.in(to) + "' is in the way"};
+  static void move(const Dir& vm, const std::string& from, const std::string& to) {
+    if (!vm.rename(from, to)) throw Error{"'" + vm.in(to) + "' is in the way"};
   }
 
   void build() {
@@ -115,8 +117,8 @@ class Flatten {
   void exchange() {
     if (!vm_.exchange(flat_of(name()), name())) {
       remove_backup(vm_, old_of(name()));
-      move(name(), old_of(name()));
-      move(flat_of(name()), name());
+      move(vm_, name(), old_of(name()));
+      move(vm_, flat_of(name()), name());
     }
     vm_.sync();
   }

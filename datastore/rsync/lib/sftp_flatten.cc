@@ -27,6 +27,7 @@ class Flatten {
     const auto& all = chain.increments();
     for (const auto& one : all)
       if (!is_backup_name(one.source)) throw BadRequest{"not the name of a backup"};
+    for (const auto& one : all) finish_exchange(path(one.source));
     const auto wanted = static_cast<std::size_t>(std::max(keep, 1));
     if (all.size() <= wanted) throw Error{"the chain has nothing to be merged"};
     std::size_t count = all.size() - wanted + 1;
@@ -41,7 +42,6 @@ class Flatten {
   }
 
   std::string run() {
-    if (!done()) finish_exchange();
     if (!done()) {
       build();
       exchange();
@@ -62,13 +62,13 @@ class Flatten {
     return said && contains(*said, merged_.increments().front()) && contains(*said, merged_.last());
   }
 
-  // Killed between the two renames: nothing has the name.
-  void finish_exchange() {
-    if (there(last())) return;
-    if (there(flat()) && flat_chain(*sftp_, flat()))
-      sftp_->rename(flat(), last());
-    else if (there(old()))
-      sftp_->rename(old(), last());
+  // An earlier one was killed between the two renames, whatever it merged: nothing has the name.
+  void finish_exchange(const std::string& name) {
+    if (there(name)) return;
+    if (const auto flat = name + ".flat"; there(flat) && flat_chain(*sftp_, flat))
+      sftp_->rename(flat, name);
+    else if (const auto old = name + ".old"; there(old))
+      sftp_->rename(old, name);
   }
 
   void build() {

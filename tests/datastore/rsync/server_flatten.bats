@@ -107,6 +107,16 @@ is_flat() {
     run -0 flatten
     is_flat
     before
+    mv "$vm/cccccc" "$vm/cccccc.old" && cp -a "$after/cccccc" "$vm/cccccc.flat"
+    run -0 flatten 3   # which would have merged less
+    [ "$(jq -r .chain <<<"$output")" = 2:cccccc,3:dddddd ]
+    is_flat
+    before
+    mv "$vm/cccccc" "$vm/cccccc.old" && cp -a "$after/cccccc" "$vm/cccccc.flat"
+    run -0 flatten 1   # and more
+    [ "$(ls -A "$BASE/7")" = dddddd ]
+    holds 3:dddddd 3
+    before
     mv "$vm/cccccc" "$vm/cccccc.old" && cp -a "$after/cccccc" "$vm/cccccc"
     run -0 flatten
     is_flat

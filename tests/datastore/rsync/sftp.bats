@@ -173,8 +173,14 @@ a_chain() {
     mv "$VM/aaaa01" "$VM/aaaa01.flat"
     cp -r "$BATS_TEST_TMPDIR/as_it_was/aaaa01" "$VM/aaaa01.old"
     cp -r "$BATS_TEST_TMPDIR/as_it_was/aaaa00" "$VM/aaaa00"
+    cp -r "$VM" "$BATS_TEST_TMPDIR/cut_off"
     run -0 link backup1 flatten "$VM" "$CHAIN" 2
     [ "$output" = '5 1:aaaa01,2:aaaa02' ]
     [ "$(ls -A "$VM")" = $'aaaa01\naaaa02' ]
     qemu-img compare -f qcow2 -F raw "$VM/aaaa01/disk.0.1" "$BATS_TEST_TMPDIR/disk1"
+    # So does another one, that merges more.
+    rm -r "$VM" && cp -r "$BATS_TEST_TMPDIR/cut_off" "$VM"
+    run -0 link backup1 flatten "$VM" "$CHAIN" 1
+    [ "$(ls -A "$VM")" = aaaa02 ]
+    qemu-img compare -f qcow2 -F raw "$VM/aaaa02/disk.0.2" "$BATS_TEST_TMPDIR/disk"
 }
