@@ -56,6 +56,7 @@ std::string first_words(int fd) {
     cancel::check();
     if (fds[0].revents == 0) continue;
     const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n == -1 && errno == EINTR) continue;
     if (n <= 0) return said;
     said.append(buffer, static_cast<size_t>(n));
   }
