@@ -25,6 +25,8 @@ const DocumentResult* CaptureResult::document(std::string_view what) const {
   return found == documents.end() ? nullptr : &*found;
 }
 
+bool CaptureResult::lacks_domain() const { return !files.empty() && !files.contains("domain.xml"); }
+
 bool CaptureResult::is_as_captured(const std::string& file, std::string_view text) const {
   const auto sum = files.find(file);
   return sum == files.end() || sum->second == sha256_of(text);

@@ -36,6 +36,7 @@ struct CaptureResult {
 
   std::uint64_t bytes() const;  // of all disk files
   bool all_whole() const;       // an increment that holds everything
+  bool lacks_domain() const;    // there was none when the disks were taken; as far as is known
   const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say
   // False: it is another than the file of that name was, as far as is known.
   bool is_as_captured(const std::string& file, std::string_view text) const;

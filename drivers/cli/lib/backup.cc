@@ -60,6 +60,8 @@ void backup(App& app, const BackupOptions& options) {
   const auto stored =
       capture(app, plan.attempt, {.document = plan.document, .freeze_is_a_bonus = !options.freeze});
   report(stored, vm.name, std::time(nullptr) - begun);
+  if (stored.result && stored.result->lacks_domain())
+    note("'" + vm.name + "' was undefined meanwhile: its domain.xml is not in the backup");
   // Of what the capture could not read, it has warned itself.
   for (const auto& what : subject.keeps)
     if (!stored.result || !stored.result->document(what))

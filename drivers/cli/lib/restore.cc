@@ -140,9 +140,12 @@ void write_part(std::deque<NewFile>& parts, const fs::path& path, const std::str
 
 void restore(App& app, const RestoreOptions& options) {
   const auto begun = std::time(nullptr);
-  const bool with_domain = !options.disk;
   const Plan plan{restore_point(app, options.image, options.increment, options.disk),
                   fs::absolute(options.to).lexically_normal()};
+  const bool with_domain = !options.disk && !plan.result.lacks_domain();
+  if (!options.disk && !with_domain)
+    note("there was no domain any more when " + plan.name() +
+         " was made: there is no domain.xml in it");
   refuse_existing(plan, with_domain);
 
   Machine machine;

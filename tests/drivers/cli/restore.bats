@@ -53,6 +53,17 @@ setup() {
     [ ! -s "$CALLS" ]
 }
 
+@test "where the domain was undefined meanwhile there are its disks" {
+    FILES='"vm.xml":"00"' run -0 --separate-stderr vmvault backup web --full
+    [[ $stderr == *"'web' was undefined meanwhile: its domain.xml is not in the backup"* ]]
+    rm "$FAKE/domain.xml"
+    run -0 --separate-stderr vmvault restore 2 --to "$TO"
+    [[ $stderr == *'there is no domain.xml in it'* ]]
+    [[ $output != *define* ]]
+    cmp "$FAKE/disk.qcow2" "$TO/disk.0.qcow2"
+    [ "$(ls "$TO")" = disk.0.qcow2 ]
+}
+
 @test "a file is no directory to restore into" {
     echo precious >"$TO"
     run --separate-stderr vmvault restore 1 --to "$TO"
