@@ -183,6 +183,16 @@ XML
     next_is increment whole
 }
 
+@test "a disk got another backing file" {
+    virsh -q destroy "$name"
+    qemu-img create -q -f qcow2 base.qcow2 64M
+    qemu-io -c 'write -P 10 60M 64k' base.qcow2 >/dev/null
+    qemu-img rebase -u -b base.qcow2 -F qcow2 a.qcow2
+    next_is whole increment 'another backing file'
+    rm -r ref to
+    next_is increment increment
+}
+
 @test "virsh took a snapshot of a machine whose last backup is of when it was off: the next backup works" {
     local checkpoint
     virsh -q destroy "$name"

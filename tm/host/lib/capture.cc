@@ -87,6 +87,8 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
   if (!mark->token.empty() && mark->token != token_of(part.image, mark->bitmap))
     return "the bitmap of " + parent +
            " is another one of that name: another vmvault's, or that of an older copy of the image";
+  if (mark->backing && *mark->backing != backing_of(part.image))
+    return "the image has another backing file than at " + parent;
   // qemu never makes a file shorter but with its disk.  An older copy that was written over it has
   // bitmaps of another chain, whose names may be the same.
   if (length_of(part.image) < mark->length)

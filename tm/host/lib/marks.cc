@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/marks.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "common/base64.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -27,7 +32,10 @@ Mark parse_mark(const json& in) {
           .data = in.value("data", std::vector<std::uint64_t>{}),
           .token = in.value("token", ""),
           .capture = in.value("capture", ""),
-          .length = in.value("length", std::uint64_t{0})};
+          .length = in.value("length", std::uint64_t{0}),
+          .backing = in.contains("backing")
+                         ? std::optional{base64_decode(in.at("backing").get<std::string>())}
+                         : std::nullopt};
 }
 
 std::optional<int> number(std::string_view text) {
@@ -35,6 +43,14 @@ std::optional<int> number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
   return value;
+}
+
+json to_json(const Mark& mark) {
+  json out{{"bitmap", mark.bitmap},   {"size", mark.size},    {"image", mark.image},
+           {"created", mark.created}, {"data", mark.data},    {"token", mark.token},
+           {"capture", mark.capture}, {"length", mark.length}};
+  if (mark.backing) out["backing"] = base64_encode(*mark.backing);  // of any bytes
+  return out;
 }
 
 }  // namespace
@@ -71,10 +87,7 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   json out{{"version", 1}, {"increments", json::object()}};
   for (const auto& [number, marks] : increments_)
     for (const auto& [disk, mark] : marks)
-      out["increments"][std::to_string(number)][std::to_string(disk)] = {
-          {"bitmap", mark.bitmap},   {"size", mark.size},    {"image", mark.image},
-          {"created", mark.created}, {"data", mark.data},    {"token", mark.token},
-          {"capture", mark.capture}, {"length", mark.length}};
+      out["increments"][std::to_string(number)][std::to_string(disk)] = to_json(mark);
   write_file(file_, out.dump(1) + "\n");
 }
 
@@ -93,6 +106,24 @@ std::uint64_t length_of(const fs::path& file) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0) throw system_error("look at '" + file.string() + "'", errno);
   return static_cast<std::uint64_t>(info.st_size);
+}
+
+// qemu's docs/interop/qcow2.txt: where the name is, at 8, and its length, at 16, big-endian.
+std::string backing_of(const fs::path& qcow2) {
+  const Fd fd = open_file(qcow2, O_RDONLY);
+  const auto read = [&](std::span<char> out, std::uint64_t at) {
+    const ssize_t n = pread(fd.get(), out.data(), out.size(), static_cast<off_t>(at));
+    if (n != static_cast<ssize_t>(out.size()))
+      throw system_error("read the header of '" + qcow2.string() + "'", n == -1 ? errno : EIO);
+  };
+  std::uint64_t where = 0;
+  std::uint32_t length = 0;
+  read({reinterpret_cast<char*>(&where), sizeof where}, 8);
+  read({reinterpret_cast<char*>(&length), sizeof length}, 16);
+  constexpr std::uint32_t longest = 1023;
+  std::string name(where == 0 ? 0 : std::min(be32toh(length), longest), '\0');
+  read(name, be64toh(where));
+  return name;
 }
 
 std::string checkpoint_name(int vm_id, int increment) {

@@ -24,6 +24,7 @@ struct Mark {
   std::string token = {};                // token_of() the bitmap; empty: there was none to be had
   std::string capture = {};              // BackupConfig::capture
   std::uint64_t length = 0;  // of the image file, bytes; it only grows; 0: an older version's mark
+  std::optional<std::string> backing = {};  // backing_of() the image; none: an older version's mark
   bool operator==(const Mark&) const = default;
 };
 
@@ -47,6 +48,8 @@ class Marks {
 std::string identity_of(const std::filesystem::path& file);
 // Of the file that a link points to; 0 for a device.  Throws Error.
 std::uint64_t length_of(const std::filesystem::path& file);
+// The name of its backing file, as its header says; "": it has none.  Throws Error.
+std::string backing_of(const std::filesystem::path& qcow2);
 
 // "one-<vm id>-<increment>": the name of checkpoint and bitmap (contract 4.3).
 std::string checkpoint_name(int vm_id, int increment);

@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "common/command.h"
+#include "common/error.h"
 #include "common/file.h"
 
 namespace host {
@@ -22,6 +24,19 @@ TEST(CheckpointName, IsNotMistakenForAnotherVm) {
   EXPECT_EQ(checkpoint_increment(12, "nightly"), std::nullopt);
 }
 
+TEST(Marks, KnowTheBackingFile) {
+  const TempDir dir;
+  const auto image = dir.path() / "a.qcow2";
+  Command{"qemu-img", "create", "-q", "-f", "qcow2", image.string(), "1M"}.output();
+  EXPECT_EQ(backing_of(image), "");
+  Command{"qemu-img", "create", "-q",    "-f", "qcow2",        "-b",
+          "/a b/c",   "-F",     "qcow2", "-u", image.string(), "1M"}
+      .output();
+  EXPECT_EQ(backing_of(image), "/a b/c");
+  write_file(image, "QFI\xfb");
+  EXPECT_THROW(backing_of(image), Error);
+}
+
 TEST(Marks, AreFoundAgain) {
   const TempDir dir;
   const Mark mark{.bitmap = "one-1-4",
@@ -31,7 +46,8 @@ TEST(Marks, AreFoundAgain) {
                   .data = {65536, 0},
                   .token = "0011223344556677",
                   .capture = "8899aabb",
-                  .length = 4096};
+                  .length = 4096,
+                  .backing = "b\xff\n.qcow2"};
   Marks{dir.path()}.write(4, {{0, mark}}, 3);
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
   EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);

@@ -132,7 +132,8 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                         .data = copies[i].data,
                         .token = token_of(part.image, own),
                         .capture = capture.request.vm.backup.capture,
-                        .length = length_of(part.image)};
+                        .length = length_of(part.image),
+                        .backing = backing_of(part.image)};
   Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.kept_increment());
   for (const auto& part : parts)
     sweep_tokens(part.image, capture.request.vm.id, capture.kept_increment(), capture.own());

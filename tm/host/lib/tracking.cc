@@ -152,7 +152,8 @@ void Tracking::mark(const std::vector<CopyDisk>& copies) {
                              .data = copies[i].data,
                              .token = token_of(parts_[i].image, own_name()),
                              .capture = capture_.request.vm.backup.capture,
-                             .length = length_of(parts_[i].image)};
+                             .length = length_of(parts_[i].image),
+                             .backing = backing_of(parts_[i].image)};
   marks_.write(capture_.own(), marks, capture_.kept_increment());
   for (const auto& part : parts_)
     sweep_tokens(part.image, capture_.request.vm.id, capture_.kept_increment(), capture_.own());
