@@ -157,7 +157,7 @@ class Look {
   std::vector<Orphan> orphans() const {
     const auto images = store_.images_of(place_.vm);
     for (const auto& image : images)
-      if (image.state != ImageState::ready)
+      if (image.half_deleted())  // one that is LOCKED is half merged: see needed()
         throw Error{"image " + std::to_string(image.id) + " is " + to_text(image.state)};
     const auto stored = parse_inventory(on_image("inventory", {}));
     std::vector<Orphan> all, merged;
