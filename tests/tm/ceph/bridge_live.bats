@@ -46,8 +46,9 @@ next_works() {
 
 # clean_or_waits: the bridge has cleaned up, or waits for what was begun
 clean_or_waits() {
-    ! on_bridge test -e "$VM_DIR/bridge/backup.journal" ||
+    if on_bridge test -e "$VM_DIR/bridge/backup.journal"; then
         on_bridge grep -q 'waiting for process' "$VM_DIR/bridge/backup.log"
+    fi
 }
 
 # at_once: the guest did not have to wait for the deadline

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/rbd_snapshots.h"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <thread>
 
 #include "common/error.h"
 #include "common/number.h"
@@ -21,10 +23,16 @@ void wait_for_maker(const Journal::Snapshot& snapshot, const rbd::Access& access
                            ", which is making the snapshot " + snapshot.name + " of " +
                            snapshot.image.display();
   log(Level::info, "waiting for " + what);
+  const Fd process = maker->open();
+  if (!process) return;
   const auto until = std::chrono::steady_clock::now() + access.deadline;
-  while (maker->alive()) {
-    if (std::chrono::steady_clock::now() >= until) throw Error{what + ", does not end"};
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  for (pollfd ended{process.get(), POLLIN, 0};;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const int found = poll(&ended, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (found == 1) return;
+    if (found == 0) throw Error{what + ", does not end"};
+    if (errno != EINTR) throw system_error("wait for " + what, errno);
   }
 }
 
