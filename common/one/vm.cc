@@ -122,6 +122,14 @@ Disk parse_disk(const XmlNode& disk, int vm, const LvmNames& names) {
   return out;
 }
 
+// It becomes part of the names of checkpoints and bitmaps.
+std::string parse_capture(const XmlNode& config) {
+  const auto name = text_of(config, "CAPTURE");
+  if (name.size() > 32 || name.find_first_not_of("0123456789abcdef") != name.npos)
+    throw BadRequest{"CAPTURE '" + name + "' is not hexadecimal"};
+  return name;
+}
+
 BackupConfig parse_config(const XmlNode& vm) {
   const auto config = vm.first("BACKUPS/BACKUP_CONFIG");
   if (!config) return {};
@@ -131,7 +139,7 @@ BackupConfig parse_config(const XmlNode& vm) {
           .increment_mode = snapshot ? IncrementMode::snapshot : IncrementMode::cbt,
           .freeze = parse_freeze(text_of(*config, "FS_FREEZE")),
           .last_increment_id = id_or_none(*config, "LAST_INCREMENT_ID"),
-          .capture = text_of(*config, "CAPTURE"),
+          .capture = parse_capture(*config),
           .last_capture = config->find("LAST_CAPTURE"),
           .previous_increment_id = id_or_none(*config, "PREVIOUS_INCREMENT_ID"),
           .last_datastore_id = id_or_none(*config, "LAST_DATASTORE_ID"),

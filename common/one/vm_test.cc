@@ -155,6 +155,8 @@ TEST(Vm, RefusesIdsThatAreNone) {
   EXPECT_THROW(with_disk("<DISK_ID>../0</DISK_ID>"), BadRequest);
   EXPECT_THROW(with_config("<LAST_INCREMENT_ID>x</LAST_INCREMENT_ID>"), BadRequest);
   EXPECT_THROW(with_config("<LAST_INCREMENT_ID>-2</LAST_INCREMENT_ID>"), BadRequest);
+  EXPECT_THROW(with_config("<CAPTURE>../1</CAPTURE>"), BadRequest);
+  EXPECT_THROW(with_config("<CAPTURE>" + std::string(33, 'a') + "</CAPTURE>"), BadRequest);
 }
 
 TEST(Vm, RefusesATargetThatIsNoDevice) {

@@ -101,8 +101,74 @@ next_is_right() {
     next_is whole increment 'an older copy'
 }
 
+# overwritten: an older copy of another chain, as long as the disk is, is written over it.  It has a bitmap of the
+# number that the increment looks for.
+overwritten() {
+    vmvault backup "$name"
+    virsh -q destroy "$name"
+    cp a.qcow2 older
+    vmvault backup "$name" --full
+    image=$(image_of "$name")
+    qemu-io -c 'write -P 8 1M 512k' a.qcow2 >/dev/null
+    vmvault backup "$name"
+    dd if=older of=a.qcow2 conv=notrunc status=none
+}
+
+@test "an older copy of another chain, just as long, was written over a disk; the machine is off" {
+    overwritten
+    next_is whole increment 'is missing'
+    qemu-io -c 'write -P 9 1M 64k' a.qcow2 >/dev/null
+    rm -r ref to
+    next_is increment increment
+}
+
+@test "an older copy of another chain, just as long, was written over a disk; the machine runs" {
+    overwritten
+    paused_start "$name"
+    next_is whole whole bitmap
+    disk_write "$name" 0 'write -P 9 1M 64k'
+    rm -r ref to
+    next_is increment increment
+}
+
+# as_before: the bitmap of the last backup has the name that version 0.2 gave it
+as_before() {
+    local marks disk bitmap
+    marks=$VMVAULT_VAR/vms/$(virsh -q domuuid "$name")/backup.marks
+    bitmap=$(jq -r '.increments["0"]["0"].bitmap' "$marks")
+    plain=${bitmap%-*}
+    [[ $plain == one-*-0 ]]
+    for disk in a b; do
+        qemu-img bitmap --add -f qcow2 $disk.qcow2 "$plain"
+        qemu-img bitmap --merge "$bitmap" -f qcow2 $disk.qcow2 "$plain"
+        qemu-img bitmap --remove -f qcow2 $disk.qcow2 "$bitmap"
+    done
+    jq --arg name "$plain" '.increments["0"][] |= (.bitmap = $name | .token = "")' "$marks" >marks
+    cat marks >"$marks"
+}
+
+@test "the chain was begun by an older version, the machine is off" {
+    virsh -q destroy "$name"
+    as_before
+    next_is increment increment
+}
+
+@test "the chain was begun by an older version, the machine runs" {
+    virsh -q destroy "$name"
+    as_before
+    paused_start "$name"
+    disk_write "$name" 0 'write -P 9 3M 64k'
+    next_is increment increment
+    disk_write "$name" 0 'write -P 10 4M 64k'
+    rm -r ref to
+    next_is increment increment
+    run -0 virsh -q checkpoint-list "$name" --name
+    [[ $output == *-1-* && $output == *-2-* ]]
+    [[ " ${output//$'\n'/ } " != *" $plain "* ]]
+}
+
 # another_as_well START: two vmvaults back up the machine while it is off; then START, and increments.  Of both it
-# is the first machine: their bitmaps have the same names.
+# is the first machine.
 another_as_well() {
     local var
     python3 -c 'import os; os.setxattr("a.qcow2", "user.test", b"")' || skip 'this file system has no attributes'

@@ -49,6 +49,10 @@ std::filesystem::path Capture::file_of(int disk) const {
   return request.backup_dir / ("disk." + std::to_string(disk) + "." + std::to_string(own()));
 }
 
+std::string Capture::own_bitmap() const {
+  return checkpoint_name(request.vm.id, own(), request.vm.backup.capture);
+}
+
 Result Capture::new_result() const {
   Result out;
   out.vm_id = request.vm.id;
@@ -80,13 +84,13 @@ std::optional<std::string> unfit(const Capture& capture, const Marks& marks, con
   }
   if (const auto& last = capture.request.vm.backup.last_capture; last && mark->capture != *last)
     return "the marks of " + parent + " are those of a backup that failed, or is not known";
-  if (mark->bitmap != checkpoint_name(capture.request.vm.id, capture.parent()))
+  if (checkpoint_increment(capture.request.vm.id, mark->bitmap) != capture.parent())
     return "the mark of " + parent + " is of another bitmap";
   if (mark->size != size_now) return "the disk was resized since " + parent;
   if (mark->image != identity_of(part.image)) return "the image was replaced since " + parent;
   if (!mark->token.empty() && mark->token != token_of(part.image, mark->bitmap))
     return "the bitmap of " + parent +
-           " is another one of that name: another vmvault's, or that of an older copy of the image";
+           " is another one, or gone: another vmvault's, or that of an older copy of the image";
   if (mark->backing && *mark->backing != backing_of(part.image))
     return "the image has another backing file than at " + parent;
   // qemu never makes a file shorter but with its disk.  An older copy that was written over it has

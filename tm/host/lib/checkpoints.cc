@@ -9,7 +9,7 @@
 
 namespace host {
 
-Checkpoints::Checkpoints(const Domain& domain, int vm_id) : domain_{domain.get()}, vm_id_{vm_id} {
+Checkpoints::Checkpoints(const Domain& domain, int vm_id) : domain_{domain.get()} {
   virDomainCheckpointPtr* list = nullptr;
   const int count = virDomainListAllCheckpoints(domain_, &list, 0);
   if (count < 0) throw VirtError{"list a domain's checkpoints"};
@@ -17,48 +17,46 @@ Checkpoints::Checkpoints(const Domain& domain, int vm_id) : domain_{domain.get()
   for (int i = 0; i < count; ++i) owned.emplace_back(list[i]);
   std::free(list);
   for (const auto& one : owned) {
-    const auto increment = checkpoint_increment(vm_id, virDomainCheckpointGetName(one.get()));
-    if (!increment) continue;
+    const std::string name = virDomainCheckpointGetName(one.get());
+    if (!checkpoint_increment(vm_id, name)) continue;
     const Xml xml{
         take(virDomainCheckpointGetXMLDesc(one.get(), VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN),
              "read a checkpoint")};
-    created_[*increment] = xml.root().find_number("creationTime").value_or(0);
+    created_[name] = xml.root().find_number("creationTime").value_or(0);
   }
 }
 
-std::optional<std::int64_t> Checkpoints::created(int increment) const {
-  const auto found = created_.find(increment);
+std::optional<std::int64_t> Checkpoints::created(const std::string& name) const {
+  const auto found = created_.find(name);
   if (found == created_.end()) return std::nullopt;
   return found->second;
 }
 
-std::vector<int> Checkpoints::increments() const {
-  std::vector<int> out;
-  for (const auto& [increment, when] : created_) out.push_back(increment);
+std::vector<std::string> Checkpoints::names() const {
+  std::vector<std::string> out;
+  for (const auto& [name, when] : created_) out.push_back(name);
   return out;
 }
 
-void Checkpoints::redefine(int increment, std::int64_t created,
+void Checkpoints::redefine(const std::string& name, std::int64_t created,
                            const std::vector<std::string>& targets,
                            const std::vector<std::string>& others, bool validate) {
-  const std::string name = checkpoint_name(vm_id_, increment);
   unsigned flags = VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE;
   if (validate) flags |= VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE;
   const Checkpoint made{virDomainCheckpointCreateXML(
       domain_, checkpoint_xml(name, created, targets, others).c_str(), flags)};
   if (!made) throw VirtError{"tell libvirt of the checkpoint " + name};
-  created_[increment] = created;
+  created_[name] = created;
 }
 
-void Checkpoints::remove(int increment) noexcept {
+void Checkpoints::remove(const std::string& name) noexcept {
   try {
-    const std::string name = checkpoint_name(vm_id_, increment);
     const Checkpoint one{virDomainCheckpointLookupByName(domain_, name.c_str(), 0)};
     if (!one) throw VirtError{"find the checkpoint " + name};
     if (virDomainCheckpointDelete(one.get(), 0) != 0 &&
         virDomainCheckpointDelete(one.get(), VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) != 0)
       throw VirtError{"delete the checkpoint " + name};
-    created_.erase(increment);
+    created_.erase(name);
   } catch (const std::exception& e) {
     log(Level::warn, e.what());
   }

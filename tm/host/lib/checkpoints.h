@@ -16,25 +16,25 @@ class Checkpoints {
  public:
   Checkpoints(const Domain& domain, int vm_id);  // asks libvirt
 
-  bool has(int increment) const { return created_.contains(increment); }
+  bool has(const std::string& name) const { return created_.contains(name); }
   // When libvirt's checkpoint was made, epoch.
-  std::optional<std::int64_t> created(int increment) const;
-  std::vector<int> increments() const;
+  std::optional<std::int64_t> created(const std::string& name) const;
+  std::vector<std::string> names() const;
 
   // Tells libvirt of a checkpoint whose bitmaps are in the images already (after a migration, or
   // made while the VM was off).  With `validate` libvirt checks that they are there and sound.
   // Throws VirtError.
-  void redefine(int increment, std::int64_t created, const std::vector<std::string>& targets,
-                const std::vector<std::string>& others, bool validate);
+  void redefine(const std::string& name, std::int64_t created,
+                const std::vector<std::string>& targets, const std::vector<std::string>& others,
+                bool validate);
 
   // Removes the checkpoint with its bitmaps; only what libvirt knows of it when they are gone
   // already.  Logs what cannot be removed: an old bitmap costs a little, never a backup.
-  void remove(int increment) noexcept;
+  void remove(const std::string& name) noexcept;
 
  private:
   virDomain* domain_;
-  int vm_id_;
-  std::map<int, std::int64_t> created_;
+  std::map<std::string, std::int64_t> created_;
 };
 
 // The document for a new checkpoint: one bitmap of its own name on each target, none on others.

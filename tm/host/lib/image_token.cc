@@ -35,7 +35,8 @@ std::string token_of(const fs::path& image, const std::string& bitmap) {
   return size < 0 ? "" : std::string{token.data(), static_cast<std::size_t>(size)};
 }
 
-void sweep_tokens(const fs::path& image, int vm_id, int parent, int own) {
+void sweep_tokens(const fs::path& image, int vm_id, const std::string& kept,
+                  const std::string& own) {
   std::string names(std::size_t{64} << 10, '\0');
   const auto size = listxattr(image.c_str(), names.data(), names.size());
   std::string_view rest{names.data(), size < 0 ? 0 : static_cast<std::size_t>(size)};
@@ -43,8 +44,8 @@ void sweep_tokens(const fs::path& image, int vm_id, int parent, int own) {
     const std::string name{rest.substr(0, rest.find('\0'))};
     rest.remove_prefix(std::min(rest.size(), name.size() + 1));
     if (!name.starts_with(prefix)) continue;
-    const auto increment = checkpoint_increment(vm_id, name.substr(prefix.size()));
-    if (increment && *increment != parent && *increment != own)
+    const auto bitmap = name.substr(prefix.size());
+    if (checkpoint_increment(vm_id, bitmap) && bitmap != kept && bitmap != own)
       removexattr(image.c_str(), name.c_str());
   }
 }

@@ -14,7 +14,8 @@ namespace host {
 void leave_token(const std::filesystem::path& image, const std::string& bitmap);
 // Empty: there is none, or it cannot be read.
 std::string token_of(const std::filesystem::path& image, const std::string& bitmap);
-// Takes away those of the VM's bitmaps, but of these two increments.
-void sweep_tokens(const std::filesystem::path& image, int vm_id, int parent, int own);
+// Takes away those of the VM's bitmaps, but of these two.
+void sweep_tokens(const std::filesystem::path& image, int vm_id, const std::string& kept,
+                  const std::string& own);
 
 }  // namespace host

@@ -171,7 +171,7 @@ class LayeredOrigin : public Origin {
                     found_[i].layers.active().string() + "'"};
     // Their bitmaps would be in a layer that must not be opened for writing any more.
     Checkpoints ours{domain, capture_.request.vm.id};
-    for (const int increment : ours.increments()) ours.remove(increment);
+    for (const auto& name : ours.names()) ours.remove(name);
     if (const int left = virDomainListAllCheckpoints(domain.get(), nullptr, 0); left != 0)
       throw Error{
           "VM " + std::to_string(capture_.request.vm.id) +

@@ -16,8 +16,8 @@ namespace {
 // The new checkpoint, unless the capture comes to a good end.
 class NewCheckpoint {
  public:
-  NewCheckpoint(const Domain& domain, int vm_id, int increment)
-      : domain_{domain}, vm_id_{vm_id}, increment_{increment} {}
+  NewCheckpoint(const Domain& domain, int vm_id, std::string name)
+      : domain_{domain}, vm_id_{vm_id}, name_{std::move(name)} {}
   NewCheckpoint(const NewCheckpoint&) = delete;
   ~NewCheckpoint() {
     if (begun_ && !kept_) undo();
@@ -28,13 +28,14 @@ class NewCheckpoint {
  private:
   void undo() noexcept try {
     Checkpoints checkpoints{domain_, vm_id_};
-    if (checkpoints.has(increment_)) checkpoints.remove(increment_);
+    if (checkpoints.has(name_)) checkpoints.remove(name_);
   } catch (const std::exception& e) {
     log(Level::warn, e.what());
   }
 
   const Domain& domain_;
-  int vm_id_, increment_;
+  int vm_id_;
+  std::string name_;
   bool begun_ = false, kept_ = false;
 };
 
@@ -46,7 +47,7 @@ class RunningFiles : public Storage {
         hypervisor_{hypervisor},
         guest_{std::move(guest)},
         tracking_{capture, guest_->domain, guest_->live},
-        checkpoint_{guest_->domain, request_.vm.id, capture.own()} {
+        checkpoint_{guest_->domain, request_.vm.id, capture.own_bitmap()} {
     if (has_backup_job(guest_->domain))
       throw Error{"VM " + std::to_string(request_.vm.id) +
                   " runs a backup job that another tool began: it must end first"};
@@ -100,12 +101,11 @@ class RunningFiles : public Storage {
   PullOrder order() const {
     PullOrder out{
         .socket = scratch_->socket(), .disks = {}, .others = guest_->live.others, .checkpoint = {}};
-    const auto parent = checkpoint_name(request_.vm.id, capture_.parent());
     for (const auto& part : tracking_.parts()) {
       PullDisk disk{.target = part.target, .scratch = scratch_->file_of(part.target), .since = {}};
-      if (part.since_parent) disk.since = parent;
+      if (part.since_parent) disk.since = part.parent_bitmap;
       disk.checkpoint = capture_.cbt() && part.bitmaps;
-      if (disk.checkpoint) out.checkpoint = checkpoint_name(request_.vm.id, capture_.own());
+      if (disk.checkpoint) out.checkpoint = capture_.own_bitmap();
       out.disks.push_back(std::move(disk));
     }
     return out;

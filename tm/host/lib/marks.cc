@@ -81,6 +81,12 @@ std::vector<std::uint64_t> Marks::data(int increment, int disk) const {
   return mark ? mark->data : std::vector<std::uint64_t>{};
 }
 
+std::string Marks::bitmap(int vm_id, int increment) const {
+  const auto disks = increments_.find(increment);  // one checkpoint has them all
+  if (disks == increments_.end() || disks->second.empty()) return checkpoint_name(vm_id, increment);
+  return disks->second.begin()->second.bitmap;
+}
+
 void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   std::erase_if(increments_, [&](const auto& one) { return one.first != keep; });
   increments_[increment] = disks;
@@ -126,14 +132,20 @@ std::string backing_of(const fs::path& qcow2) {
   return name;
 }
 
-std::string checkpoint_name(int vm_id, int increment) {
-  return "one-" + std::to_string(vm_id) + "-" + std::to_string(increment);
+std::string checkpoint_name(int vm_id, int increment, const std::string& capture) {
+  const auto name = "one-" + std::to_string(vm_id) + "-" + std::to_string(increment);
+  return capture.empty() ? name : name + "-" + capture;
 }
 
 std::optional<int> checkpoint_increment(int vm_id, const std::string& name) {
   const std::string prefix = "one-" + std::to_string(vm_id) + "-";
   if (!name.starts_with(prefix)) return std::nullopt;
-  return number(std::string_view{name}.substr(prefix.size()));
+  const auto rest = std::string_view{name}.substr(prefix.size());
+  const auto end = std::min(rest.find('-'), rest.size());
+  if (end + 1 == rest.size()) return std::nullopt;
+  if (end < rest.size() && rest.find_first_not_of("0123456789abcdef", end + 1) != rest.npos)
+    return std::nullopt;
+  return number(rest.substr(0, end));
 }
 
 }  // namespace host

@@ -35,6 +35,8 @@ class Marks {
 
   std::optional<Mark> find(int increment, int disk) const;
   std::vector<std::uint64_t> data(int increment, int disk) const;  // of that mark, if there is one
+  // What the bitmaps of this VM's increment are called; as contract 4.3 says, where no mark tells.
+  std::string bitmap(int vm_id, int increment) const;
   // Replaces what is known of this increment, forgets all but it and `keep`, durably.
   void write(int increment, const std::map<int, Mark>& disks, int keep);
 
@@ -51,8 +53,10 @@ std::uint64_t length_of(const std::filesystem::path& file);
 // The name of its backing file, as its header says; "": it has none.  Throws Error.
 std::string backing_of(const std::filesystem::path& qcow2);
 
-// "one-<vm id>-<increment>": the name of checkpoint and bitmap (contract 4.3).
-std::string checkpoint_name(int vm_id, int increment);
+// The name of checkpoint and bitmap: "one-<vm id>-<increment>" (contract 4.3), and "-<capture>"
+// where whoever asks has a name for the backup.  Only then does a bitmap that lies in an older copy
+// of the image never have the name of another one.
+std::string checkpoint_name(int vm_id, int increment, const std::string& capture = {});
 // The increment of such a name of this VM.
 std::optional<int> checkpoint_increment(int vm_id, const std::string& name);
 

@@ -16,11 +16,19 @@ TEST(CheckpointName, IsTheOneOfTheContract) {
   EXPECT_EQ(checkpoint_increment(12, "one-12-3"), 3);
 }
 
+TEST(CheckpointName, HasThatOfTheCapture) {
+  EXPECT_EQ(checkpoint_name(12, 3, "0badcafe"), "one-12-3-0badcafe");
+  EXPECT_EQ(checkpoint_increment(12, "one-12-3-0badcafe"), 3);
+}
+
 TEST(CheckpointName, IsNotMistakenForAnotherVm) {
   EXPECT_EQ(checkpoint_increment(12, "one-123-3"), std::nullopt);
   EXPECT_EQ(checkpoint_increment(1, "one-12-3"), std::nullopt);
   EXPECT_EQ(checkpoint_increment(12, "one-12-3x"), std::nullopt);
   EXPECT_EQ(checkpoint_increment(12, "one-12--3"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "one-12-3-"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "one-12-3-nightly"), std::nullopt);
+  EXPECT_EQ(checkpoint_increment(12, "one-12-backup"), std::nullopt);
   EXPECT_EQ(checkpoint_increment(12, "nightly"), std::nullopt);
 }
 
@@ -52,6 +60,13 @@ TEST(Marks, AreFoundAgain) {
   EXPECT_EQ(Marks{dir.path()}.find(4, 0), mark);
   EXPECT_EQ(Marks{dir.path()}.find(4, 1), std::nullopt);
   EXPECT_EQ(Marks{dir.path()}.find(3, 0), std::nullopt);
+}
+
+TEST(Marks, KnowTheNamesOfBitmaps) {
+  const TempDir dir;
+  Marks{dir.path()}.write(4, {{1, Mark{.bitmap = "one-1-4-0badcafe", .image = {}}}}, -1);
+  EXPECT_EQ(Marks{dir.path()}.bitmap(1, 4), "one-1-4-0badcafe");
+  EXPECT_EQ(Marks{dir.path()}.bitmap(1, 3), "one-1-3");
 }
 
 TEST(IdentityOf, TellsAFileFromTheOneThatTakesItsPlace) {

@@ -43,7 +43,8 @@ OfflinePart look_at(const Capture& capture, const Disk& disk) {
   return out;
 }
 
-std::optional<std::string> unusable(const OfflinePart& part, const std::string& bitmap) {
+std::optional<std::string> unusable(const OfflinePart& part) {
+  const auto& bitmap = part.parent_bitmap;
   for (const auto& one : part.found) {
     if (one.name != bitmap) continue;
     if (one.in_use)
@@ -56,8 +57,9 @@ std::optional<std::string> unusable(const OfflinePart& part, const std::string& 
 
 void choose(const Capture& capture, const Marks& marks, OfflinePart& part) {
   if (capture.parent() < 0) return;
+  part.parent_bitmap = marks.bitmap(capture.request.vm.id, capture.parent());
   auto why = unfit(capture, marks, part, part.size);
-  if (!why) why = unusable(part, checkpoint_name(capture.request.vm.id, capture.parent()));
+  if (!why) why = unusable(part);
   part.since_parent = !why;
   part.before = marks.data(capture.parent(), part.id);
   part.why = why.value_or("");
@@ -65,12 +67,12 @@ void choose(const Capture& capture, const Marks& marks, OfflinePart& part) {
 
 // Keeps the parent's bitmap, whatever its state; removes older ones and what a failed attempt left;
 // then the new one begins to record, before anything is read.
-void renew_bitmaps(const Capture& capture, const OfflinePart& part) {
+void renew_bitmaps(const Capture& capture, const std::string& kept, const OfflinePart& part) {
   for (const auto& bitmap : part.found) {
-    const auto increment = checkpoint_increment(capture.request.vm.id, bitmap.name);
-    if (increment && *increment != capture.kept_increment()) remove_bitmap(part.image, bitmap.name);
+    if (checkpoint_increment(capture.request.vm.id, bitmap.name) && bitmap.name != kept)
+      remove_bitmap(part.image, bitmap.name);
   }
-  const auto own = checkpoint_name(capture.request.vm.id, capture.own());
+  const auto own = capture.own_bitmap();
   leave_token(part.image, own);
   add_bitmap(part.image, own);
 }
@@ -84,18 +86,20 @@ class NewBitmaps {
   ~NewBitmaps() {
     if (kept_) return;
     for (const auto& image : added_) try {
-        remove_bitmap(image, checkpoint_name(capture_.request.vm.id, capture_.own()));
+        remove_bitmap(image, capture_.own_bitmap());
       } catch (const Error& e) {
         log(Level::warn, e.what());
       }
   }
   // Apart from the constructor: what the first disk got must go when the second one fails.
   void add() {
-    if (capture_.cbt())  // of bitmaps that go
-      Marks{capture_.request.vm_dir}.write(capture_.own(), {}, capture_.kept_increment());
+    if (!capture_.cbt()) return;
+    Marks marks{capture_.request.vm_dir};
+    marks.write(capture_.own(), {}, capture_.kept_increment());  // of bitmaps that go
+    const auto kept = marks.bitmap(capture_.request.vm.id, capture_.kept_increment());
     for (const auto& part : parts_) {
-      if (!part.bitmaps || !capture_.cbt()) continue;
-      renew_bitmaps(capture_, part);
+      if (!part.bitmaps) continue;
+      renew_bitmaps(capture_, kept, part);
       added_.push_back(part.image);
     }
   }
@@ -122,7 +126,7 @@ std::vector<OfflinePart> choose_all(const Capture& capture) {
 void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                  const std::vector<CopyDisk>& copies) {
   std::map<int, Mark> marks;
-  const auto own = checkpoint_name(capture.request.vm.id, capture.own());
+  const auto own = capture.own_bitmap();
   for (size_t i = 0; i < parts.size(); ++i)
     if (const auto& part = parts[i]; part.bitmaps)
       marks[part.id] = {.bitmap = own,
@@ -134,9 +138,10 @@ void write_marks(const Capture& capture, const std::vector<OfflinePart>& parts,
                         .capture = capture.request.vm.backup.capture,
                         .length = length_of(part.image),
                         .backing = backing_of(part.image)};
-  Marks{capture.request.vm_dir}.write(capture.own(), marks, capture.kept_increment());
-  for (const auto& part : parts)
-    sweep_tokens(part.image, capture.request.vm.id, capture.kept_increment(), capture.own());
+  Marks all{capture.request.vm_dir};
+  all.write(capture.own(), marks, capture.kept_increment());
+  const auto kept = all.bitmap(capture.request.vm.id, capture.kept_increment());
+  for (const auto& part : parts) sweep_tokens(part.image, capture.request.vm.id, kept, own);
 }
 
 class StoppedFiles : public Storage {
@@ -171,7 +176,7 @@ class StoppedFiles : public Storage {
     for (size_t i = 0; i < parts_.size(); ++i) {
       CopyDisk copy;
       copy.source = {.socket = servers_[i]->socket(), .name = parts_[i].target, .bitmap = {}};
-      if (parts_[i].since_parent) copy.source.bitmap = parent_name();
+      if (parts_[i].since_parent) copy.source.bitmap = parts_[i].parent_bitmap;
       copy.before = parts_[i].before;
       copy.base = capture_.parent() < 0 ? nbd::Base::none : nbd::Base::parent;
       copy.target = capture_.file_of(parts_[i].id);
@@ -188,15 +193,11 @@ class StoppedFiles : public Storage {
   }
 
  private:
-  std::string parent_name() const {
-    return checkpoint_name(capture_.request.vm.id, capture_.parent());
-  }
-
   void open_images() {
     for (const auto& part : parts_) {
       nbd::Server::Order order{
           .image = part.image, .format = part.format, .export_name = part.target, .bitmap = {}};
-      if (part.since_parent) order.bitmap = parent_name();
+      if (part.since_parent) order.bitmap = part.parent_bitmap;
       const auto socket = sockets_->path() / (std::to_string(part.id) + ".sock");
       servers_.push_back(std::make_unique<nbd::Server>(order, socket));
     }

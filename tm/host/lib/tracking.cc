@@ -44,6 +44,7 @@ Tracking::Tracking(const Capture& capture, const Domain& domain, const LiveDomai
       part.why = *std::move(why);
     else
       part.since_parent = true;
+    part.parent_bitmap = marks_.bitmap(capture_.request.vm.id, capture_.parent());
     part.before = marks_.data(capture_.parent(), part.id);
   }
   if (capture_.parent() >= 0) find_parent();
@@ -67,9 +68,10 @@ std::vector<std::string> Tracking::targets_since_parent() const {
 // libvirt must know the parent's checkpoint, and it must be the one that we made.
 void Tracking::find_parent() {
   const int parent = capture_.parent();
+  const auto name = marks_.bitmap(capture_.request.vm.id, parent);
   const auto targets = targets_since_parent();
   if (targets.empty()) return;
-  if (const auto created = checkpoints_.created(parent)) {
+  if (const auto created = checkpoints_.created(name)) {
     for (auto& part : parts_) {
       const auto mark = marks_.find(parent, part.id);
       if (!part.since_parent || !mark || mark->created == 0 || mark->created == *created) continue;
@@ -83,7 +85,7 @@ void Tracking::find_parent() {
   try {
     const auto mark = marks_.find(parent, parts_.front().id);
     const std::int64_t when = mark && mark->created != 0 ? mark->created : std::time(nullptr);
-    checkpoints_.redefine(parent, when, targets, everything_but(targets), true);
+    checkpoints_.redefine(name, when, targets, everything_but(targets), true);
   } catch (const VirtError& e) {
     lost(std::string{"change tracking was lost: "} + e.what());
   }
@@ -100,23 +102,23 @@ std::vector<std::string> Tracking::everything_but(const std::vector<std::string>
 void Tracking::tidy() {
   marks_.write(capture_.own(), {}, capture_.kept_increment());  // of bitmaps that go
   tell_of_unknown_bitmaps();
-  for (const int increment : checkpoints_.increments())
-    if (increment != capture_.kept_increment()) checkpoints_.remove(increment);
+  for (const auto& name : checkpoints_.names())
+    if (name != kept_bitmap()) checkpoints_.remove(name);
 }
 
 // Bitmaps of ours in the images that libvirt does not know: it must, to remove them.
 void Tracking::tell_of_unknown_bitmaps() {
-  std::map<int, std::vector<std::string>> unknown;
+  std::map<std::string, std::vector<std::string>> unknown;
   for (const auto& part : parts_) {
     if (!part.bitmaps) continue;
     for (const auto& bitmap : image_info(part.image, "qcow2", Access::shared).bitmaps) {
-      const auto increment = checkpoint_increment(capture_.request.vm.id, bitmap.name);
-      if (increment && *increment != capture_.kept_increment() && !checkpoints_.has(*increment))
-        unknown[*increment].push_back(part.target);
+      if (checkpoint_increment(capture_.request.vm.id, bitmap.name) &&
+          bitmap.name != kept_bitmap() && !checkpoints_.has(bitmap.name))
+        unknown[bitmap.name].push_back(part.target);
     }
   }
-  for (const auto& [increment, targets] : unknown) try {
-      checkpoints_.redefine(increment, std::time(nullptr), targets, everything_but(targets), false);
+  for (const auto& [name, targets] : unknown) try {
+      checkpoints_.redefine(name, std::time(nullptr), targets, everything_but(targets), false);
     } catch (const VirtError& e) {
       log(Level::warn, e.what());
     }
@@ -126,37 +128,38 @@ void Tracking::remove_namesake() {
   std::vector<std::string> targets;
   for (const auto& part : parts_)
     if (part.bitmaps) targets.push_back(part.target);
-  checkpoints_.redefine(capture_.own(), std::time(nullptr), targets, everything_but(targets),
-                        false);
-  checkpoints_.remove(capture_.own());
+  const auto own = capture_.own_bitmap();
+  checkpoints_.redefine(own, std::time(nullptr), targets, everything_but(targets), false);
+  checkpoints_.remove(own);
 }
 
-std::string Tracking::own_name() const {
-  return checkpoint_name(capture_.request.vm.id, capture_.own());
+std::string Tracking::kept_bitmap() const {
+  return marks_.bitmap(capture_.request.vm.id, capture_.kept_increment());
 }
 
 void Tracking::announce() const {
   for (const auto& part : parts_)
-    if (part.bitmaps) leave_token(part.image, own_name());
+    if (part.bitmaps) leave_token(part.image, capture_.own_bitmap());
 }
 
 void Tracking::mark(const std::vector<CopyDisk>& copies) {
-  const auto created = Checkpoints{domain_, capture_.request.vm.id}.created(capture_.own());
+  const auto own = capture_.own_bitmap();
+  const auto created = Checkpoints{domain_, capture_.request.vm.id}.created(own);
   std::map<int, Mark> marks;
   for (size_t i = 0; i < parts_.size(); ++i)
     if (parts_[i].bitmaps && created)
-      marks[parts_[i].id] = {.bitmap = own_name(),
+      marks[parts_[i].id] = {.bitmap = own,
                              .size = copies[i].virtual_size,
                              .image = identity_of(parts_[i].image),
                              .created = *created,
                              .data = copies[i].data,
-                             .token = token_of(parts_[i].image, own_name()),
+                             .token = token_of(parts_[i].image, own),
                              .capture = capture_.request.vm.backup.capture,
                              .length = length_of(parts_[i].image),
                              .backing = backing_of(parts_[i].image)};
   marks_.write(capture_.own(), marks, capture_.kept_increment());
   for (const auto& part : parts_)
-    sweep_tokens(part.image, capture_.request.vm.id, capture_.kept_increment(), capture_.own());
+    sweep_tokens(part.image, capture_.request.vm.id, kept_bitmap(), own);
 }
 
 }  // namespace host

@@ -35,7 +35,7 @@ class Tracking {
 
  private:
   void find_parent();
-  std::string own_name() const;
+  std::string kept_bitmap() const;
   void tell_of_unknown_bitmaps();
   std::vector<std::string> targets_since_parent() const;
   std::vector<std::string> everything_but(const std::vector<std::string>& targets) const;
