@@ -14,6 +14,11 @@ std::uint64_t CaptureResult::bytes() const {
   return sum;
 }
 
+bool CaptureResult::says_sizes() const {
+  return std::all_of(disks.begin(), disks.end(),
+                     [](const auto& one) { return one.file_size != 0; });
+}
+
 bool CaptureResult::all_whole() const {
   return !disks.empty() && std::all_of(disks.begin(), disks.end(),
                                        [](const auto& disk) { return disk.kind == "whole"; });

@@ -11,7 +11,8 @@
 struct DiskResult {
   int id = -1;
   std::string target, file, kind, why;  // kind: full, increment, whole; why: if it is whole
-  std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0, file_size = 0;
+  std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0;
+  std::uint64_t file_size = 0;  // 0: it was merged, and nobody has said
 };
 
 // A file of the machine besides its disks.
@@ -35,6 +36,7 @@ struct CaptureResult {
   std::map<std::string, std::string> files{};
 
   std::uint64_t bytes() const;  // of all disk files
+  bool says_sizes() const;      // of each of them
   bool all_whole() const;       // an increment that holds everything
   bool lacks_domain() const;    // there was none when the disks were taken; as far as is known
   const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "common/error.h"
+#include "common/one/flat_result.h"
 #include "datastore/lib/chain_layers.h"
-#include "datastore/lib/flat_result.h"
 #include "datastore/restic/lib/restic_version.h"
 #include "datastore/restic/lib/scratch.h"
 

@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <map>
 
+#include "common/one/flat_result.h"
 #include "common/one/sums_file.h"
 #include "datastore/lib/chain_layers.h"
-#include "datastore/lib/flat_result.h"
 #include "datastore/rsync/lib/server_repository.h"
 #include "datastore/rsync/lib/side_files.h"
 #include "datastore/rsync/lib/sparse_writer.h"

@@ -5,9 +5,9 @@
 #include <map>
 #include <optional>
 
+#include "common/one/flat_result.h"
 #include "common/one/sums_file.h"
 #include "datastore/lib/chain_layers.h"
-#include "datastore/lib/flat_result.h"
 #include "datastore/rsync/lib/protocol.h"
 
 namespace rsync {

@@ -18,7 +18,7 @@ Json disk_json(const state::DiskResult& disk) {
           {"virtual_size", disk.virtual_size},
           {"dirty_bytes", disk.dirty_bytes},
           {"read_bytes", disk.read_bytes},
-          {"file_size", disk.file_size}};
+          {"file_size", disk.file_size ? Json(disk.file_size) : Json(nullptr)}};
 }
 
 Json document_json(const state::DocumentResult& one) {
@@ -77,7 +77,7 @@ void print_disks(const state::ImageRecord& image) {
     if (!result) continue;
     for (const auto& disk : result->disks) {
       rows.push_back({std::to_string(one.id), std::to_string(disk.id), disk.target, disk.kind,
-                      size_text(disk.file_size), size_text(disk.dirty_bytes),
+                      disk.file_size ? size_text(disk.file_size) : "-", size_text(disk.dirty_bytes),
                       size_text(disk.virtual_size)});
       if (!disk.why.empty())
         reasons += "increment " + std::to_string(one.id) + ", disk " + std::to_string(disk.id) +

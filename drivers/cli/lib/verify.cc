@@ -37,7 +37,8 @@ state::ImageRecord find_image(const App& app, const VerifyOptions& options) {
 // What is known of the captures without the repository.
 void write_known(const App& app, const state::ImageRecord& image, const std::filesystem::path& to) {
   for (const auto& one : image.increments) {
-    if (!one.result.empty())
+    // Where it does not say the sizes the store's own one does.
+    if (!one.result.empty() && state::parse_result(one.result).says_sizes())
       write_file(to / ("vmvault.json." + std::to_string(one.id)), one.result);
     for (const auto& [file, sums] : app.store().sums(image.id, one.id)) write_file(to / file, sums);
   }

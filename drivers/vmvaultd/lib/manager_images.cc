@@ -4,6 +4,7 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "common/one/flat_result.h"
 #include "drivers/lib/flatten_reply.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/settle.h"
@@ -158,8 +159,9 @@ void Manager::flattened(int vm, const Answer& answer, Time now) {
     auto merged = *image->increment(first.id);
     merged.source = first.source;
     merged.size_mib = reply.size_mib;
-    // What the store says of it is read when somebody wants to know.
-    merged.result.clear();
+    std::map<int, std::uint64_t> sizes;
+    for (const int disk : image->disks) sizes[disk] = 0;
+    merged.result = flat_result(merged.result, sizes);
     merged.bytes = static_cast<std::uint64_t>(reply.size_mib) << 20;
     store_.flatten(task.image, merged);
     log('I', vm, name + " is merged up to increment " + std::to_string(merged.id));

@@ -136,6 +136,11 @@ SH
     wait "$command"
     [ "$(<"$BATS_TEST_TMPDIR/out")" = 'image 1 is merged' ]
     is 'SELECT count(*) FROM increments' 1
+    run -0 --separate-stderr sql 'SELECT result FROM increments'
+    run -0 jq -c '[.parent, .disks[].kind]' <<<"$output"
+    [ "$output" = '[-1,"full"]' ]
+    run -0 "$BUILD/drivers/cli/vmvault" show 1
+    [[ $output == *' full '*crash-consistent*' - '* ]]
     echo 'echo the store is gone >&2; exit 1' >"$FAKE/rm"
     waits image delete 1
     status=0; wait "$command" || status=$?

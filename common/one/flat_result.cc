@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/lib/flat_result.h"
+#include "common/one/flat_result.h"
 
 #include <nlohmann/json.hpp>
 
