@@ -230,14 +230,19 @@ another_as_well() {
 }
 
 @test "a failed run left a checkpoint with the number of the next one" {
-    next_number=$(virsh -q checkpoint-list "$name" --name | grep . | sed 's/0$/1/')
-    cat >stale.xml <<XML
-<domaincheckpoint><name>$next_number</name><disks>
+    local first stale
+    first=$(virsh -q checkpoint-list "$name" --name | grep .)
+    [[ $first =~ ^(one-[0-9]+)-0-[0-9a-f]+$ ]]
+    for stale in "${BASH_REMATCH[1]}-1" "${BASH_REMATCH[1]}-1-0badcafe"; do
+        cat >stale.xml <<XML
+<domaincheckpoint><name>$stale</name><disks>
 <disk name='vda' checkpoint='bitmap'/><disk name='vdb' checkpoint='bitmap'/></disks></domaincheckpoint>
 XML
-    virsh -q checkpoint-create "$name" stale.xml
+        virsh -q checkpoint-create "$name" stale.xml
+    done
     disk_write "$name" 1 'write -P 7 2M 64k'
     next_is increment increment
+    [ "$(virsh -q checkpoint-list "$name" --name | grep -c .)" -eq 2 ]
 }
 
 @test "a disk was replaced by another file" {
