@@ -3,6 +3,7 @@
 
 #include "common/error.h"
 #include "common/number.h"
+#include "common/one/location.h"
 
 int increment_option(const Request& request) {
   const auto& option = request["OPTION"];
@@ -14,6 +15,11 @@ int increment_option(const Request& request) {
   const auto id = parse_int(split ? request["INCREMENT_ID"] : option.substr(joined.size()), -1);
   if (!id) throw BadRequest{"the argument INCREMENT_ID is not a number"};
   return *id;
+}
+
+std::filesystem::path sums_directory(const Request& request) {
+  const auto text = request.xml().root().find("EXTRA_DATA/SUMS").value_or("");
+  return text.empty() ? "" : normal_path(text);
 }
 
 int keep_last(const Request& request) {

@@ -33,7 +33,11 @@ constexpr Contract contract{
         "restic reads the merged disks in a mount namespace of its own, where they lie in the "
         "directory in which they were backed up, whatever is there for others.  Without the right "
         "to make one, or without F</dev/fuse>, the merged disks are written to RESTIC_TMP_DIR "
-        "first."};
+        "first.\n\n"
+        "C<EXTRA_DATA/SUMS> may name a directory with the checksums of the captures "
+        "(F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>>): what differs from them is an error, and not "
+        "merged.  Where all of a disk's are there, those of its merged file are left below that "
+        "directory, in one with the name of the merged snapshot."};
 
 std::string increment_flatten(const Request& request) {
   const BackupImage image{request.xml()};
@@ -44,12 +48,15 @@ std::string increment_flatten(const Request& request) {
   const restic::PrunePolicy policy{image.datastore()};
   const auto restic = restic::open(image);
   const Running running{image.vm_id(), "flatten"};
+  const auto sums = sums_directory(request);
+  if (!sums.empty()) setenv("VMVAULT_SUMS", sums.c_str(), 1);
   return restic::flatten(
       restic,
       {.vm_id = image.vm_id(),
        .chain = chain,
        .keep = keep,
-       .scratch = normal_path(image.datastore().attribute("RESTIC_TMP_DIR", "/var/tmp"))},
+       .scratch = normal_path(image.datastore().attribute("RESTIC_TMP_DIR", "/var/tmp")),
+       .sums = sums},
       policy);
 }
 

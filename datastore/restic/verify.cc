@@ -36,8 +36,8 @@ constexpr Contract contract{
         "DIRECTORY may hold F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>> and "
         "F<vmvault.json.E<lt>incrementE<gt>> as the capture gave them.  They count more than "
         "those in the repository, which need not be there.\n\n"
-        "The increments that are merged from others by a flatten, and those that other drivers "
-        "stored, have no checksums: their data are only read."};
+        "What other drivers stored, and what was merged of it, has no checksums: its data are only "
+        "read."};
 
 std::string verify(const Request& request) {
   const auto& depth = request["DEPTH"];

@@ -11,7 +11,7 @@ std::string why_not_merged(const ImageRecord& image, int keep) {
   for (std::size_t i = 0; i < merged; ++i)
     if (const auto& one = image.increments[i]; !one.damage.empty())
       return "increment " + std::to_string(one.id) + " of image " + std::to_string(image.id) +
-             " is corrupt, which nothing would tell of a merged one: " + one_line(one.damage);
+             " is corrupt, and would go into the merged one: " + one_line(one.damage);
   return "";
 }
 

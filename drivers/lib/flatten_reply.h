@@ -12,7 +12,7 @@
 namespace state {
 
 // Why they are not merged so that `keep` stay, fewer than there are; empty: they can be.  A corrupt
-// one would go into the merged one, which has no checksums that tell of it.
+// one would go into the merged one.
 std::string why_not_merged(const ImageRecord& image, int keep);
 
 struct FlattenReply {

@@ -209,4 +209,13 @@ Xml datastore_action(const Xml& image, const Xml& datastore) {
   return document;
 }
 
+Xml flatten_action(const Xml& image, const Xml& datastore, int keep,
+                   const std::filesystem::path& sums) {
+  auto document = datastore_action(image, datastore);
+  auto extra = document.root().add("EXTRA_DATA");
+  extra.add("KEEP_LAST", std::to_string(keep));
+  extra.add("SUMS", sums.string());
+  return document;
+}
+
 }  // namespace messages

@@ -45,5 +45,8 @@ Xml cancel_action(int vm, const std::string& uuid, const std::string& host,
 // DS_DRIVER_ACTION_DATA of MONITOR, and of RM with an image.
 Xml datastore_action(const Xml& datastore);
 Xml datastore_action(const Xml& image, const Xml& datastore);
+// The same of INCREMENT_FLATTEN; `sums` is the directory of MergeSums.
+Xml flatten_action(const Xml& image, const Xml& datastore, int keep,
+                   const std::filesystem::path& sums);
 
 }  // namespace messages

@@ -101,8 +101,9 @@ class Store {
   void mark_flattening(int image, int keep);
   // It has ended in that error, and has changed nothing.
   void fail_flatten(int image, const std::string& error);
-  // The increments up to this one have become it: its other values are new.
-  void flatten(int image, const BackupRecord& merged);
+  // The increments up to this one have become it: its other values are new.  None is proven any
+  // more: what they build on was not read back.
+  void flatten(int image, const BackupRecord& merged, const std::vector<SumsRecord>& sums = {});
 
   // The next backup of the machine begins a new chain.
   void forget_active(int vm);

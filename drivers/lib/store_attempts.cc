@@ -54,15 +54,6 @@ int new_image(SQLite::Database& db, const Attempt& attempt, std::int64_t date) {
   return static_cast<int>(db.getLastInsertRowid());
 }
 
-void add_sums(SQLite::Database& db, int image, int increment, const SumsRecord& record) {
-  SQLite::Statement put{db, "INSERT INTO sums (image, increment, file, sums) VALUES (?, ?, ?, ?)"};
-  put.bind(1, image);
-  put.bind(2, increment);
-  put.bind(3, record.file);
-  put.bind(4, record.sums.data(), static_cast<int>(record.sums.size()));
-  put.exec();
-}
-
 bool is_recorded(const SQLite::Database& db, int vm, const std::string& source) {
   SQLite::Statement get{db,
                         "SELECT 1 FROM increments JOIN images ON images.id = increments.image "

@@ -52,6 +52,15 @@ void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) 
   put.exec();
 }
 
+void add_sums(SQLite::Database& db, int image, int increment, const SumsRecord& record) {
+  SQLite::Statement put{db, "INSERT INTO sums (image, increment, file, sums) VALUES (?, ?, ?, ?)"};
+  put.bind(1, image);
+  put.bind(2, increment);
+  put.bind(3, record.file);
+  put.bind(4, record.sums.data(), static_cast<int>(record.sums.size()));
+  put.exec();
+}
+
 std::vector<ImageRecord> Store::read_images(std::optional<int> id, std::optional<int> vm) const {
   // One snapshot of the file: no image without its increments.
   std::optional<SQLite::Transaction> whole;
@@ -180,7 +189,7 @@ void Store::fail_flatten(int image, const std::string& error) {
 }
 
 // With the old rows goes what was noted of them.
-void Store::flatten(int image, const BackupRecord& merged) {
+void Store::flatten(int image, const BackupRecord& merged, const std::vector<SumsRecord>& sums) {
   guarded(file_, [&] {
     Whole whole{db_};
     SQLite::Statement remove{db_, "DELETE FROM increments WHERE image = ? AND id <= ?"};
@@ -188,6 +197,10 @@ void Store::flatten(int image, const BackupRecord& merged) {
     remove.bind(2, merged.id);
     remove.exec();
     add_increment(db_, image, merged);
+    for (const auto& one : sums) add_sums(db_, image, merged.id, one);
+    SQLite::Statement forget{db_, "UPDATE increments SET proven = NULL WHERE image = ?"};
+    forget.bind(1, image);
+    forget.exec();
     set_work(image, "keep = NULL, error = ?2", "");
     whole.commit();
   });

@@ -27,5 +27,6 @@ inline const std::string damaged_increment =
     "AND below.id <= increments.id AND below.damage <> '')";
 
 void add_increment(SQLite::Database& db, int image, const BackupRecord& backup);
+void add_sums(SQLite::Database& db, int image, int increment, const SumsRecord& record);
 
 }  // namespace state

@@ -141,6 +141,18 @@ TEST_F(StoreTest, KeepsTheSumsOfAnIncrementAsLongAsThatIsThere) {
   EXPECT_TRUE(store.sums(image, 1).empty());
   store.flatten(image, {.id = 0, .source = "bbbb0000", .dir = "/v"});
   EXPECT_TRUE(store.sums(image, 0).empty());
+  store.flatten(image, {.id = 0, .source = "cccc0000", .dir = "/v"},
+                {{.file = "sums.0.0", .sums = "of the merged one"}});
+  EXPECT_EQ(store.sums("cccc0000").at(0).sums, "of the merged one");
+}
+
+TEST_F(StoreTest, AFlattenLeavesNothingProven) {
+  const auto vm = store.vm_for("u1", "web").id;
+  const int image = back_up(vm, {}, 0);
+  for (int n = 1; n < 3; ++n) back_up(vm, image, n);
+  for (int n = 0; n < 3; ++n) store.note_check(image, n, 4711, "");
+  store.flatten(image, {.id = 1, .source = "bbbb0000", .dir = "/v"});
+  for (const auto& one : store.image(image)->increments) EXPECT_FALSE(one.proven) << one.id;
 }
 
 TEST_F(StoreTest, UpdatingAVmUsesUpNoId) {

@@ -122,15 +122,25 @@ restores() {   # restores K
     vmvault flatten "$image" --keep 2
     restores 1
     restores 2
-    # No checksums are left that would tell; but what a restore cannot merge is no backup.
+    run -0 vmvault verify "$image" --read-data --json
+    [ "$(jq -c '.increments | map(.proven)' <<<"${output/#*$'\n{'/\{}")" = '[true,true]' ]
     local file
     file=$(find server -name disk.0.1)
     cp "$file" kept
+    printf X | dd of="$file" bs=1 seek=500000 conv=notrunc status=none
+    run -1 vmvault flatten "$image" --keep 1
+    [[ $output == *"disk.0.1' is not what was backed up from offset 0 on"* ]]
+    run -1 vmvault verify "$image" --read-data
+    [[ $output == *'CORRUPT: disk 0'*'disk.0.1 are not what was backed up'* ]]
+    # Where no checksums tell, what a restore cannot merge is no backup.
+    mv "$(find server -name sums.0.1)" sums
+    cp kept "$file"
     printf '\177' | dd of="$file" bs=1 seek=65537 conv=notrunc status=none   # in its L1 table
     run -1 vmvault restore "$image" --to "$BATS_TEST_TMPDIR/to"
     run -1 vmvault verify "$image" --read-data
     [[ $output == *'CORRUPT: disk 0: its disk cannot be merged: '*disk.0.1* ]]
     cp kept "$file"
+    cp sums "$(dirname "$file")/sums.0.1"
     vmvault verify "$image" --read-data
     disk_write far 0 'write -P 4 5M 64k'
     next 3

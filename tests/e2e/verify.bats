@@ -83,6 +83,10 @@ one_line_about() {
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as db: db.execute("UPDATE increments SET source = ? WHERE id = 1", sys.argv[2:])
 PY
+    # Nobody merges it.
+    run -1 --separate-stderr vmvault flatten 1 --keep 1
+    [[ $stderr == *'disk.0.1 is not what was backed up from offset 4194304 on'* ]]
+    [ "$(vmvault show 1 --json | jq -r '[.state, (.increments | length)] | join(" ")')" = 'READY 3' ]
     run -1 --separate-stderr verify
     one_line_about 'increment 1, disk 0, offset 4194304' 'bytes 4194304 to ' 'disk.0.1 are not what was backed up'
     # A restore notices it on the way, and leaves nothing.
@@ -100,9 +104,52 @@ PY
     one_line_about "$id is not in the repository"
 }
 
-@test "what a flatten has merged has no checksums, and is not measured by those of its increments" {
+# points WHAT: of all that there are, as JSON
+points() { jq -c ".increments | map(.$1)" <<<"${output/#*$'\n{'/\{}"; }
+
+@test "what a flatten has merged is proven, and merged again; what is stored with it is not of its increments" {
     vmvault flatten 1 --keep 2
     run -0 verify --json
-    [ "$(jq -c '[.corrupt, (.increments | map(.checksums))]' <<<"${output/#*$'\n{'/\{}")" = '[false,[false,false]]' ]
+    [ "$(points proven)" = '[true,true]' ]
+    [ -z "$(ls -d "$VMVAULT_VAR"/merge.* 2>/dev/null)" ]
     run ! grep -q sums.0.1 <(repository ls "$(snapshot 0)")
+    vmvault flatten 1 --keep 1
+    run -0 verify --json
+    [ "$(points proven)" = '[true]' ]
+    # Its sums are those of the merged disk.
+    python3 - "$VMVAULT_VAR/state.db" <<'PY'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute("UPDATE sums SET sums = zeroblob(length(sums)) WHERE file = 'sums.1.2'")
+PY
+    run -1 --separate-stderr verify
+    one_line_about 'disk 1, offset 0' 'disk.1.2 are not what was backed up'
+}
+
+@test "a merge of what has no checksums has none, and is not measured by those of its increments" {
+    python3 - "$VMVAULT_VAR/state.db" <<'PY'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db: db.execute("DELETE FROM sums WHERE file = 'sums.0.0'")
+PY
+    vmvault flatten 1 --keep 2
+    run -0 verify --json
+    [ "$(points checksums)" = '[false,false]' ]
+    [ "$(jq -c '.increments[0].disks | map(.checksums)' <<<"${output/#*$'\n{'/\{}")" = '[false,true]' ]
+}
+
+@test "a merge was stored, and whoever asked for it killed: its checksums are not lost" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cat >"$BATS_TEST_TMPDIR/bin/restic" <<SH
+#!/bin/bash
+if [[ " \$* " == *' forget '* ]]; then
+    kill -KILL "\$(cut -d' ' -f1 "$VMVAULT_VAR"/running/*.flatten)"
+    exit 1
+fi
+PATH=\${PATH#*:} exec restic "\$@"
+SH
+    chmod +x "$BATS_TEST_TMPDIR/bin/restic"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run -1 vmvault flatten 1 --keep 2 3>&-
+    vmvault flatten 1 --keep 2
+    run -0 verify --json
+    [ "$(points proven)" = '[true,true]' ]
 }

@@ -9,6 +9,8 @@
 #include "common/nbd/file_reader.h"
 #include "common/nbd/server.h"
 #include "common/qcow2/stream.h"
+#include "common/sums.h"
+#include "datastore/lib/checked_source.h"
 #include "datastore/restic/lib/scratch.h"
 
 namespace fs = std::filesystem;
@@ -23,6 +25,7 @@ class Streamed : public FlatDisk {
       : streams_{streams}, chain_{std::move(chain)} {
     merge_.emplace(std::move(readers));
     size_ = merge_->plan().file_size();
+    if (all_checked(chain_)) sums_.emplace(size_);
     if (opened == Opened::closed) merge_.reset();
   }
 
@@ -35,11 +38,21 @@ class Streamed : public FlatDisk {
     if (!merge_ || offset < next_) begin_anew();
     merge_->read(offset, part);
     next_ = offset + part.size();
+    if (sums_) sums_->saw(offset, part);
     if (next_ == size_) merge_.reset();
     return part.size();
   }
 
+  std::optional<std::string> sums() const override { return sums_ ? sums_->all() : std::nullopt; }
+
  private:
+  // Streams does that where it knows the sums.
+  static bool all_checked(const std::vector<StoredFile>& chain) {
+    return std::all_of(chain.begin(), chain.end(), [](const auto& stored) {
+      return known_sums(stored.path.filename()).has_value();
+    });
+  }
+
   void begin_anew() {
     merge_.reset();
     auto readers = streams_.open(chain_);
@@ -55,6 +68,7 @@ class Streamed : public FlatDisk {
   std::mutex mutex_;
   std::optional<qcow2::Merge> merge_;
   std::uint64_t size_ = 0, next_ = 0;
+  std::optional<sums::Table> sums_;
 };
 
 class Copied : public FlatDisk {

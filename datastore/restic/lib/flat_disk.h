@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "datastore/restic/lib/streams.h"
@@ -21,6 +23,9 @@ class FlatDisk {
   // from where the last call ended.  Whoever was given the last byte knows that all sources were
   // read well to their end.  For several threads.  Throws Error, Cancelled.
   virtual std::size_t read(std::uint64_t offset, std::span<std::byte> out) = 0;
+  // The checksums of the file (common/sums.h), if it was read wholly and each source was held
+  // against those of its capture on the way.
+  virtual std::optional<std::string> sums() const { return std::nullopt; }
 };
 
 // Whether what was opened to learn the size stays open until it is read.

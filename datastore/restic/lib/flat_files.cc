@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/one/flat_result.h"
+#include "common/one/sums_file.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/restic/lib/restic_version.h"
 #include "datastore/restic/lib/scratch.h"
@@ -97,6 +98,13 @@ std::uint64_t FlatFiles::disk_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& [name, disk] : disks_) sum += disk->size();
   return sum;
+}
+
+std::map<std::string, std::string> FlatFiles::sums() const {
+  std::map<std::string, std::string> all;
+  for (const auto& [name, disk] : disks_)
+    if (auto sums = disk->sums()) all[sums_file(name)] = *std::move(sums);
+  return all;
 }
 
 std::uint64_t FlatFiles::bytes() const {

@@ -30,9 +30,10 @@ class FlatFiles {
 
   const std::map<std::string, std::unique_ptr<FlatDisk>>& disks() const { return disks_; }
   const std::map<std::string, std::string>& documents() const { return documents_; }
-  std::vector<std::string> names() const;  // sorted
-  std::uint64_t bytes() const;             // of all of them
-  std::uint64_t disk_bytes() const;        // of the disks
+  std::vector<std::string> names() const;           // sorted
+  std::uint64_t bytes() const;                      // of all of them
+  std::uint64_t disk_bytes() const;                 // of the disks
+  std::map<std::string, std::string> sums() const;  // FlatDisk::sums() by sums_file()
 
  private:
   void open_disks(Read read, const std::filesystem::path& directory);

@@ -150,8 +150,8 @@ FlatSnapshot store_flat_snapshot(const Restic& restic, const FlattenPlan& plan, 
   const Backup backup{.restic = restic, .plan = plan, .files = files, .vm_id = vm_id};
   // The last two words of its path tell the VM.
   const auto at = directory.path() / original.parent_path().filename() / original.filename();
-  return {.source = mount ? run_on_view(backup, *mount, original) : run_on_files(backup, at),
-          .disk_bytes = files.disk_bytes()};
+  auto source = mount ? run_on_view(backup, *mount, original) : run_on_files(backup, at);
+  return {.source = std::move(source), .disk_bytes = files.disk_bytes(), .sums = files.sums()};
 }
 
 bool is_whole(const Restic& restic, const Snapshot& snapshot) {

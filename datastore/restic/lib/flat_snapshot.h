@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "datastore/restic/lib/flatten_plan.h"
@@ -14,6 +15,9 @@ namespace restic {
 struct FlatSnapshot {
   std::string source;            // its short id
   std::uint64_t disk_bytes = 0;  // of its disks' files
+  // Those files' checksums, by the names of sums_file(), where it was seen that they are made of
+  // what was captured.
+  std::map<std::string, std::string> sums{};
 };
 
 // Stores it under the paths of the newest of its sources, with that one's documents, tags and time.

@@ -5,11 +5,14 @@
 
 #include "common/cancel.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/one/action.h"
 #include "common/one/location.h"
 #include "datastore/lib/selection.h"
 #include "datastore/restic/lib/flat_snapshot.h"
 #include "datastore/restic/lib/noted_dir.h"
+
+namespace fs = std::filesystem;
 
 namespace restic {
 namespace {
@@ -20,7 +23,7 @@ std::vector<std::string> ids_of(const std::vector<Snapshot>& snapshots) {
   return ids;
 }
 
-std::filesystem::path note_of(const Restic& restic, int vm_id) {
+fs::path note_of(const Restic& restic, int vm_id) {
   const auto& repository = restic.repository();
   return var_dir() / ("restic-flatten." + std::to_string(repository.datastore_id()) + "." +
                       repository.id() + "." + std::to_string(vm_id));
@@ -90,6 +93,16 @@ void remove_old(const Restic& restic, const std::vector<std::string>& ids,
   }
 }
 
+// Without them it is as good, but cannot be proven.
+void leave_sums(const FlatSnapshot& flat, const fs::path& below) try {
+  if (below.empty() || flat.sums.empty()) return;
+  const auto directory = below / flat.source;
+  fs::create_directories(directory);
+  for (const auto& [name, sums] : flat.sums) write_file(directory / name, sums);
+} catch (const std::exception& error) {
+  log(Level::warn, std::string{"the checksums of the merged disks are lost: "} + error.what());
+}
+
 }  // namespace
 
 std::string flatten(const Restic& restic, const FlattenOrder& order, const PrunePolicy& policy) {
@@ -102,6 +115,7 @@ std::string flatten(const Restic& restic, const FlattenOrder& order, const Prune
   if (!plan.done) candidate.emplace(restic, plan.tag);
   const auto flat = plan.done ? stored_flat_snapshot(restic, *plan.done)
                               : store_flat_snapshot(restic, plan, order.vm_id, order.scratch, note);
+  leave_sums(flat, order.sums);
   remove_old(restic, plan.obsolete, policy);
   if (candidate) candidate->keep();
   std::vector<Increment> chain{{plan.increment(), flat.source}};

@@ -16,6 +16,9 @@ struct FlattenOrder {
   Chain chain;  // longer than `keep`
   int keep = 1;
   std::filesystem::path scratch;  // for what cannot be merged on the way
+  // Those of the merged files are left below it, in a directory of the snapshot's name; empty: they
+  // are not.
+  std::filesystem::path sums{};
 };
 
 // Merges all but the last `keep` - 1 increments, and returns "<MiB of the merged one> <chain>".

@@ -9,6 +9,7 @@
 
 #include "common/one/flat_result.h"
 #include "common/one/sums_file.h"
+#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/server_repository.h"
 #include "datastore/rsync/lib/side_files.h"
@@ -43,19 +44,25 @@ std::uint64_t write_disk(const OpenChain& chain, int disk, const Dir& to) {
   const auto& last = chain.parts().back();
   const auto name = disk_file(disk, last.increment.id);
   const auto files = chain.files(disk);
-  auto merged = merge(files, qcow2::Hidden::zero);
+  auto merged = checked_merge(files, qcow2::Hidden::zero);
   const auto size = merged.plan().file_size();
   const Fd fd = to.create(name);
   SparseWriter writer{fd.get(), to.in(name), 0, Zeros::left_out};
   std::optional<SideFiles> side;
   if (first.dir.status(*blocks_name(disk_file(disk, first.increment.id)))) side.emplace(size);
+  const bool proven = std::all_of(files.begin(), files.end(),
+                                  [](const auto& file) { return file.sums.has_value(); });
+  std::optional<sums::Writer> sums;
+  if (proven) sums.emplace();
   merged.write([&](std::span<const std::byte> bytes) {
     writer.add(bytes);
     if (side) side->add(bytes);
+    if (sums) sums->add(bytes);
   });
   writer.finish();
   take_mode(last.dir, name, fd);
   make_durable(fd, to.in(name));
+  if (sums) write_text(last.dir, to, sums_file(name), sums->finish());
   if (side) {
     side->finish();
     write_text(last.dir, to, *signature_name(name), side->signature());

@@ -9,7 +9,8 @@
 namespace rsync {
 
 // Into the empty directory `to`, durable: the merged disks, the documents of the last increment,
-// and side files if the first one has them.  Throws Error, Full, Cancelled.
+// side files if the first one has them, and the checksums of a disk if those of all that it is made
+// of are there, with which it agrees.  Throws Error, Full, Cancelled.
 void write_flat(const OpenChain& chain, const Dir& to);
 
 // Of the files of its disks, rounded up; at least 1.

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/one/sums_file.h"
 #include "common/read_at.h"
+#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
+#include "datastore/lib/checked_read.h"
 #include "datastore/rsync/lib/json_fields.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
@@ -25,6 +28,14 @@ qcow2::ReadAt reader(int fd, const std::string& name) {
   return [fd, name](std::uint64_t offset, std::span<std::byte> out) {
     return read_at(fd, offset, out, "'" + name + "'");
   };
+}
+
+std::optional<std::string> sums_beside(const Dir& dir, const std::string& disk,
+                                       std::uint64_t size) {
+  const auto name = sums_file(disk);
+  const auto info = dir.status(name);
+  if (!info || static_cast<std::uint64_t>(info->st_size) != sums::size(size)) return std::nullopt;
+  return dir.text(name, sums::size(size));
 }
 
 }  // namespace
@@ -105,6 +116,7 @@ std::vector<OpenChain::File> OpenChain::files(int disk) const {
     const auto name = file_of(part, disk);
     File file{.name = part.dir.in(name), .fd = part.dir.file(name)};
     file.size = size_of(file.fd.get(), file.name);
+    file.sums = sums_beside(part.dir, name, file.size);
     posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     files.push_back(std::move(file));
   }
@@ -115,6 +127,16 @@ qcow2::Merge merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidd
   std::vector<qcow2::Layer> layers;
   for (const auto& file : files)
     add_layers(layers, reader(file.fd.get(), file.name), file.size, file.name);
+  return qcow2::Merge{std::move(layers), hidden};
+}
+
+qcow2::Merge checked_merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidden) {
+  std::vector<qcow2::Layer> layers;
+  for (const auto& file : files) {
+    auto read = reader(file.fd.get(), file.name);
+    if (file.sums) read = checked(std::move(read), file.size, *file.sums, file.name);
+    add_layers(layers, read, file.size, file.name);
+  }
   return qcow2::Merge{std::move(layers), hidden};
 }
 

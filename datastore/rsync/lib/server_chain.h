@@ -42,6 +42,7 @@ class OpenChain {
     std::string name;  // for messages
     Fd fd;
     std::uint64_t size = 0;
+    std::optional<std::string> sums = {};  // that lie beside it (common/sums.h)
   };
   // The files of a disk, oldest first.  Error: one is missing.
   std::vector<File> files(int disk) const;
@@ -56,5 +57,8 @@ class OpenChain {
 std::string disk_file(int disk, int increment);
 // The merged disk, of files of any layout.  Throws Error.  The files must outlive it.
 qcow2::Merge merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidden);
+// The same, and what is read of a file that has sums is held against them: an Error where it is not
+// what was backed up.
+qcow2::Merge checked_merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidden);
 
 }  // namespace rsync

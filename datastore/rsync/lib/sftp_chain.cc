@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/one/sums_file.h"
+#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
+#include "datastore/lib/checked_read.h"
 #include "datastore/rsync/lib/protocol.h"
 
 using nlohmann::json;
@@ -103,16 +106,39 @@ std::string SftpChain::file_of(const Part& part, int disk) const {
               "' on " + sftp_->session().whom()};
 }
 
+std::optional<std::string> SftpChain::sums_of(const Part& part, const std::string& file) const {
+  const auto found = part.files.find(sums_file(file));
+  if (found == part.files.end() || found->second != sums::size(part.files.at(file)))
+    return std::nullopt;
+  return sftp_->read(part.directory + "/" + found->first, found->second);
+}
+
+qcow2::ReadAt SftpChain::reader_of(const Part& part, const std::string& file) const {
+  return reader(std::make_shared<SftpFile>(sftp_->open(part.directory + "/" + file)),
+                part.files.at(file));
+}
+
 qcow2::Merge SftpChain::merge(int disk, qcow2::Hidden hidden) const {
   std::vector<qcow2::Layer> layers;
   for (const auto& part : parts_) {
     const auto name = file_of(part, disk);
-    const auto path = part.directory + "/" + name;
-    const auto file = std::make_shared<SftpFile>(sftp_->open(path));
-    const auto size = part.files.at(name);
-    add_layers(layers, reader(file, size), size, path);
+    add_layers(layers, reader_of(part, name), part.files.at(name), part.directory + "/" + name);
   }
   return qcow2::Merge{std::move(layers), hidden};
+}
+
+SftpChain::CheckedMerge SftpChain::checked_merge(int disk, qcow2::Hidden hidden) const {
+  std::vector<qcow2::Layer> layers;
+  bool proven = true;
+  for (const auto& part : parts_) {
+    const auto name = file_of(part, disk), path = part.directory + "/" + name;
+    auto read = reader_of(part, name);
+    auto sums = sums_of(part, name);
+    proven = proven && sums;
+    if (sums) read = checked(std::move(read), part.files.at(name), *std::move(sums), path);
+    add_layers(layers, read, part.files.at(name), path);
+  }
+  return {.merge = qcow2::Merge{std::move(layers), hidden}, .proven = proven};
 }
 
 qcow2::Source SftpChain::open(int disk) const {

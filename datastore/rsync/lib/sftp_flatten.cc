@@ -7,6 +7,7 @@
 
 #include "common/one/flat_result.h"
 #include "common/one/sums_file.h"
+#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/rsync/lib/protocol.h"
 
@@ -94,7 +95,8 @@ class Flatten {
   std::uint64_t write_disk(const SftpChain& chain, int disk) {
     const auto name = "disk." + std::to_string(disk) + "." + std::to_string(merged_.last().id);
     // A reader may still have the older files behind it.
-    auto merged = chain.merge(disk, qcow2::Hidden::zero);
+    auto [merged, proven] = chain.checked_merge(disk, qcow2::Hidden::zero);
+    sums::Writer sums;
     auto file = sftp_->create(flat() + "/" + name);
     std::vector<std::byte> buffer(piece);
     const auto size = merged.plan().file_size();
@@ -102,9 +104,11 @@ class Flatten {
       const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
       merged.read(at, std::span{buffer}.first(n));
       file.write(std::span{buffer}.first(n));
+      if (proven) sums.add(std::span{buffer}.first(n));
       at += n;
     }
     file.sync();
+    if (proven) sftp_->write(flat() + "/" + sums_file(name), sums.finish());
     return size;
   }
 

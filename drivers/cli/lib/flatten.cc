@@ -10,6 +10,7 @@
 #include "drivers/cli/lib/meter.h"
 #include "drivers/cli/lib/remove.h"
 #include "drivers/lib/flatten_reply.h"
+#include "drivers/lib/merge_sums.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/result.h"
 
@@ -20,11 +21,12 @@ using state::FlattenReply;
 
 // The image is LOCKED until there is an answer, as under the service: whoever comes after us,
 // should we be killed, knows that something may be merged that is not on record.
-FlattenReply ask(App& app, const state::ImageRecord& image, int keep) try {
+FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
+                 const state::MergeSums& sums) try {
+  sums.give(app.store());
+  const auto request = messages::flatten_action(
+      messages::image(image), app.home().datastore(image.datastore), keep, sums.directory());
   app.store().mark_flattening(image.id, keep);
-  auto request =
-      messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
-  request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(keep));
   const TempDir directory{app.home().var()};
   const auto progress = directory.path() / "progress";
   const auto finished = [&] {
@@ -66,14 +68,16 @@ std::string stored_result(const App& app, const state::ImageRecord& image,
 }
 
 void merge(App& app, const state::VmRecord& vm, const state::ImageRecord& image, int keep) {
-  const auto reply = ask(app, image, keep);
+  const state::MergeSums sums{app.home(), image.id};
+  const auto reply = ask(app, image, keep, sums);
   auto merged = *image.increment(reply.chain.increments().front().id);
   merged.source = reply.chain.increments().front().source;
   merged.size_mib = reply.size_mib;
   merged.result = stored_result(app, image, merged);
   merged.bytes = merged.result.empty() ? static_cast<std::uint64_t>(reply.size_mib) << 20
                                        : state::parse_result(merged.result).bytes();
-  app.store().flatten(image.id, merged);
+  app.store().flatten(image.id, merged, sums.take(merged));
+  sums.forget();
   std::printf(
       "image %d of '%s': %s merged into increment %d, %s left\n", image.id,
       printable(vm.name).c_str(),

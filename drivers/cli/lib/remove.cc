@@ -8,6 +8,7 @@
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
+#include "drivers/lib/merge_sums.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/restores.h"
 
@@ -53,6 +54,7 @@ void remove(App& app, int id, bool force) {
     note("its datastore may still have it: " + std::string{error.what()});
   }
   app.store().remove_image(id);
+  state::MergeSums{app.home(), id}.forget();
   std::printf("image %d of '%s' deleted, with %s%s\n", id, printable(vm.name).c_str(),
               count_text(image.increments.size(), "restore point").c_str(),
               active ? "; the next backup is a full one" : "");

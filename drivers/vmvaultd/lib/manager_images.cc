@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/one/flat_result.h"
 #include "drivers/lib/flatten_reply.h"
+#include "drivers/lib/merge_sums.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/settle.h"
 #include "drivers/vmvaultd/lib/manager.h"
@@ -90,9 +91,13 @@ bool Manager::begin_task(int vm, const Task& thought_of, Time now) {
                               .phase = deletes ? Work::Phase::deleting : Work::Phase::flattening,
                               .task = task});
   try {
-    auto request = messages::datastore_action(messages::image(*store_.image(task.image)),
-                                              home_.datastore(image->datastore));
-    if (!deletes) request.root().add("EXTRA_DATA").add("KEEP_LAST", std::to_string(task.keep));
+    const auto document = messages::image(*store_.image(task.image));
+    const auto datastore = home_.datastore(image->datastore);
+    const state::MergeSums sums{home_, task.image};
+    if (!deletes) sums.give(store_);
+    const auto request =
+        deletes ? messages::datastore_action(document, datastore)
+                : messages::flatten_action(document, datastore, task.keep, sums.directory());
     at->second.payload = base64_encode(request.dump());
   } catch (const Error& error) {
     const Answer answer{.verb = {}, .good = false, .id = task.image, .info = error.what()};
@@ -136,6 +141,7 @@ void Manager::deleted(int vm, const Answer& answer, Time now) {
   if (answer.good && record) monitor_at_[record->datastore] = 0;
   if (answer.good || (record && record->is_forced)) {
     store_.remove_image(image);
+    state::MergeSums{home_, image}.forget();
     log(answer.good ? 'I' : 'W', vm,
         name + " is gone" +
             (answer.good ? "" : " by force, its datastore may still have it: " + why));
@@ -163,7 +169,9 @@ void Manager::flattened(int vm, const Answer& answer, Time now) {
     for (const int disk : image->disks) sizes[disk] = 0;
     merged.result = flat_result(merged.result, sizes);
     merged.bytes = static_cast<std::uint64_t>(reply.size_mib) << 20;
-    store_.flatten(task.image, merged);
+    const state::MergeSums sums{home_, task.image};
+    store_.flatten(task.image, merged, sums.take(merged));
+    sums.forget();
     log('I', vm, name + " is merged up to increment " + std::to_string(merged.id));
   } catch (const Error& error) {
     store_.fail_flatten(task.image, one_line(error.what()));

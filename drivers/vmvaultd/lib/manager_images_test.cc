@@ -65,7 +65,13 @@ TEST_F(ManagerImagesTest, MergesWhatTheRulesDoNotKeepAndBacksUpAfterwards) {
   now += day;
   advance();
   EXPECT_TRUE(preparing.empty()) << "not while it is merged";
+  const auto sums = home.var() / "merge.1";
+  EXPECT_NE(base64_decode(last_payload).find("<SUMS>" + sums.string()), std::string::npos);
+  std::filesystem::create_directory(sums / "cccc0001");
+  write_file(sums / "cccc0001" / "sums.0.1", "of the merged one");
   answer("INCREMENT_FLATTEN", true, "7 1:cccc0001,2:aaaa1003");
+  EXPECT_EQ(store.sums(1, 1).at(0).sums, "of the merged one");
+  EXPECT_FALSE(std::filesystem::exists(sums));
   EXPECT_EQ(store.image(1)->chain().text(), "1:cccc0001,2:aaaa1003");
   EXPECT_EQ(store.image(1)->state, state::ImageState::ready);
   EXPECT_EQ(preparing.size(), 1U);

@@ -166,6 +166,19 @@ a_chain() {
     [ "$output" = "$answer" ]
 }
 
+@test "a flatten of disks with checksums leaves those of the merged one, and merges no other bytes" {
+    a_chain
+    local i
+    for i in 0 1 2; do "$FIXTURES/sums" "$VM/aaaa0$i/disk.0.$i" >"$VM/aaaa0$i/sums.0.$i"; done
+    cp "$VM/aaaa01/sums.0.1" "$BATS_TEST_TMPDIR/sums"
+    head -c 32 /dev/zero >"$VM/aaaa01/sums.0.1"
+    run -1 link backup1 flatten "$VM" "$CHAIN" 2
+    [[ $output == *"aaaa01/disk.0.1' is not what was backed up from offset 0 on" ]]
+    cp "$BATS_TEST_TMPDIR/sums" "$VM/aaaa01/sums.0.1"
+    run -0 link backup1 flatten "$VM" "$CHAIN" 2
+    cmp "$VM/aaaa01/sums.0.1" <("$FIXTURES/sums" "$VM/aaaa01/disk.0.1")
+}
+
 @test "a flatten that was killed between its two renames comes to its end" {
     a_chain
     cp -r "$VM" "$BATS_TEST_TMPDIR/as_it_was"
