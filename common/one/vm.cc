@@ -130,6 +130,11 @@ std::string parse_capture(const XmlNode& config) {
   return name;
 }
 
+std::optional<Chain> parse_chain(const XmlNode& config) {
+  const auto text = config.find("CHAIN");
+  return text ? std::optional{Chain::parse(*text)} : std::nullopt;
+}
+
 BackupConfig parse_config(const XmlNode& vm) {
   const auto config = vm.first("BACKUPS/BACKUP_CONFIG");
   if (!config) return {};
@@ -141,6 +146,8 @@ BackupConfig parse_config(const XmlNode& vm) {
           .last_increment_id = id_or_none(*config, "LAST_INCREMENT_ID"),
           .capture = parse_capture(*config),
           .last_capture = config->find("LAST_CAPTURE"),
+          .chain = parse_chain(*config),
+          .stored = config->find("STORED"),
           .previous_increment_id = id_or_none(*config, "PREVIOUS_INCREMENT_ID"),
           .last_datastore_id = id_or_none(*config, "LAST_DATASTORE_ID"),
           .last_bridge = text_of(*config, "LAST_BRIDGE")};

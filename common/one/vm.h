@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/one/chain.h"
 #include "common/one/xml.h"
 
 struct Disk {
@@ -42,6 +43,10 @@ struct BackupConfig {
   // not.  nullopt: nobody says whether it is the one whose marks are there.
   std::string capture{};
   std::optional<std::string> last_capture{};
+  // What whoever asks has on record in that datastore: what the increment goes on from, and the
+  // newest backup of the VM; nullopt: nobody says, or there is none.
+  std::optional<Chain> chain{};
+  std::optional<std::string> stored{};
   int previous_increment_id = -1;  // of the chain that goes on should this first one fail
   int last_datastore_id = -1;
   std::string last_bridge;  // empty: the VM's host does the work

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stores what prebackup left in a VM's backup directory as one snapshot of a restic repository.
 
+#include <algorithm>
+
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
 #include "common/one/running.h"
 #include "datastore/lib/capture_failure.h"
+#include "datastore/lib/require_chain.h"
 #include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/upload.h"
 
@@ -34,6 +37,17 @@ constexpr Contract contract{
         "VMVAULT_RUN in the environment (16 hexadecimal digits) is a name by which "
         "F<datastore/restic/discard> can remove the snapshot afterwards."};
 
+void require_snapshots(const restic::Restic& restic, const Chain& chain) {
+  const auto found = restic.find({});
+  require_chain(
+      chain,
+      [&](const auto& source) {
+        return std::any_of(found.begin(), found.end(),
+                           [&](const auto& snapshot) { return snapshot.id.starts_with(source); });
+      },
+      "the " + restic.repository().display());
+}
+
 std::string backup(const Request& request) {
   const auto asked = VmRequest::parse(request);
   const auto& vm = asked.vm;
@@ -44,10 +58,11 @@ std::string backup(const Request& request) {
                                                                     : Reads::one_at_a_time;
   const auto selection = select_files(restic.machine().list(directory), directory, reads);
   require_disks(selection, parse_disk_ids(request["DISKS"]), vm.backup.own_id(), directory);
-  if (vm.backup.parent_id() >= 0)
+  if (vm.backup.parent_id() >= 0 || vm.backup.stored)
     restic.insist();
   else
     restic.ensure();
+  if (vm.backup.chain) require_snapshots(restic, *vm.backup.chain);
   try {
     restic::upload(restic, directory, selection, asked.vm_id,
                    [&](const auto& snapshot) { write_reply(selection.reply(snapshot)); });

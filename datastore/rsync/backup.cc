@@ -6,8 +6,11 @@
 #include "common/one/config.h"
 #include "common/one/running.h"
 #include "datastore/lib/capture_failure.h"
+#include "datastore/lib/require_chain.h"
 #include "datastore/lib/vm_request.h"
+#include "datastore/rsync/lib/merged_part.h"
 #include "datastore/rsync/lib/notes.h"
+#include "datastore/rsync/lib/server_chain.h"
 #include "datastore/rsync/lib/upload.h"
 
 namespace {
@@ -34,9 +37,23 @@ constexpr Contract contract{
         "VMVAULT_RUN in the environment (16 hexadecimal digits) is a name by which "
         "F<datastore/rsync/discard> can remove the backup afterwards."};
 
-void require_parent(const Vm& vm, const rsync::Store::Listing& there, const std::string& place) {
-  if (vm.backup.parent_id() >= 0 && there.empty())
+// Where there is nothing at all it may be no more than a file system that is not mounted.
+void require_parent(const BackupConfig& config, const rsync::Store::Listing& there,
+                    const std::string& place) {
+  if (there.empty() && config.stored)
+    throw Error{"no backup is in " + place + ", not even " + *config.stored +
+                ", which was stored there: is its file system mounted?"};
+  if (there.empty() && config.parent_id() >= 0)
     throw Error{"what this increment is based on is not there: no backup is in " + place};
+  if (!config.chain) return;
+  require_chain(
+      rsync::from_last_merged(*config.chain,
+                              [&](const auto& one) {
+                                const auto found = there.find(one.source);
+                                return found != there.end() &&
+                                       found->second.contains(rsync::flat_document);
+                              }),
+      [&](const auto& source) { return there.contains(source); }, place);
 }
 
 void send(const rsync::Store& store, const rsync::Cargo& cargo, const std::string& name) try {
@@ -59,7 +76,7 @@ std::string backup(const Request& request) {
   require_disks(selection, parse_disk_ids(request["DISKS"]), asked.vm.backup.own_id(), directory);
   rsync::with_store(settings, [&](rsync::Store& store) {
     const auto there = store.list(asked.vm_id, {});
-    require_parent(asked.vm, there, settings.place(asked.vm_id));
+    require_parent(asked.vm.backup, there, settings.place(asked.vm_id));
     rsync::Notes notes{settings.datastore_id, asked.vm_id};
     notes.drop_claimed();
     remove_unclaimed(notes, store, asked.vm_id);

@@ -83,6 +83,8 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
                  .capture = name,
                  .last_capture =
                      next.image ? std::optional{active->increments.back().capture} : std::nullopt,
+                 .chain = next.image ? std::optional{active->chain()} : std::nullopt,
+                 .stored = store.stored_in(vm, wish.datastore),
                  .previous_increment_id = next.image || !active ? -1 : active->last_increment(),
                  .last_datastore_id = wish.datastore,
                  .last_bridge = {}},

@@ -67,6 +67,8 @@ void add_backups(XmlNode root, const VmMessage& message) {
   node.add("INTERACTIVE", "NO");
   if (!config.capture.empty()) node.add("CAPTURE", config.capture);
   if (config.last_capture) node.add("LAST_CAPTURE", *config.last_capture);
+  if (config.chain) node.add("CHAIN", config.chain->text());
+  if (config.stored) node.add("STORED", *config.stored);
   node.add("LAST_DATASTORE_ID", number(config.last_datastore_id));
   node.add("LAST_INCREMENT_ID", number(config.last_increment_id));
   node.add("LAST_SOURCE", message.last_source);

@@ -73,6 +73,8 @@ class Store {
 
   // What the machine's newest backup is called in its datastore; empty: it has none.
   std::string newest_source(int vm) const;
+  // One of its backups that has to be in this datastore; nullopt: none has.
+  std::optional<std::string> stored_in(int vm, int datastore) const;
 
   // A backup begins: returns the id of the attempt.  An Error when its datastore is gone.
   std::int64_t begin(const Attempt& attempt);
@@ -81,6 +83,7 @@ class Store {
   // recorded already: deleting one of the two would destroy the other.
   int succeed(std::int64_t attempt, const BackupRecord& backup,
               const std::vector<SumsRecord>& sums = {});
+  // With an error that says broken_chain the next one begins a new chain.
   void fail(std::int64_t attempt, const std::string& error);
   // Somebody wants it no more; it goes on until it ends.
   void cancel(std::int64_t attempt);

@@ -162,7 +162,18 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
 }
 
 void Store::fail(std::int64_t attempt, const std::string& error) {
-  guarded(file_, [&] { end_attempt(db_, attempt, -1, error.empty() ? "failed" : error); });
+  guarded(file_, [&] {
+    Whole whole{db_};
+    end_attempt(db_, attempt, -1, error.empty() ? "failed" : error);
+    if (error.find(broken_chain) != std::string::npos) {
+      SQLite::Statement anew{
+          db_,
+          "UPDATE vms SET active_image = NULL WHERE id = (SELECT vm FROM attempts WHERE id = ?)"};
+      anew.bind(1, attempt);
+      anew.exec();
+    }
+    whole.commit();
+  });
 }
 
 void Store::cancel(std::int64_t attempt) {

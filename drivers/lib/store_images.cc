@@ -141,6 +141,18 @@ std::string Store::newest_source(int vm) const {
   });
 }
 
+std::optional<std::string> Store::stored_in(int vm, int datastore) const {
+  return guarded(file_, [&]() -> std::optional<std::string> {
+    SQLite::Statement get{db_,
+                          "SELECT source FROM increments JOIN images ON images.id = "
+                          "increments.image WHERE vm = ? AND datastore = ? AND state = 'READY' "
+                          "ORDER BY images.id DESC, increments.id DESC LIMIT 1"};
+    get.bind(1, vm);
+    get.bind(2, datastore);
+    return get.executeStep() ? std::optional{get.getColumn(0).getString()} : std::nullopt;
+  });
+}
+
 std::vector<SumsRecord> Store::sums(int image, int increment) const {
   return guarded(file_, [&] {
     std::vector<SumsRecord> all;

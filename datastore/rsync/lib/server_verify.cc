@@ -40,7 +40,8 @@ std::string server_verify(const Request& request) {
                         .open =
                             [&](const std::string& name, const std::string& file) {
                               return reader(repository.at().at(name).file(file), file);
-                            }};
+                            },
+                        .any = [&] { return !repository.list({}).empty(); }};
   const auto vm = repository.find();
   return verify_chain(vm ? standing(*vm, request.chain) : request.chain, request.depth,
                       request.known, backups);

@@ -96,7 +96,8 @@ std::string SftpStore::verify(int vm, const Chain& chain, const std::string& dep
                           return std::move(found.at(name));
                         },
                         .open = [&](const std::string& name,
-                                    const std::string& file) { return open(vm, name, file); }};
+                                    const std::string& file) { return open(vm, name, file); },
+                        .any = [&] { return !list(vm, {}, Care::cancellable).empty(); }};
   return verify_chain(chain, depth, known, backups);
 }
 

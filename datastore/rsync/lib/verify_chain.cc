@@ -17,7 +17,12 @@ class Directories : public StoredChain {
     for (const auto& one : chain.increments()) names_.push_back(one.source);
   }
 
-  std::string check() override { return ""; }
+  std::string check() override {
+    if (!backups_.any())
+      throw Error{"no backup of the VM is there, not even " + names_.back() +
+                  ", which was stored there: is its file system mounted?"};
+    return "";
+  }
   void insist() override {}
   std::string name(std::size_t i) const override { return "the backup " + names_[i]; }
 

@@ -16,9 +16,11 @@ namespace rsync {
 struct Backups {
   std::function<std::optional<StoredChain::Sizes>(const std::string& name)> files;  // nullopt: none
   std::function<qcow2::Source(const std::string& name, const std::string& file)> open;
+  std::function<bool()> any;  // is there any at all
 };
 
-// The reply of datastore/rsync/verify.  `depth`: structure or data.
+// The reply of datastore/rsync/verify.  `depth`: structure or data.  Throws Error where nothing of
+// the VM is there: it may be no more than a file system that is not mounted.
 std::string verify_chain(const Chain& chain, const std::string& depth, const Texts& known,
                          const Backups& backups);
 

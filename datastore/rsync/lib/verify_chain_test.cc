@@ -35,7 +35,8 @@ class VerifyChain : public testing::Test {
                 *at += n;
                 return n;
               };
-            }};
+            },
+        .any = [&] { return !there_.empty(); }};
     return nlohmann::json::parse(verify_chain(Chain::parse("0:aaaaaa"), depth, {}, backups));
   }
 
@@ -60,8 +61,14 @@ TEST_F(VerifyChain, SaysWhatIsMissingOrDamaged) {
             "vm.xml cannot be read: input/output error");
   there_["aaaaaa"].erase("vm.xml");
   EXPECT_EQ(verify("structure")["increments"][0]["problem"], "the backup aaaaaa has no vm.xml");
-  there_.clear();
+  there_.erase("aaaaaa");
+  there_["bbbbbb"] = {};
   EXPECT_EQ(verify("structure")["increments"][0]["problem"], "the backup aaaaaa is not there");
+}
+
+TEST_F(VerifyChain, NothingAtAllIsNoDamage) {
+  there_.clear();
+  EXPECT_THROW(verify("structure"), Error);
 }
 
 }  // namespace
