@@ -8,6 +8,7 @@
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -41,22 +42,25 @@ struct Span {
 
 struct Place {
   int vm = -1, datastore = -1;
-  std::vector<Span> failed{};  // those that ended first, first
+  std::vector<Span> failed{};        // those that ended first, first
+  std::set<std::string> captures{};  // of backups that failed
 };
 
 std::vector<Place> places(Store& store) {
   return guarded(store.file(), [&] {
     std::vector<Place> all;
-    SQLite::Statement get{store.database(),
-                          "SELECT vm, datastore, error <> '', min(started, ended), max(started, "
-                          "ended) FROM attempts WHERE datastore IN (SELECT id FROM datastores "
-                          "WHERE deleted IS NULL) ORDER BY vm, datastore, 5"};
+    SQLite::Statement get{
+        store.database(),
+        "SELECT vm, datastore, error <> '', min(started, ended), max(started, "
+        "ended), capture FROM attempts WHERE datastore IN (SELECT id FROM datastores "
+        "WHERE deleted IS NULL) ORDER BY vm, datastore, 5"};
     while (get.executeStep()) {
       const int vm = get.getColumn(0), datastore = get.getColumn(1);
       if (all.empty() || all.back().vm != vm || all.back().datastore != datastore)
         all.push_back({.vm = vm, .datastore = datastore});
-      if (get.getColumn(2).getInt() != 0)
-        all.back().failed.push_back({get.getColumn(3).getInt64(), get.getColumn(4).getInt64()});
+      if (get.getColumn(2).getInt() == 0) continue;
+      all.back().failed.push_back({get.getColumn(3).getInt64(), get.getColumn(4).getInt64()});
+      all.back().captures.insert(get.getColumn(5).getString());
     }
     return all;
   });
@@ -194,7 +198,8 @@ class Look {
                             .run());
   }
 
-  // What a backup has left that failed was made while it did: each of them another one.
+  // A backup says which one it is.  Of older versions, which do not: what a backup has left that
+  // failed was made while it did, each of them another one.
   void keep_what_did_not_fail(std::vector<Orphan>& all) const {
     std::multimap<std::int64_t, Orphan*> ours;
     for (auto& one : all) {
@@ -214,9 +219,15 @@ class Look {
     for (const auto& [time, one] : ours) one->kept = kept;
   }
 
-  // nullopt: it stays, since nobody knows, or no backup failed then.
+  // nullopt: it stays, since nobody knows, or no backup failed then; or it goes, since it says that
+  // it is of one that failed.
   std::optional<std::int64_t> time_of(Orphan& orphan) const try {
-    const auto said = parse_json(document(orphan.name, "vmvault.json")).at("time");
+    const auto result = parse_json(document(orphan.name, "vmvault.json"));
+    const auto said = result.at("time");
+    if (const auto capture = result.value("capture", ""); !capture.empty()) {
+      if (!place_.captures.contains(capture)) orphan.kept = "it is of no backup that failed here";
+      return std::nullopt;
+    }
     const auto time = parse_utc(said.get<std::string>());
     if (!time) throw Error{"'" + one_line(said.get<std::string>()) + "' is no time"};
     if (std::any_of(place_.failed.begin(), place_.failed.end(),

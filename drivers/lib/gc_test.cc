@@ -73,6 +73,21 @@ TEST_F(GcTest, KeepsWhatWasMadeWhenNoBackupFailed) {
   EXPECT_FALSE(fs::exists(removed()));
 }
 
+TEST_F(GcTest, KnowsABackupThatFailedByItsCapture) {
+  const auto capture = [&](const std::string& name) {
+    write_file(dir.path() / "vmvault.json",
+               R"({"time":"2001-01-01T00:00:00Z","capture":")" + name + R"("})", 0600);
+  };
+  auto failed = test_attempt(vm, 1);
+  failed.capture = "0badcafe";
+  store.fail(store.begin(failed), "killed");
+  capture("0badf00d");  // another vmvault's, made just then
+  EXPECT_EQ(sweep(store, home, true).orphans.at(0).kept, "it is of no backup that failed here");
+  EXPECT_FALSE(fs::exists(removed()));
+  capture("0badcafe");
+  EXPECT_TRUE(sweep(store, home, true).orphans.at(0).removed);
+}
+
 TEST_F(GcTest, KeepsAllWhenThereIsMoreThanBackupsHaveFailed) {
   names("aaaa000011112222\nbbbb0000\ncccc0000");
   auto found = sweep(store, home, true);

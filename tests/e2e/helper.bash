@@ -36,10 +36,11 @@ image_of() {
 # last IMAGE FILTER: of its last increment, what the jq filter says
 last() { vmvault show "$1" --json | jq -er ".increments[-1] | $2"; }
 
-# failed_backup: of the first machine, from its first backup until now; the state has it, and nothing has been done
+# failed_backup [CAPTURE]: of the first machine, from its first backup until now; the state has it, and nothing has
+# been done
 failed_backup() {
-    sql "INSERT INTO attempts (vm, increment, datastore, mode, disks, dir, started, ended, error)
-           SELECT vm, increment, datastore, mode, disks, dir, started, unixepoch(), 'killed' FROM attempts LIMIT 1"
+    sql "INSERT INTO attempts (vm, increment, datastore, mode, disks, dir, started, ended, error, capture)
+           SELECT vm, increment, datastore, mode, disks, dir, started, unixepoch(), 'killed', '${1-}' FROM attempts LIMIT 1"
 }
 
 # untouched NAME: no job, no frozen file system, no file of a backup in its directory

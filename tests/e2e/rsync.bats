@@ -73,8 +73,11 @@ restores() {   # restores K
     orphan=${one%/*}/abcdef
     cp -r "$one" "$orphan"
     run -0 vmvault gc
-    [[ $output == *'101: abcdef stays: it was made at '*', when no backup failed' ]]
-    failed_backup
+    [[ $output == *'101: abcdef stays: it is of no backup that failed here' ]]
+    failed_backup 0badcafe   # at the same time
+    run -0 vmvault gc
+    [[ $output == *'101: abcdef stays: it is of no backup that failed here' ]]
+    failed_backup "$(jq -r .capture "$orphan/vmvault.json")"
     run -0 vmvault gc --dry-run
     [[ $output == *'101: abcdef to be removed' ]]
     [ -d "$orphan" ]
@@ -161,6 +164,6 @@ restores() {   # restores K
     rm -f "$VMVAULT_VAR"/state.db-*
     cp older.db "$VMVAULT_VAR/state.db"
     run -0 vmvault gc
-    [[ $output == *"101: $since stays: it was made at "*', when no backup failed' ]]
+    [[ $output == *"101: $since stays: it is of no backup that failed here"* ]]
     [ -n "$(find server -mindepth 2 -maxdepth 2 -name "$since")" ]
 }

@@ -60,6 +60,7 @@ Result Capture::new_result() const {
   out.parent = parent();
   out.mode = request.vm.backup.mode;
   out.asked = request.vm.backup.freeze;
+  out.capture = request.vm.backup.capture;
   return out;
 }
 

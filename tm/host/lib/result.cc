@@ -25,6 +25,7 @@ std::string Result::to_json() const {
            {"disks", json::array()},
            {"documents", json::array()},
            {"files", files}};
+  if (!capture.empty()) out["capture"] = capture;
   for (const auto& disk : disks)
     out["disks"].push_back({{"id", disk.id},
                             {"target", disk.target},

@@ -39,7 +39,8 @@ struct Result {
   bool consistent = false;  // the guest stood still, or was off, at the point in time
   std::string inconsistent_why;
   double freeze_seconds = 0;
-  std::string time;  // of the point in time, ISO 8601, UTC
+  std::string time;       // of the point in time, ISO 8601, UTC
+  std::string capture{};  // BackupConfig::capture; empty: nobody has called it anything
   std::vector<DiskResult> disks;
   std::vector<DocumentResult> documents;
   std::map<std::string, std::string> files{};  // SHA-256 of what is beside the disks, by name
