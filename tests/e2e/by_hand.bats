@@ -14,6 +14,9 @@ setup_file() {
     disk_write lost 1 'write -P 4 0 64k'
     backups --datastore 100
     backups --datastore 101 --full
+    image=$(image_of lost)
+    "$BUILD/drivers/cli/vmvault" flatten "$image" --keep 2   # whose directory is newer than the last one's
+    "$BUILD/drivers/cli/vmvault" backup lost --datastore 101 --full
 }
 
 # backups OPTIONS: a full one and two increments, and a reference of the last
@@ -43,6 +46,7 @@ says() {
     text=${text//\/var\/lib\/vmvault\/repo\/1000000/$(echo "$VMVAULT_VAR"/repo/*)}
     text=${text//\/root\/restic.password/$VMVAULT_VAR\/restic.password}
     text=${text//1b31196f 8e7d4285/${snapshots-}}
+    text=${text//1b3119 8e7d42/${names-}}
     echo "${text//\/srv\//$BATS_TEST_TMPDIR\/srv\/}"
 }
 
@@ -62,8 +66,13 @@ $(says merge)"
 }
 
 @test "a server of rsync is read with cp and qemu-img alone" {
+    local rows
+    rows=$(bash -euc "$(says look)")
+    [ "$(cut -d' ' -f2,3 <<<"$rows" | paste -sd,)" = '1 -1,2 1,0 -1' ]
+    names=$(head -n 2 <<<"$rows" | cut -d' ' -f4 | paste -sd' ')
     bash -euc "$(says copy)
 $(says merge)"
     was 101
+    cmp "$BATS_TEST_TMPDIR/srv/recovered/domain.xml" "$(echo "$BATS_FILE_TMPDIR"/server/*/"${names#* }")/domain.xml"
     xmllint --noout "$BATS_TEST_TMPDIR/srv/recovered/domain.xml"
 }
