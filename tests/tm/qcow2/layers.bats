@@ -75,6 +75,25 @@ offline_changes() {
     [ "$(wc -w <<<"$(layers 0)")" -le 6 ]
 }
 
+@test "an increment that the core does not get, again and again, of a VM that was started anew: few layers" {
+    capture 0
+    changes 1
+    lab_off   # qemu knows the layer that has what changed since 0 by the name of the link now
+    lab_on
+    local n
+    for n in 2 3 4 5 6; do
+        changes $n
+        capture 1
+        restores 1
+    done
+    [ "$(kinds)" = 'increment increment' ]
+    [ "$(wc -w <<<"$(layers 0)")" -le 6 ]
+    changes 7
+    capture 2
+    [ "$(kinds)" = 'increment increment' ]
+    restores 2
+}
+
 @test "a VM that is off, an increment taken twice, and then it runs" {
     lab_off
     capture 0 ''

@@ -33,9 +33,10 @@ bool would_come_back(const DiskLayers& layers, std::size_t top, std::size_t base
   return size(top) < size(base);
 }
 
-// The lowest layer below `top` that can be written to; 0: none.
-std::size_t base_for(const LayeredDisk& disk, const DiskLayers& layers, std::size_t top) {
-  for (std::size_t base = layers.layers() - 1; base > top; --base)
+// The lowest layer below `top`, and not below `lowest`, that can be written to; 0: none.
+std::size_t base_for(const LayeredDisk& disk, const DiskLayers& layers, std::size_t top,
+                     std::size_t lowest) {
+  for (std::size_t base = lowest; base > top; --base)
     if (writable(disk, layers, base) && !would_come_back(layers, top, base)) return base;
   return 0;
 }
@@ -81,14 +82,15 @@ void merge_layers(const LayeredDisk& disk, LayerBook& book, int last) {
   sweep_layers(disk, book);
   DiskLayers layers = look(disk);
   if (layers.plain || layers.layers() < 3) return;
-  if (const auto since = needed(book, layers, last);
-      since > 1 && writable(disk, layers, since) && !would_come_back(layers, 1, since)) {
-    merge(disk, book, layers, 1, since);
+  // What is needed may itself be one to be read only; those above it are one layer then.
+  if (const auto base = base_for(disk, layers, 1, needed(book, layers, last))) {
+    merge(disk, book, layers, 1, base);
     layers = look(disk);
   }
   const auto top = needed(book, layers, last) + 1;
   if (!writable(disk, layers, top - 1)) return;
-  if (const auto base = base_for(disk, layers, top)) merge(disk, book, layers, top, base);
+  if (const auto base = base_for(disk, layers, top, layers.layers() - 1))
+    merge(disk, book, layers, top, base);
 }
 
 void sweep_layers(const LayeredDisk& disk, LayerBook& book) {
