@@ -15,7 +15,6 @@
 namespace {
 
 constexpr std::size_t max_size = 64 << 20;
-constexpr int max_depth = 128;
 constexpr int max_nodes = 1'000'000;  // what a node costs in memory is many times its text
 
 const xmlChar* chars(const std::string& text) {
@@ -40,8 +39,16 @@ T* allocated(T* pointer) {
 
 // --- reading ---
 
+struct Source {
+  const char* name;
+  int max_depth;
+};
+constexpr Source from_caller{"the request", 128};
+constexpr Source said_by_libvirt{"what libvirt says", 1024};
+
 // What libxml2 has found so far, and why we stopped it.
 struct Reading {
+  int max_depth = 0;
   int nodes = 0;
   const char* refusal = nullptr;
 };
@@ -66,7 +73,8 @@ void on_element(void* context, const xmlChar* name, const xmlChar* prefix, const
                 int namespaces_size, const xmlChar** namespaces, int attributes_size, int defaulted,
                 const xmlChar** attributes) {
   auto* parser = static_cast<xmlParserCtxt*>(context);
-  if (parser->nodeNr >= max_depth) return refuse(parser, "is nested too deeply");
+  if (parser->nodeNr >= static_cast<const Reading*>(parser->_private)->max_depth)
+    return refuse(parser, "is nested too deeply");
   count(parser, 1 + namespaces_size + attributes_size);
   if (parser->disableSAX) return;
   xmlSAX2StartElementNs(context, name, prefix, uri, namespaces_size, namespaces, attributes_size,
@@ -81,11 +89,12 @@ void on_cdata(void* context, const xmlChar* text, int size) {
 
 // XML_PARSE_HUGE, because a VM's context may hold more than the 10 MB that libxml2 would allow
 // a text; the limits that it lifts are ours instead.
-xmlDoc* parse(std::string_view text) {
-  if (text.size() > max_size) throw BadRequest{"the request is larger than 64 MiB"};
-  if (text.find('\0') != text.npos) throw BadRequest{"the request holds a NUL character"};
+xmlDoc* parse(std::string_view text, const Source& source) {
+  const std::string name = source.name;
+  if (text.size() > max_size) throw BadRequest{name + " is larger than 64 MiB"};
+  if (text.find('\0') != text.npos) throw BadRequest{name + " holds a NUL character"};
   const Owned<xmlParserCtxt, xmlFreeParserCtxt> parser{allocated(xmlNewParserCtxt())};
-  Reading reading;
+  Reading reading{.max_depth = source.max_depth};
   parser->_private = &reading;
   parser->sax->internalSubset = on_doctype;
   parser->sax->startElementNs = on_element;
@@ -95,10 +104,10 @@ xmlDoc* parse(std::string_view text) {
   Owned<xmlDoc, xmlFreeDoc> doc{xmlCtxtReadMemory(
       parser.get(), text.data(), static_cast<int>(text.size()), nullptr, nullptr,
       XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE)};
-  if (reading.refusal) throw BadRequest{std::string{"the request "} + reading.refusal};
+  if (reading.refusal) throw BadRequest{name + " " + reading.refusal};
   if (doc && xmlDocGetRootElement(doc.get())) return doc.release();
   const auto* error = xmlCtxtGetLastError(parser.get());
-  throw BadRequest{"the request is not an XML document" +
+  throw BadRequest{name + " is not an XML document" +
                    (error ? " (line " + std::to_string(error->line) + ")" : "")};
 }
 
@@ -237,7 +246,9 @@ void XmlNode::remove() {
   xmlFreeNode(std::exchange(node_, nullptr));
 }
 
-Xml::Xml(std::string_view text) : doc_{parse(text)} {}
+Xml::Xml(std::string_view text) : doc_{parse(text, from_caller)} {}
+
+Xml Xml::from_libvirt(std::string_view text) { return Xml{parse(text, said_by_libvirt)}; }
 
 Xml Xml::create(const std::string& root) {
   check_name(root);

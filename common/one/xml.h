@@ -59,6 +59,9 @@ class Xml {
   explicit Xml(std::string_view text);
   // A new document with this root element.
   static Xml create(const std::string& root);
+  // What libvirt says: the layers of a disk are nested in it, and may be many.  At most 1024
+  // levels.
+  static Xml from_libvirt(std::string_view text);
 
   XmlNode root() const;
   // XPath from the document: "/VM/ID".  As XmlNode's.

@@ -113,6 +113,12 @@ TEST(Xml, BoundsTheDepth) {
   EXPECT_EQ(refusal(nested(100000)), "the request is nested too deeply");
 }
 
+TEST(Xml, LibvirtMayNestTheLayersOfADisk) {
+  EXPECT_NO_THROW(Xml::from_libvirt(nested(1024)));
+  EXPECT_THROW(Xml::from_libvirt(nested(1025)), BadRequest);
+  EXPECT_THROW(Xml::from_libvirt(nested(100000)), BadRequest);
+}
+
 TEST(Xml, BoundsTheSize) {
   constexpr std::size_t limit = 64 << 20;
   std::string text = "<a>" + std::string(limit - 7, 'x') + "</a>";

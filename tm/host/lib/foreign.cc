@@ -44,7 +44,8 @@ void discard(const fs::path& file) {
 
 // The disk of the domain whose active layer is this file.
 std::string disk_on(const Domain& domain, const fs::path& file) {
-  const Xml xml{take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML")};
+  const Xml xml =
+      Xml::from_libvirt(take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML"));
   for (const auto& disk : xml.root().find_all("devices/disk")) {
     const auto source = disk.first("source");
     const auto target = disk.first("target");

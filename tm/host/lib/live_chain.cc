@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 namespace host {
 namespace {
 
-std::string live_xml(const Domain& domain) {
-  return take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML");
+Xml live_xml(const Domain& domain) {
+  return Xml::from_libvirt(take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML"));
 }
 
 LiveLayer layer_at(const XmlNode& node, const XmlNode& source, const std::string& target) {
@@ -46,7 +46,7 @@ std::optional<XmlNode> disk_of(const Xml& domain, const std::string& target) {
 }
 
 bool is_ready(const Domain& domain, const std::string& target) {
-  const Xml xml{live_xml(domain)};
+  const Xml xml = live_xml(domain);
   const auto disk = disk_of(xml, target);
   const auto mirror = disk ? disk->first("mirror") : std::nullopt;
   return mirror && mirror->attribute("ready") == "yes";
@@ -85,14 +85,14 @@ bool wait_for_job(const Domain& domain, const std::string& target, int type,
 }  // namespace
 
 std::vector<LiveLayer> live_chain(const Domain& domain, const std::string& target) {
-  const Xml xml{live_xml(domain)};
+  const Xml xml = live_xml(domain);
   const auto disk = disk_of(xml, target);
   if (!disk) throw Error{"the domain has no disk '" + target + "'"};
   return layers_of(*disk, target);
 }
 
 bool uses(const Domain& domain, const fs::path& file) {
-  const Xml xml{live_xml(domain)};
+  const Xml xml = live_xml(domain);
   for (const auto& source : xml.root().find_all("devices/disk//source"))
     if (same_file(source.attribute("file").value_or(""), file)) return true;
   return false;
@@ -114,7 +114,7 @@ void wait_until_ready(const Domain& domain, const std::string& target, int type,
 }
 
 void abort_copy_to(const Domain& domain, const std::string& target, const fs::path& dir) {
-  const Xml xml{live_xml(domain)};
+  const Xml xml = live_xml(domain);
   const auto disk = disk_of(xml, target);
   const auto mirror = disk ? disk->first("mirror[@job='copy']/source") : std::nullopt;
   if (!mirror) return;

@@ -42,7 +42,7 @@ std::string definition(const Domain& domain, const std::vector<LiveDisk>& disks)
   if (virDomainIsPersistent(domain.get()) == 1) {
     std::string text = take(virDomainGetXMLDesc(domain.get(), VIR_DOMAIN_XML_INACTIVE),
                             "read a domain's definition");
-    const Xml xml{text};
+    const Xml xml = Xml::from_libvirt(text);
     std::vector<std::string> targets;
     for (const auto& disk : xml.root().find_all("devices/disk/target"))
       targets.push_back(disk.attribute("dev").value_or(""));
@@ -74,7 +74,8 @@ LiveDisk read_disk(const Disk& wanted, const std::string& who, const XmlNode& di
 
 LiveDomain inspect(const Domain& domain, const Vm& vm, const std::vector<int>& disk_ids,
                    const fs::path& vm_dir) {
-  const Xml live{take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML")};
+  const Xml live =
+      Xml::from_libvirt(take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML"));
   const std::string who = "VM " + std::to_string(vm.id);
   const auto nodes = live.root().find_all("devices/disk");
   LiveDomain out;

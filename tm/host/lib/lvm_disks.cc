@@ -30,7 +30,8 @@ struct LvmPart : Part {
 
 // What the running domain has: devices by the names of their targets.
 std::map<std::string, fs::path> devices_of(const Domain& domain) {
-  const Xml live{take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML")};
+  const Xml live =
+      Xml::from_libvirt(take(virDomainGetXMLDesc(domain.get(), 0), "read a domain's XML"));
   std::map<std::string, fs::path> out;
   for (const auto& disk : live.root().find_all("devices/disk")) {
     const auto target = disk.first("target"), source = disk.first("source");

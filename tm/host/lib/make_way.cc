@@ -33,7 +33,7 @@ using Images = std::set<fs::path>;
 
 Images images_of(std::string_view domain_xml) {
   Images out;
-  const Xml xml{domain_xml};
+  const Xml xml = Xml::from_libvirt(domain_xml);
   for (const auto& disk : xml.root().find_all("devices/disk/source")) {
     const auto file = disk.attribute("file");
     std::error_code error;
