@@ -120,7 +120,7 @@ class GuardProcess {
 
   // A guest whose processors stand still for new layers cannot be thawed.
   void finish_layers() try {
-    if (const auto journal = Journal::load(vm_dir_)) finish_switch(*journal, *hypervisor_, vm_dir_);
+    if (auto journal = Journal::load(vm_dir_)) finish_switch(*journal, *hypervisor_, vm_dir_);
   } catch (const Error& e) {
     log(Level::error, e.what());
   }

@@ -31,7 +31,10 @@ class Pause {
   ~Pause() { release(); }
 
   void end() {
-    if (!release()) throw Error{"the guest could not be resumed; its guard goes on trying"};
+    if (release()) return;
+    if (capture_.journal.resume_owed)
+      throw Error{"the guest could not be resumed; its guard goes on trying"};
+    throw Error{"the links of the disks could not be set right; the guard goes on trying"};
   }
 
  private:
@@ -54,6 +57,17 @@ class Pause {
   Capture& capture_;
   Hypervisor& hypervisor_;
 };
+
+// Why the links of some disks may be behind still; "" if they are not.
+std::string set_links(const Journal& journal, const Domain& domain, const fs::path& vm_dir) {
+  std::string why;
+  for (const auto& [disk, target] : journal.switches) try {
+      follow_running({.vm_dir = vm_dir, .id = disk, .target = target, .running = &domain});
+    } catch (const std::exception& e) {
+      why += (why.empty() ? "" : "; ") + std::string{e.what()};
+    }
+  return why;
+}
 
 }  // namespace
 
@@ -79,16 +93,20 @@ void switch_layers(Capture& capture, Hypervisor& hypervisor, const Domain& domai
   pause.end();
 }
 
-void finish_switch(const Journal& journal, Hypervisor& hypervisor, const fs::path& vm_dir) {
+// qemu knows its files: whatever the links say, the guest may go on.
+void finish_switch(Journal& journal, Hypervisor& hypervisor, const fs::path& vm_dir) {
   if (journal.switches.empty()) return;
   const auto domain = hypervisor.find(journal.domain);
   if (!domain || !is_active(*domain)) return;
-  for (const auto& [disk, target] : journal.switches)
-    follow_running({.vm_dir = vm_dir, .id = disk, .target = target, .running = &*domain});
+  const std::string why = set_links(journal, *domain, vm_dir);
   if (journal.resume_owed &&
       !set_free(hypervisor, journal.domain, Freeze::suspend, std::chrono::seconds{30}))
     throw Error{"the guest of VM " + std::to_string(journal.vm_id) +
                 " that a backup had paused could not be resumed"};
+  if (why.empty()) return;
+  journal.resume_owed = false;
+  throw Error{"nobody knows whether the disks of VM " + std::to_string(journal.vm_id) +
+              " are those that its guest runs on: " + why};
 }
 
 void snapshot(const Domain& domain, const std::string& name, const std::vector<NewLayer>& layers,

@@ -37,9 +37,9 @@ void forget_switch(Capture& capture);
 void switch_layers(Capture& capture, Hypervisor& hypervisor, const Domain& domain,
                    const std::vector<NewLayer>& layers, const std::function<void()>& change);
 
-// What a switch that died owes: the links follow the running guest, and it goes on.
-void finish_switch(const Journal& journal, Hypervisor& hypervisor,
-                   const std::filesystem::path& vm_dir);
+// What a switch that died owes: the links follow the running guest, and it goes on.  It does so
+// also when the links cannot be set right; then no resume is owed any more, and Error is thrown.
+void finish_switch(Journal& journal, Hypervisor& hypervisor, const std::filesystem::path& vm_dir);
 
 // The external snapshot that makes all these layers active at one point in time.
 void snapshot(const Domain& domain, const std::string& name, const std::vector<NewLayer>& layers,

@@ -41,6 +41,16 @@ void refuse_snapshots(const Capture& capture, const Part& part) {
                   " has snapshots: INCREMENT_MODE=SNAPSHOT cannot be used with it"};
 }
 
+// libvirt cannot read what it has written of a VM whose disk has some 250.
+void refuse_depth(const Capture& capture, const Part& part, const DiskLayers& layers) {
+  constexpr std::size_t most = 60;
+  if (layers.files.size() <= most) return;
+  throw Error{
+      name_of(capture, part) + " consists of " + std::to_string(layers.files.size()) +
+      " files, one on top of the other: INCREMENT_MODE=SNAPSHOT adds no layer to more than " +
+      std::to_string(most)};
+}
+
 // What of the disk is the increment: the layers that have come since the parent.
 void choose(const Capture& capture, const LayerBook& book, const Marks& marks, LayeredPart& part) {
   if (capture.parent() < 0) return;
@@ -78,6 +88,7 @@ LayeredPart look_at(const Capture& capture, const LayerBook& book, const Marks& 
   refuse_snapshots(capture, out);
   out.layers = look_at_layers(capture.request.vm_dir, id, true);
   out.image = out.layers.active();
+  refuse_depth(capture, out, out.layers);
   choose(capture, book, marks, out);
   return out;
 }

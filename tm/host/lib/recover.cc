@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <exception>
+
 #include "common/error.h"
 #include "common/file.h"
 #include "common/nbd/server.h"
@@ -23,10 +25,25 @@ bool owes_guest(const Journal& journal) {
   return journal.thaw_owed != Freeze::none || journal.job_begun || !journal.switches.empty();
 }
 
+// Why the links may be behind still, while the guest goes on.  It is resumed once: somebody else
+// may pause it then.
+std::exception_ptr end_switch(const Journal& journal, Hypervisor& hypervisor,
+                              const std::filesystem::path& vm_dir) {
+  Journal left = journal;
+  try {
+    finish_switch(left, hypervisor, vm_dir);
+    return nullptr;
+  } catch (const Error&) {
+    if (left.resume_owed) throw;
+    if (journal.resume_owed) left.save(vm_dir);
+    return std::current_exception();
+  }
+}
+
 void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
                      const std::filesystem::path& vm_dir) {
   const std::string who = "VM " + std::to_string(journal.vm_id);
-  finish_switch(journal, hypervisor, vm_dir);
+  const std::exception_ptr links = end_switch(journal, hypervisor, vm_dir);
   if (!end_jobs_of(journal, hypervisor))
     throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
   // Before the thaw: the agent of a guest that is paused does not answer.
@@ -34,6 +51,7 @@ void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
   if (journal.thaw_owed != Freeze::none &&
       !set_free(hypervisor, journal.domain, journal.thaw_owed, std::chrono::seconds{30}))
     throw Error{"the guest of " + who + " that an earlier backup stopped could not be set free"};
+  if (links) std::rethrow_exception(links);
 }
 
 // The journal of another host is not ours to carry out.  But a guest that runs here does not run
