@@ -186,6 +186,29 @@ for_stock() {
     restores 3
 }
 
+@test "recover --for-stock: a base that the running guest knows by the name of the link is none" {
+    INCREMENT_MODE=SNAPSHOT
+    capture 0
+    changes 1
+    capture 1   # the core does not get it
+    changes 2
+    local before
+    before=$(layers 0)
+    run -1 --separate-stderr for_stock 0
+    [[ $stderr == *'while the VM runs: qemu knows '*'/disk.0.snap/0'*"as '$VM_DIR/disk.0', which is another file now"* ]]
+    [ "$(layers 0)" = "$before" ]
+    lab_off
+    lab_on
+    changes 3
+    for_stock 0
+    [ "$(layers 0),$(layers 1)" = '1 0 image,1 0' ]
+    lab_off
+    lab_on
+    changes 4
+    stock_capture 1
+    restores 1
+}
+
 @test "the same with a VM that is off" {
     INCREMENT_MODE=SNAPSHOT
     lab_off

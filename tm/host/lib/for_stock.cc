@@ -43,8 +43,14 @@ void gather(const LayeredDisk& disk, const DiskLayers& layers, std::size_t last)
     return;
   }
   const auto chain = live_chain(*disk.running, disk.target);
-  if (chain.size() != layers.files.size() ||
-      virDomainBlockRebase(disk.running->get(), disk.target.c_str(), chain[last + 1].index.c_str(),
+  if (chain.size() != layers.files.size())
+    throw Error{"cannot " + doing + ": libvirt sees other layers than the files tell of"};
+  // qemu writes the name of the new base into the active layer.
+  if (!may_be_reopened(chain[last + 1], layers.files[last + 1]))
+    throw Error{"cannot " + doing + " while the VM runs: qemu knows '" +
+                layers.files[last + 1].string() + "' as '" + chain[last + 1].name.string() +
+                "', which is another file now; do it when the VM is off, or was started anew"};
+  if (virDomainBlockRebase(disk.running->get(), disk.target.c_str(), chain[last + 1].index.c_str(),
                            0, 0) != 0)
     throw VirtError{doing};
   wait_for_end(*disk.running, disk.target, VIR_DOMAIN_BLOCK_JOB_TYPE_PULL, doing);
