@@ -12,6 +12,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "common/cancel.h"
 #include "common/child.h"
@@ -54,9 +55,19 @@ class MountPoint {
   const fs::path& path() const { return path_; }
 
  private:
-  static constexpr mode_t mode = 0400;
+  // fusermount3 mounts for an ordinary user only on what he may write.
+  static constexpr mode_t mode = 0600;
   fs::path path_;
 };
+
+// The reason comes before what it led to.
+std::string joined_lines(const std::string& text) {
+  std::istringstream lines{text};
+  std::string all;
+  for (std::string line; std::getline(lines, line);)
+    if (const auto words = one_line(line); !words.empty()) all += (all.empty() ? "" : "; ") + words;
+  return all;
+}
 
 // What the files say of each other does not count: the chain is the image's.
 class Daemon {
@@ -99,7 +110,7 @@ class Daemon {
     const auto n = read(err_.get(), words.data(), words.size());
     words.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
     return Error{std::string{program} + " ended with status " + std::to_string(status) + ": " +
-                 one_line(last_line(words))};
+                 joined_lines(words)};
   }
 
  private:
