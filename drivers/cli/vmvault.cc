@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // vmvault: backups of the virtual machines of libvirt hosts, with or without a service.
 
-#include <cerrno>
-#include <cstdio>
-
+#include "common/answer.h"
 #include "common/cancel.h"
 #include "common/core_dump.h"
 #include "common/error.h"
@@ -14,7 +12,7 @@ int main(int argc, char** argv) try {
   cancel::install();
   forbid_core_dumps();
   const int status = cli::run(argc, argv);
-  if (std::fflush(stdout) != 0) throw system_error("write the answer", errno);
+  finish_answer();
   return status;
 } catch (const Error& error) {
   cli::note(one_line(error.what()));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/answer.h"
 #include "common/cancel.h"
 #include "common/core_dump.h"
 #include "common/error.h"
@@ -157,6 +158,7 @@ int main(int argc, char** argv) try {
   cancel::install();
   forbid_core_dumps();
   run({argv + 1, argv + argc});
+  finish_answer();
   return 0;
 } catch (const Error& error) {
   std::fprintf(stderr, "%s\n", one_line(error.what()).c_str());

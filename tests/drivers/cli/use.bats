@@ -167,3 +167,15 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     run --separate-stderr bash -c "'$BUILD/drivers/cli/vmvault' list --json >/dev/full"
     fails_with 1 'write the answer'
 }
+
+@test "a long one is, too, and what the service reports" {
+    local n
+    for n in {1..40}; do vmvault backup web --full >/dev/null; done
+    run -0 vmvault list --json
+    [ "${#output}" -gt 8192 ]
+    # What is longer than the buffer is written at once, and leaves the last flush nothing to fail of.
+    run --separate-stderr bash -c "'$BUILD/drivers/cli/vmvault' list --json >/dev/full"
+    fails_with 1 'write the answer'
+    run -1 --separate-stderr bash -c "'$BUILD/drivers/vmvaultd/vmvaultd' --queue >/dev/full"
+    [[ $stderr == *'write the answer'* ]]
+}
