@@ -88,13 +88,31 @@ bool Home::prepare() const {
   const auto lock =
       FileLock::lock(var_ / "home.lock", std::chrono::seconds{30}, "the state directory");
   const bool made = make_password();
+  refuse_lost_state();
   make_datastore();
   return made;
 }
 
+// A new one would give the ids of its machines, and so their repositories, to others.
+void Home::refuse_lost_state() const {
+  std::error_code none;
+  const auto size = fs::file_size(database(), none);
+  const bool gone = none == std::errc::no_such_file_or_directory;
+  if ((none && !gone) || (!none && size > 0) || !has_repositories()) return;
+  throw Error{"the state file '" + database().string() + "' is " + (gone ? "gone" : "empty") +
+              ", and the backups in '" + repository().string() +
+              "' are of machines that only it knows: put your copy of it back, or move that "
+              "directory away to begin anew"};
+}
+
+bool Home::has_repositories() const {
+  std::error_code none;
+  return fs::exists(repository()) && !fs::is_empty(repository(), none) && !none;
+}
+
 bool Home::make_password() const {
   if (fs::exists(password_file())) return false;
-  if (fs::exists(repository()) && !fs::is_empty(repository()))
+  if (has_repositories())
     throw Error{"the password file '" + password_file().string() + "' is gone, and '" +
                 repository().string() +
                 "' cannot be read without it: put your copy of it back (mode 0600)"};

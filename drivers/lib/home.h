@@ -56,8 +56,13 @@ class Home {
 
   // Makes what is missing: directories, password, datastore 100.  True if the password is new.
   // For root the directories may be passed through by qemu's user, but not listed; secrets are
-  // files of mode 0600.  An Error when the password is lost while a repository needs it.
+  // files of mode 0600.  An Error when the password is lost while a repository needs it, and as
+  // refuse_lost_state().
   bool prepare() const;
+
+  // An Error where a new state file would take the place of one that is lost: repositories are
+  // here, and there is none, or an empty one.
+  void refuse_lost_state() const;
 
   // The description of another datastore, for the drivers.  Replaces what is there.
   void write_datastore(int id, const Xml& datastore) const;
@@ -77,6 +82,7 @@ class Home {
   Xml datastore(int id) const;
 
  private:
+  bool has_repositories() const;
   bool make_password() const;
   void make_datastore() const;
   void refuse_moved(int id, const Xml& datastore) const;

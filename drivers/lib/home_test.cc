@@ -107,6 +107,20 @@ TEST_F(HomeTest, NeverMakesANewPasswordForAnOldRepository) {
   EXPECT_FALSE(fs::exists(home.password_file()));
 }
 
+TEST_F(HomeTest, NeverBeginsANewStateBesideRepositories) {
+  home.prepare();
+  EXPECT_NO_THROW(home.refuse_lost_state()) << "the first run";
+  fs::create_directories(home.repository());
+  EXPECT_NO_THROW(home.prepare());
+  fs::create_directories(home.repository() / "1000000");
+  EXPECT_THROW(home.prepare(), Error);
+  write_file(home.database(), "");
+  EXPECT_THROW(home.prepare(), Error);
+  EXPECT_THROW(home.refuse_lost_state(), Error);
+  write_file(home.database(), "SQLite");
+  EXPECT_NO_THROW(home.prepare());
+}
+
 TEST_F(HomeTest, AMachineIsFoundByItsIdToo) {
   home.prepare();
   home.prepare_vm(1'000'000, "u-1");

@@ -26,6 +26,16 @@ state::Store opened(const state::Home& home) {
   return state::Store{home.database()};
 }
 
+// Where there is none, and none was lost.
+state::Store none_yet(const state::Home& home) {
+  std::error_code none;
+  if (const auto there = std::filesystem::status(home.var(), none);
+      std::filesystem::exists(there) && !std::filesystem::is_directory(there))
+    throw Error{"the state directory '" + home.var().string() + "' is no directory"};
+  home.refuse_lost_state();
+  return state::Store::nothing();
+}
+
 void name_default(state::Store& store) {
   if (!store.datastore(state::default_datastore))
     store.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
@@ -37,7 +47,7 @@ App::App(std::string libvirt_uri)
     : uri_{std::move(libvirt_uri)},
       home_{var_path()},
       there_{std::filesystem::exists(home_.database())},
-      store_{there_ ? opened(home_) : state::Store::nothing()} {
+      store_{there_ ? opened(home_) : none_yet(home_)} {
   name_default(store_);
 }
 

@@ -17,7 +17,8 @@ void list(const App& app, Form form) {
     return;
   }
   if (images.empty()) {
-    note("there is no backup yet ('vmvault backup DOMAIN' makes one)");
+    note("there is no backup yet in '" + printable(app.home().var().string()) +
+         "' ('vmvault backup DOMAIN' makes one)");
     return;
   }
   std::vector<std::vector<std::string>> rows{

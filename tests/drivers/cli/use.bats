@@ -99,6 +99,37 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     [ ! -e "$VMVAULT_VAR/restic.password" ]
 }
 
+@test "a lost state is not begun anew while there is a repository" {
+    local lost command
+    rm "$VMVAULT_VAR"/state.db*
+    vmvault list   # the first run
+    mkdir -p "$VMVAULT_VAR/repo/1000000"
+    for lost in gone empty; do
+        [ "$lost" = gone ] || : >"$VMVAULT_VAR/state.db"
+        for command in list status 'backup web' init; do
+            # shellcheck disable=SC2086
+            run --separate-stderr vmvault $command
+            fails_with 1 "'$VMVAULT_VAR/state.db' is $lost" "'$VMVAULT_VAR/repo'" 'put your copy of it back'
+        done
+    done
+    [ ! -s "$VMVAULT_VAR/state.db" ]
+    [ ! -e "$CALLS" ]
+    mv "$VMVAULT_VAR/repo" "$VMVAULT_VAR/repo.lost"
+    run -0 vmvault backup web
+    [[ $output == 'image 1, '* ]]
+}
+
+@test "a state directory that is a file is named" {
+    : >"$BATS_TEST_TMPDIR/file"
+    VMVAULT_VAR=$BATS_TEST_TMPDIR/file run --separate-stderr vmvault list
+    fails_with 1 "'$BATS_TEST_TMPDIR/file' is no directory"
+}
+
+@test "who has no backup is told where it was looked for" {
+    run -0 --separate-stderr vmvault list
+    [[ $stderr == *"there is no backup yet in '$VMVAULT_VAR'"* ]]
+}
+
 @test "a state that was moved is told from a lost one, and the chain continues" {
     vmvault backup web
     mkdir -p "$VMVAULT_VAR/repo/1000000"
