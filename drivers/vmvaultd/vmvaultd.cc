@@ -20,6 +20,7 @@
 #include "common/number.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "common/version.h"
 #include "drivers/lib/host_uri.h"
 #include "drivers/lib/machine_files.h"
 #include "drivers/lib/provider.h"
@@ -38,7 +39,8 @@ constexpr const char* usage =
     "tree\n"
     "of actions), in the foreground, until SIGTERM.  --queue says what waits, --retention which "
     "backups\n"
-    "would go by the rules of FILE and why; both end then.  See vmvaultd(8).\n";
+    "would go by the rules of FILE and why; both end then.  --version says which this is.  See "
+    "vmvaultd(8).\n";
 
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
@@ -137,6 +139,10 @@ void run(std::vector<std::string> words) {
   if (errand(words)) return;
   if (words.size() == 1 && words[0] == "--help") {
     std::fputs(usage, stdout);
+    return;
+  }
+  if (words.size() == 1 && words[0] == "--version") {
+    std::printf("vmvaultd %s\n", version);
     return;
   }
   std::optional<fs::path> file;

@@ -2,8 +2,10 @@
 #include "drivers/vmvaultd/lib/service.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -128,7 +130,10 @@ class Service {
 
   Driver::Settings driver(const std::string& name, const std::string& arguments) const {
     const auto mads = settings_.mads.empty() ? remotes_root() / "mads" : settings_.mads;
-    return {.name = name, .argv = {mads / name, arguments}};
+    const auto path = mads / name;
+    if (access(path.c_str(), X_OK) != 0)
+      throw system_error("start the driver '" + path.string() + "' (MADS_LOCATION)", errno);
+    return {.name = name, .argv = {path, arguments}};
   }
   int slots() const {
     constexpr int many = 1000;

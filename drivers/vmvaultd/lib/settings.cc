@@ -16,8 +16,9 @@ constexpr Time most_seconds = 100 * 366 * day;
 
 int number(const std::string& value, int least, int most = std::numeric_limits<int>::max()) {
   if (const auto found = parse_int(value, least, most)) return *found;
+  const bool open = most == std::numeric_limits<int>::max();
   throw BadRequest{"'" + one_line(value) + "' is not a number from " + std::to_string(least) +
-                   " on"};
+                   (open ? " on" : " to " + std::to_string(most))};
 }
 
 Time seconds(const std::string& value, Time least) {

@@ -42,6 +42,7 @@ TEST(ServiceSettings, NamesTheLineThatCannotBe) {
   EXPECT_EQ(complaint("\nMAX_BACKUP = 5"), "line 2: 'MAX_BACKUP' is unknown");
   EXPECT_EQ(complaint("MAX_BACKUPS = many"),
             "line 1: MAX_BACKUPS: 'many' is not a number from 0 on");
+  EXPECT_EQ(complaint("PORT = 99999"), "line 1: PORT: '99999' is not a number from 0 to 65535");
   EXPECT_EQ(complaint("RPO = \"1"), "line 1: RPO: the quotes do not end");
   EXPECT_EQ(complaint("RPO = \"1\" 2"), "line 1: RPO: there is more after the quotes");
   EXPECT_EQ(complaint("RPO = -1"), "line 1: RPO: '-1' is not a number of seconds, 0 or more");

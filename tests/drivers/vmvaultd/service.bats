@@ -180,3 +180,16 @@ SH
     [[ $output != *deleted* ]]
     has_images 2
 }
+
+@test "without its drivers it does not begin, and names the first that is missing" {
+    machines 1
+    printf 'PORT = 0\nMADS_LOCATION = "/nonexistent"\n' >"$BATS_TEST_TMPDIR/conf"
+    run -1 --separate-stderr timeout 60 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/conf"
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == *"'/nonexistent/one_vmm_exec' (MADS_LOCATION): No such file or directory" ]]
+}
+
+@test "it says which version it is" {
+    run -0 "$BUILD/drivers/vmvaultd/vmvaultd" --version
+    [[ $output =~ ^'vmvaultd '[0-9] ]]
+}
