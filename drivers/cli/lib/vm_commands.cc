@@ -26,7 +26,7 @@ struct BackupWords {
 void schedule_backup(const Core& service, int vm, int datastore, const BackupWords& words) {
   if (words.wait) throw BadRequest{"--wait is for a backup that begins now"};
   if (datastore < 0) throw BadRequest{"a backup at another time needs a datastore (-d)"};
-  const auto time = parse_when(words.schedule, std::time(nullptr));
+  const auto time = parse_time_to_come(words.schedule, std::time(nullptr));
   const one::Template action{
       {"SCHED_ACTION", one::Pairs{{"ACTION", "backup"},
                                   {"ARGS", std::to_string(datastore) + (words.reset ? ",1" : ",0")},

@@ -48,4 +48,10 @@ std::int64_t parse_when(const std::string& text, std::int64_t now) {
                    "' is no time: write now, +SECONDS, HH:MM or 'YYYY-MM-DD HH:MM'"};
 }
 
+std::int64_t parse_time_to_come(const std::string& text, std::int64_t now) {
+  const auto time = parse_when(text, now);
+  if (time <= now - 60) throw BadRequest{"'" + one_line(text) + "' is past"};
+  return time;
+}
+
 }  // namespace cli

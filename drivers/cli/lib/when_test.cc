@@ -43,5 +43,13 @@ TEST_F(WhenTest, RefusesWhatIsNoTime) {
     EXPECT_THROW(parse_when(text, noon), BadRequest) << text;
 }
 
+TEST_F(WhenTest, WhatIsToComeIsNotPast) {
+  for (const auto* text : {"1999-01-01 10:00", "0", "2026-09-28 11:59"})
+    EXPECT_THROW(parse_time_to_come(text, noon), BadRequest) << text;
+  EXPECT_EQ(parse_time_to_come("2026-09-28 12:00", noon + 59), noon) << "this minute";
+  EXPECT_EQ(parse_time_to_come("now", noon), noon);
+  EXPECT_EQ(parse_time_to_come("2026-09-28 12:30", noon), noon + 1800);
+}
+
 }  // namespace
 }  // namespace cli
