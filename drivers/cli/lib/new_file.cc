@@ -88,4 +88,28 @@ NewDirectory::~NewDirectory() {
   if (made_) rmdir(path_.c_str());
 }
 
+// By another constructor, so that the destructor removes what was made before one that cannot be.
+NewDirectories::NewDirectories(const fs::path& path) : NewDirectories{} {
+  std::error_code error;
+  std::deque<fs::path> missing{path.has_filename() ? path : path.parent_path()};
+  for (auto above = missing.front().parent_path();
+       above.has_relative_path() && !fs::exists(fs::symlink_status(above, error));
+       above = above.parent_path())
+    missing.push_front(above);
+  try {
+    for (const auto& one : missing) all_.emplace_back(one);
+  } catch (const Error& failure) {
+    if (all_.size() + 1 == missing.size()) throw;  // it names the path itself
+    throw Error{"there can be no '" + path.string() + "': " + failure.what()};
+  }
+}
+
+NewDirectories::~NewDirectories() {
+  while (!all_.empty()) all_.pop_back();
+}
+
+void NewDirectories::keep() {
+  for (auto& one : all_) one.keep();
+}
+
 }  // namespace cli

@@ -2,6 +2,7 @@
 // Files that appear whole or not at all, and never in place of another.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 
 #include "common/handle.h"
@@ -46,6 +47,20 @@ class NewDirectory {
  private:
   std::filesystem::path path_;
   bool made_;
+};
+
+// The same with all that is missing above it.
+class NewDirectories {
+ public:
+  explicit NewDirectories(const std::filesystem::path& path);
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+  ~NewDirectories();
+  void keep();
+
+ private:
+  NewDirectories() = default;
+  std::deque<NewDirectory> all_{};
 };
 
 }  // namespace cli

@@ -79,6 +79,23 @@ TEST_F(NewFileTest, ADirectoryGoesIfItWasMadeForNothing) {
   EXPECT_THROW(NewDirectory{dir.path() / "a" / "b"}, Error);
 }
 
+TEST_F(NewFileTest, DirectoriesGoIfTheyWereMadeForNothingAndNoOthers) {
+  fs::create_directory(dir.path() / "old");
+  const auto path = dir.path() / "old" / "a" / "b" / "";
+  {
+    const NewDirectories made{path};
+    EXPECT_TRUE(fs::is_directory(path));
+  }
+  EXPECT_TRUE(fs::is_empty(dir.path() / "old"));
+  write_file(dir.path() / "file", "");
+  EXPECT_THROW(NewDirectories(dir.path() / "file" / "a" / "b"), Error);
+  EXPECT_THROW(NewDirectories(dir.path() / "old" / "a" / std::string(300, 'b')), Error);
+  EXPECT_TRUE(fs::is_empty(dir.path() / "old"));
+  NewDirectories made{path};
+  made.keep();
+  EXPECT_TRUE(fs::is_directory(path));
+}
+
 TEST_F(NewFileTest, ADirectoryOfOursIsListedByNobodyElse) {
   const NewDirectory made{dir.path() / "new"};
   EXPECT_EQ(fs::status(dir.path() / "new").permissions() & fs::perms{0066}, fs::perms::none);

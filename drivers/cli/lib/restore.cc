@@ -150,7 +150,7 @@ void restore(App& app, const RestoreOptions& options) {
 
   Machine machine;
   if (with_domain) machine = read_machine(app, plan);
-  NewDirectory directory{plan.to};
+  NewDirectories directory{plan.to};
   refuse_without_space(plan);
   std::optional<RestoredTpm> tpm;
   std::deque<NewFile> parts;

@@ -23,6 +23,16 @@ setup() {
     [ -z "$(find "$TO" -name '*.part')" ]
 }
 
+@test "what is missing above the directory is made, and goes if the restore fails" {
+    echo 'echo "it broke" >&2; exit 1' >"$FAKE/downloader"
+    run --separate-stderr vmvault restore 1 --to "$TO/restored/web"
+    fails_with 1 'it broke'
+    [ ! -e "$TO" ]
+    rm "$FAKE/downloader"
+    vmvault restore 1 --to "$TO/restored/web"
+    [ -e "$TO/restored/web/disk.0.qcow2" ]
+}
+
 @test "it needs neither domain nor libvirt" {
     LIBVIRT_URI='qemu:///system?socket=/nonexistent' vmvault restore 1 --to "$TO"
     [ -e "$TO/disk.0.qcow2" ]
@@ -123,6 +133,7 @@ setup() {
 }
 
 @test "a directory that cannot be made is named" {
+    : >"$BATS_TEST_TMPDIR/a"
     run --separate-stderr vmvault restore 1 --to "$BATS_TEST_TMPDIR/a/b/c"
     fails_with 1 "$BATS_TEST_TMPDIR/a/b/c"
 }
