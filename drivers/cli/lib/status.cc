@@ -92,6 +92,12 @@ bool nobody_works_on(const App& app, int vm) {
   return found && FileLock::try_lock(app.home().vm_dir(found->uuid) / "cli.lock").has_value();
 }
 
+// What the sentence has said already is left out.
+std::string_view cause(std::string_view error) {
+  constexpr std::string_view said = "the backup failed: ";
+  return error.starts_with(said) ? error.substr(said.size()) : error;
+}
+
 void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   VmStatus one{.vm = vm,
                .workers = workers(vm.id),
@@ -103,7 +109,7 @@ void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   if (one.last_attempt && !one.last_attempt->error.empty())
     status.problems.push_back("the last backup of '" + vm.name + "' (" +
                               local_time(one.last_attempt->started) +
-                              ") failed: " + one.last_attempt->error);
+                              ") failed: " + std::string{cause(one.last_attempt->error)});
   if (one.workers.empty()) look_for_remains(app, status, vm);
   status.vms.push_back(std::move(one));
 }

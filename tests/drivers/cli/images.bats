@@ -102,6 +102,7 @@ setup() { setup_vmvault; }
     [[ $output == *1000000*web*' s '* ]]
     [[ $output == *100*default*'1.0 GiB'*'3.0 GiB'*'4.0 GiB'* ]]
     [[ $output == *"problem: the last backup of 'web'"*'the guest is gone'* ]]
+    [[ $output == *') failed: the guest is gone'* ]]
     run -0 --separate-stderr vmvault status --json
     [ "$(jq '.datastores[0].free_mb' <<<"$output")" = 3072 ]
     [ "$(jq '.problems | length' <<<"$output")" = 1 ]
