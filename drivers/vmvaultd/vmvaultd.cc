@@ -118,7 +118,9 @@ vmvaultd::Settings read_settings(const std::optional<fs::path>& named) {
 
 // Of the state that there is: nothing is made.
 void report(const std::string& what, const vmvaultd::Settings& settings) {
-  const auto file = state::Home{var_path()}.database();
+  const state::Home home{var_path()};
+  home.refuse_lost_state();  // an empty file would be filled
+  const auto file = home.database();
   auto store = fs::exists(file) ? state::Store{file} : state::Store::nothing();
   const auto now = std::time(nullptr);
   const auto text = what == "--queue" ? vmvaultd::report_queue(store, settings, now) + "\n"

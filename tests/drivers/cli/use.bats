@@ -111,6 +111,8 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
             run --separate-stderr vmvault $command
             fails_with 1 "'$VMVAULT_VAR/state.db' is $lost" "'$VMVAULT_VAR/repo'" 'put your copy of it back'
         done
+        run -1 --separate-stderr "$BUILD/drivers/vmvaultd/vmvaultd" --queue
+        [[ $stderr == *"'$VMVAULT_VAR/state.db' is $lost"* ]]
     done
     [ ! -s "$VMVAULT_VAR/state.db" ]
     [ ! -e "$CALLS" ]
