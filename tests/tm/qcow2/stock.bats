@@ -186,6 +186,23 @@ for_stock() {
     restores 3
 }
 
+@test "the same with a VM that is off" {
+    INCREMENT_MODE=SNAPSHOT
+    lab_off
+    capture 0 ''
+    offline_changes 1
+    capture 1 ''
+    offline_changes 2
+    capture 1 ''
+    offline_changes 3
+    capture 2 ''
+    for_stock 1
+    [ "$(layers 0),$(layers 1)" = '2 0 image,2 0' ]
+    offline_changes 4
+    stock_capture 2 ''
+    restores_all 2
+}
+
 @test "recover --for-stock: a base that the running guest knows by the name of the link is none" {
     INCREMENT_MODE=SNAPSHOT
     capture 0
@@ -209,19 +226,25 @@ for_stock() {
     restores 1
 }
 
-@test "the same with a VM that is off" {
+@test "recover --for-stock: a chain that began anew has the names that stock counts" {
     INCREMENT_MODE=SNAPSHOT
     lab_off
     capture 0 ''
     offline_changes 1
     capture 1 ''
+    rm -r "$STORE"
     offline_changes 2
-    capture 1 ''
-    offline_changes 3
-    capture 2 ''
-    for_stock 1
-    [ "$(layers 0),$(layers 1)" = '2 0 image,2 0' ]
-    offline_changes 4
-    stock_capture 2 ''
-    restores_all 2
+    capture 0 ''
+    [ "$(readlink "$VM_DIR/disk.0")" = disk.0.snap/3 ]
+    lab_on
+    changes 3
+    for_stock 0
+    [ "$(readlink "$VM_DIR/disk.0") $(readlink "$VM_DIR/disk.1")" = 'disk.0.snap/1 disk.1.snap/1' ]
+    changes 4
+    stock_capture 1
+    restores_all 1
+    changes 5
+    capture 2
+    [ "$(kinds)" = 'increment increment' ]
+    restores 2
 }

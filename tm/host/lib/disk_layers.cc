@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "common/command.h"
@@ -39,6 +40,13 @@ std::vector<fs::path> chain_of(const fs::path& file) {
   }
   if (out.empty()) throw Error{"cannot read what qemu-img says of '" + file.string() + "'"};
   return out;
+}
+
+// tm/qcow2/ln lets <image>.snap/0 be a link to the image itself.
+fs::path as_layer(const fs::path& real_dir, const fs::path& file) {
+  const fs::path zero = real_dir / "0";
+  std::error_code error;
+  return fs::canonical(zero, error) == file && !error ? zero : file;
 }
 
 bool is_link(const fs::path& path) {
@@ -79,7 +87,9 @@ DiskLayers look_at_layers(const fs::path& vm_dir, int disk, bool for_layers) {
   out.plain = !is_link(out.link);
   out.dir = vm_dir / (out.plain ? fs::path{out.link.filename().string() + ".snap"}
                                 : fs::read_symlink(out.link).parent_path());
-  out.real_dir = out.plain ? fs::canonical(vm_dir) / out.dir.filename() : active.parent_path();
+  out.real_dir = out.plain ? fs::canonical(vm_dir) / out.dir.filename() : fs::canonical(out.dir);
+  if (!out.plain)
+    for (auto& file : out.files) file = as_layer(out.real_dir, file);
   if (for_layers) check_place(out);
   return out;
 }
@@ -90,11 +100,15 @@ bool is_layer_name(const std::string& name) {
 }
 
 std::string free_layer_name(const DiskLayers& disk, int increment) {
-  for (int number = increment + 1;; ++number) {
-    struct stat info {};
-    const fs::path file = disk.file_of(std::to_string(number));
-    if (lstat(file.c_str(), &info) != 0) return std::to_string(number);
-  }
+  std::int64_t highest = increment;
+  std::error_code error;
+  for (const auto& one : fs::directory_iterator{disk.dir, error})
+    if (const std::string name = one.path().filename(); is_layer_name(name))
+      highest = std::max(highest, std::int64_t{*parse_int(name)});
+  const std::string name = std::to_string(highest + 1);
+  if (error || !is_layer_name(name))
+    throw Error{"no name for a new layer can be chosen in '" + disk.dir.string() + "'"};
+  return name;
 }
 
 void adopt(DiskLayers& disk) {

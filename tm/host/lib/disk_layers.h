@@ -19,8 +19,10 @@ struct DiskLayers {
   std::filesystem::path link;      // <vm dir>/disk.<id>
   std::filesystem::path dir;       // where its layers lie, or are going to: as the link says it
   std::filesystem::path real_dir;  // the same without symbolic links
-  std::vector<std::filesystem::path> files;  // real paths, from the active layer down
-  bool plain = false;                        // the "link" is the disk itself: no layers yet
+  // Real paths, from the active layer down; but layer 0 is <real_dir>/0, even if that is a link to
+  // the image of a persistent disk.
+  std::vector<std::filesystem::path> files;
+  bool plain = false;  // the "link" is the disk itself: no layers yet
 
   const std::filesystem::path& active() const { return files.front(); }
   std::size_t layers() const;  // so many files, from the top, are layers in `dir`
@@ -34,7 +36,8 @@ DiskLayers look_at_layers(const std::filesystem::path& vm_dir, int disk, bool fo
 
 // "0", "12", but not "012".
 bool is_layer_name(const std::string& name);
-// One that no file has: stock's choice for what comes after `increment`, else a higher one.
+// Stock's choice for what comes after `increment`, or higher: above all that are there, since stock
+// starts the next VM on the highest.
 std::string free_layer_name(const DiskLayers& disk, int increment);
 
 // Gives a plain disk its place as layer 0, under both names (nothing moves, nothing is copied).

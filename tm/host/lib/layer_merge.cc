@@ -65,7 +65,8 @@ void follow_running(const LayeredDisk& disk) {
   const fs::path name = live_chain(*disk.running, disk.target).front().name;
   if (name == layers.link || same_file(name, layers.link)) return;
   std::error_code error;
-  const fs::path active = fs::canonical(name, error);
+  fs::path active = fs::canonical(name, error);
+  if (same_file(active, layers.real_dir / "0")) active = layers.real_dir / "0";
   if (error || active.parent_path() != layers.real_dir || !is_layer_name(active.filename())) return;
   relink(layers.link, link_text(layers, active.filename()));
   log(Level::warn, "disk " + std::to_string(disk.id) + " runs on layer " +

@@ -42,6 +42,8 @@ TEST_F(Layers, ThePlainDiskBecomesLayerZero) {
   EXPECT_FALSE(disk.find("2"));
   EXPECT_EQ(free_layer_name(disk, 0), "2");
   EXPECT_EQ(free_layer_name(disk, 6), "7");
+  make_disk(vm / "disk.0.snap/9");  // stock starts the next VM on the highest
+  EXPECT_EQ(free_layer_name(disk, 0), "10");
 }
 
 TEST_F(Layers, TheLayersOfAPersistentDiskLieWithItsImage) {
@@ -50,6 +52,24 @@ TEST_F(Layers, TheLayersOfAPersistentDiskLieWithItsImage) {
   const DiskLayers disk = look_at_layers(vm, 0, true);
   EXPECT_EQ(disk.dir, vm / "images/abc.snap");
   EXPECT_EQ(link_text(disk, "1"), vm / "images/abc.snap/1");
+}
+
+TEST_F(Layers, LayerZeroMayBeALinkToTheImage) {
+  make_disk(vm / "images/abc");
+  fs::create_directory(vm / "images/abc.snap");
+  fs::create_symlink(vm / "images/abc", vm / "images/abc.snap/0");
+  fs::create_symlink(vm / "images/abc.snap/0", link);
+  DiskLayers disk = look_at_layers(vm, 0, true);
+  EXPECT_EQ(disk.dir, vm / "images/abc.snap");
+  EXPECT_EQ(disk.layers(), 1u);
+  EXPECT_EQ(disk.find("0"), 0u);
+  EXPECT_EQ(link_text(disk, "1"), vm / "images/abc.snap/1");
+  make_layer(disk.file_of("1"), disk.file_of("0"));
+  relink(disk.link, link_text(disk, "1"));
+  disk = look_at_layers(vm, 0, true);
+  EXPECT_EQ(disk.layers(), 2u);
+  EXPECT_EQ(disk.active().filename(), "1");
+  EXPECT_EQ(disk.find("0"), 1u);
 }
 
 TEST_F(Layers, ALinkToAnImageThatIsNoLayer) {
