@@ -63,7 +63,11 @@ BackupPlan plan_backup(Store& store, const Home& home, int vm, const guest::Subj
   const bool full =
       config.mode == Mode::full || (datastore && !capabilities(home, *datastore).increments);
   if (full) mode = Mode::full;
-  Wish next_wish{.mode = mode, .disks = {}, .datastore = wish.datastore, .full = wish.full};
+  Wish next_wish{.mode = mode,
+                 .disks = {},
+                 .datastore = wish.datastore,
+                 .owner = machine->owner,
+                 .full = wish.full};
   for (const auto& disk : disks) next_wish.disks.push_back(disk.id);
   const auto active = machine->active_image ? store.image(*machine->active_image) : std::nullopt;
   const auto next = next_backup(active, next_wish);

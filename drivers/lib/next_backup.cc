@@ -15,6 +15,8 @@ std::string why_not(const ImageRecord& active, const Wish& wish) {
   if (wish.full) return "a full backup was asked for";
   if (wish.mode == Mode::full) return "only full backups are made of it";
   if (active.half_deleted()) return "the chain so far is being deleted";
+  // Else whose the machine was could read, and delete, what it holds from now on.
+  if (active.owner != wish.owner) return "the chain so far belongs to another user";
   if (active.datastore != wish.datastore) return "the datastore is another one";
   if (sorted(active.disks) != sorted(wish.disks)) return "the set of disks has changed";
   // Whatever builds on it could not be restored either.

@@ -23,6 +23,7 @@ struct Wish {
   Mode mode = Mode::increment;  // what the disks allow
   std::vector<int> disks;
   int datastore = -1;
+  int owner = 0;      // the machine's
   bool full = false;  // a new chain is asked for
 };
 

@@ -62,6 +62,18 @@ TEST(NextBackup, BeginsAnewWhenNoDiskCanTrackChanges) {
   expect_new(next_backup(chain(), raw));
 }
 
+TEST(NextBackup, NeverAddsToAnImageOfAnotherUser) {
+  auto given = wish();
+  given.owner = 4;
+  const auto next = next_backup(chain(), given);
+  expect_new(next);
+  EXPECT_NE(next.why.find("another user"), std::string::npos) << next.why;
+  auto theirs = chain();
+  theirs.owner = 4;
+  EXPECT_EQ(next_backup(theirs, given).image, 3);
+  expect_new(next_backup(theirs, wish()));
+}
+
 TEST(NextBackup, NeverAddsToAChainThatIsCorrupt) {
   auto damaged = chain();
   damaged.increments.front().damage = "disk 0: its bytes are others";

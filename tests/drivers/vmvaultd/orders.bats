@@ -261,6 +261,44 @@ E
     eventually has_images 1
 }
 
+# backed_up_by USER: vm0 has one more restore point
+backed_up_by() {
+    local points
+    points=$(sql 'SELECT count(*) FROM increments')
+    as "$1" vm backup vm0
+    eventually has_points $((points + 1))
+    eventually queue_empty
+}
+has_points() { [ "$(sql 'SELECT count(*) FROM increments')" -eq "$1" ]; }
+
+@test "a machine that is given away: its next backup is in an image of the new owner" {
+    local name
+    served 1
+    go
+    for name in ann bob; do
+        echo "secret-$name" | vmvault user create "$name"
+        echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
+    done
+    vmvault vm chown vm0 ann
+    backed_up_by ann
+    backed_up_by ann
+    vmvault vm chown vm0 bob
+    backed_up_by bob
+    backed_up_by bob
+    grep -q 'a new chain begins: .*another user' "$BATS_TEST_TMPDIR/log"
+    [ "$(sql "SELECT id || ':' || owner FROM images ORDER BY id" | xargs)" = "1:$(id_of ann) 2:$(id_of bob)" ]
+    [ "$(sql 'SELECT image, count(*) FROM increments GROUP BY image' | xargs)" = '1|2 2|2' ]
+    cannot ann image restore 2 -d 1
+    cannot ann image delete 2
+    cannot bob image restore 1 -d 1
+    # Who is given the backups, too, goes on with them.
+    vmvault vm chown vm0 ann
+    vmvault image chown 2 ann
+    backed_up_by ann
+    [ "$(sql 'SELECT count(*) FROM increments WHERE image = 2')" -eq 3 ]
+}
+id_of() { sql "SELECT id FROM users WHERE name = '$1'"; }
+
 # refused FILE: the session in there is nobody's
 refused() {
     run --separate-stderr as "$1" vm list
