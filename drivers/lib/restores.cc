@@ -172,6 +172,10 @@ void Restores::begin(const RestoreRecord& it) {
           it.vm, it.origin.image, it.origin.increment, it.origin.disk, it.started);
 }
 
+void Restores::note_begun(int vm) {
+  execute(store_, "UPDATE restores SET begun = unixepoch() WHERE vm = ?", vm);
+}
+
 void Restores::end(int vm, const std::string& error) {
   store_.together([&] {
     execute(store_, "UPDATE restores SET ended = unixepoch(), error = ? WHERE vm = ?", error, vm);
@@ -179,16 +183,25 @@ void Restores::end(int vm, const std::string& error) {
   });
 }
 
+void Restores::end_cut_off(int vm, const std::string& error) {
+  store_.together([&] {
+    end(vm, error);
+    store_.forget_active(vm);
+  });
+}
+
 std::optional<RestoreRecord> Restores::restore_of(int vm) const {
   return guarded(store_.file(), [&]() -> std::optional<RestoreRecord> {
-    SQLite::Statement get{store_.database(),
-                          "SELECT image, increment, disk, started, ended, error FROM restores "
-                          "WHERE vm = ?"};
+    SQLite::Statement get{
+        store_.database(),
+        "SELECT image, increment, disk, started, ended, error, begun FROM restores "
+        "WHERE vm = ?"};
     get.bind(1, vm);
     if (!get.executeStep()) return std::nullopt;
     RestoreRecord record{.vm = vm,
                          .origin = {get.getColumn(0), get.getColumn(1), get.getColumn(2)},
                          .started = get.getColumn(3).getInt64(),
+                         .begun = !get.getColumn(6).isNull(),
                          .ended = {},
                          .error = get.getColumn(5)};
     if (!get.getColumn(4).isNull()) record.ended = get.getColumn(4).getInt64();

@@ -54,6 +54,7 @@ struct RestoreRecord {
   int vm = -1;
   Origin origin{};
   std::int64_t started = 0;
+  bool begun = false;  // disks may have changed
   std::optional<std::int64_t> ended{};
   std::string error{};  // of one that ended
 };
@@ -79,8 +80,12 @@ class Restores {
 
   // The last of each machine is remembered.
   void begin(const RestoreRecord& restore);
+  // From now on its disks may change.
+  void note_begun(int vm);
   // Good: the next backup of the machine begins a new chain (contract 4.10).
   void end(int vm, const std::string& error);
+  // It was begun, and nobody knows how it ended: an error, and the next backup begins a new chain.
+  void end_cut_off(int vm, const std::string& error);
   std::optional<RestoreRecord> restore_of(int vm) const;
   std::vector<int> open_restores() const;  // VMs
   // The backups that something is being restored from.

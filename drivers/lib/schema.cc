@@ -285,6 +285,11 @@ ALTER TABLE datastores ADD COLUMN error TEXT NOT NULL DEFAULT '';
 ALTER TABLE attempts ADD COLUMN capture TEXT NOT NULL DEFAULT '';
 ALTER TABLE increments ADD COLUMN capture TEXT NOT NULL DEFAULT '';
 )",
+    // Of those that are open nobody knows whether they were begun: they are not done twice.
+    R"(
+ALTER TABLE restores ADD COLUMN begun INTEGER;
+UPDATE restores SET begun = started WHERE ended IS NULL;
+)",
 };
 
 }  // namespace

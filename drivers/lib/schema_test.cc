@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "drivers/lib/restores.h"
 #include "drivers/lib/store.h"
 
 namespace state {
@@ -84,6 +85,26 @@ TEST(Schema, IsTheSameWhereverItCameFrom) {
     migrate(db);
     EXPECT_EQ(tables(db), tables(at_once)) << version;
   }
+}
+
+TEST(Schema, ARestoreThatAnOlderServiceLeftOpenMayHaveBegun) {
+  const TempDir dir;
+  const auto file = dir.path() / "state.db";
+  constexpr int before_begun = 10;
+  {
+    SQLite::Database db{file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE};
+    migrate(db, before_begun);
+    db.exec("INSERT INTO vms (uuid, name) VALUES ('u1', 'web'), ('u2', 'db')");
+    db.exec(
+        "INSERT INTO restores (vm, image, increment, disk, started, ended) VALUES "
+        "(1000000, 1, 0, -1, 7, NULL), (1000001, 2, 0, -1, 7, 8)");
+  }
+  Store store{file};
+  Restores restores{store};
+  EXPECT_TRUE(restores.restore_of(1'000'000)->begun);
+  EXPECT_FALSE(restores.restore_of(1'000'001)->begun);
+  restores.begin({.vm = 1'000'000, .origin = {1, 0, -1}, .started = 9});
+  EXPECT_FALSE(restores.restore_of(1'000'000)->begun) << "that is another one";
 }
 
 TEST(Schema, RefusesAFileOfANewerProgramAndLeavesIt) {

@@ -32,6 +32,10 @@ namespace {
 
 constexpr std::chrono::hours longest_wait{240};  // for one that its service has left behind
 
+constexpr const char* cut_off =
+    "it was cut off, and is not done again by itself, since the machine may have written since: "
+    "its disks are all old or all restored, order it again";
+
 void say(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
     throw Error{"nobody hears the answer"};
@@ -153,6 +157,34 @@ void insist_on_nothing_below(const std::vector<messages::VmDisk>& disks, int wan
                   "that <backingStore> out first (virsh edit " + machine + ")"};
 }
 
+namespace {
+
+// Nothing: one that was left behind has done it.  Error where it has failed, or died: its lock is
+// ours.
+std::optional<state::RestoreRecord> still_wanted(state::Restores& restores, int vm) {
+  auto wanted = restores.restore_of(vm);
+  if (!wanted) return std::nullopt;
+  if (wanted->ended && !wanted->error.empty()) throw Error{wanted->error};
+  if (wanted->ended) return std::nullopt;
+  if (!wanted->begun) return wanted;
+  // The machine may have been started since, and have written.
+  restores.end_cut_off(vm, cut_off);
+  throw Error{cut_off};
+}
+
+// Its service may not be there any more to note what it hears.
+void end(state::Restores& restores, int vm, const Finished& finished) {
+  try {
+    insist(finished, "cannot restore");
+  } catch (const Error& error) {
+    restores.end(vm, error.what());
+    throw;
+  }
+  restores.end(vm, "");
+}
+
+}  // namespace
+
 void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   state::Store store{home.database()};
   state::Restores restores{store};
@@ -162,8 +194,8 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   const auto lock = FileLock::lock(home.vm_dir(machine->uuid) / "cli.lock", longest_wait,
                                    "VM " + std::to_string(vm));
   fcntl(lock.fd(), F_SETFD, 0);  // also for what we start
-  const auto wanted = restores.restore_of(vm);
-  if (!wanted || wanted->ended) return;  // one that was left behind has done it
+  const auto wanted = still_wanted(restores, vm);
+  if (!wanted) return;
   const auto subject = guest::find_subject_at(uri, machine->uuid);
   if (subject.running) throw Error{"it runs: it must be powered off"};
   const auto image = store.image(wanted->origin.image);
@@ -179,6 +211,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   write_documents(home, vm, subject, host, disks, *image);
   const auto progress = home.restore_progress(vm);
   fs::remove(progress);  // of an earlier one
+  restores.note_begun(vm);
   const auto finished = Command{(remotes_root() / "tm/qcow2/restore").string(),
                                 host.host + ":" + dir.string(),
                                 std::to_string(vm),
@@ -189,8 +222,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
                             .err_lines(pass_log_line)
                             .run();
   fs::remove(progress);
-  insist(finished, "cannot restore");
-  restores.end(vm, "");
+  end(restores, vm, finished);
 }
 
 }  // namespace vmvaultd

@@ -216,6 +216,50 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
     [ "$(grep -c ^restore "$CALLS")" -eq 2 ]   # begun, and done
 }
 
+@test "in place: one that fails while its service is gone says why to the next" {
+    in_place
+    echo 'echo the store is gone >&2; exit 1' >>"$VMVAULT_REMOTES/tm/qcow2/restore"
+    ordered
+    powered_off
+    service_start 'RPO = 0'
+    eventually called 'restore .*'
+    service_end KILL
+    service_start 'RPO = 0'
+    eventually has_said 2 ': is restored'
+    touch "$FAKE/go.restore"
+    eventually grep -q 'could not be restored: .*the store is gone' "$BATS_TEST_TMPDIR/log"
+    is "SELECT error LIKE '%the store is gone' FROM restores" 1
+    [ "$(calls 'restore .*')" -eq 1 ]
+    is 'SELECT active_image FROM vms' 1
+}
+
+@test "in place: one that was cut off with its service is not done again" {
+    in_place
+    sed -i '2i echo $$ $PPID >"$FAKE/pids"' "$VMVAULT_REMOTES/tm/qcow2/restore"
+    ordered
+    powered_off
+    service_start 'RPO = 0'
+    eventually called 'restore .*'
+    service_end KILL
+    # shellcheck disable=SC2046
+    kill -KILL $(<"$FAKE/pids")   # as when the power goes
+    touch "$FAKE/go.restore"
+    service_start 'RPO = 0'
+    eventually is "SELECT error LIKE 'it was cut off%order it again' FROM restores" 1
+    [ "$(calls 'restore .*')" -eq 1 ]
+    run -1 called restored
+    is 'SELECT active_image IS NULL FROM vms' 1   # the disks may be those of the backup
+    eventually state runn
+    waits vm restore vm0 1
+    wait "$command"
+    called restored
+    service_end TERM
+    sql 'UPDATE restores SET ended = NULL'        # as in a copy of the state that was made meanwhile
+    service_start 'RPO = 0'
+    eventually is "SELECT error LIKE 'it was cut off%' FROM restores" 1
+    [ "$(calls 'restore .*')" -eq 2 ]
+}
+
 @test "in place: what was ordered before a restart begins when the command has left the machine" {
     in_place
     ordered
