@@ -7,6 +7,7 @@
 #include <array>
 
 #include "common/error.h"
+#include "common/random.h"
 #include "drivers/lib/guarded.h"
 #include "drivers/lib/whole.h"
 
@@ -123,14 +124,15 @@ int Restores::add(const TemplateRecord& it) {
 int Restores::add(const DiskImage& it, const fs::path& dir) {
   return guarded(store_.file(), [&]() -> int {
     Whole whole{store_.database()};
+    // An older state that is put back gives numbers away again: a machine may use the file by then.
     const int id = store_.database().execAndGet(
         "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'images' RETURNING seq");
     execute(store_,
             "INSERT INTO disk_images (id, name, owner, datastore, type, created, source, template, "
             "image, increment, disk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             id, it.name, it.owner, it.datastore, it.is_os ? "OS" : "DATABLOCK", it.created,
-            (dir / (std::to_string(id) + ".qcow2")).string(), it.template_id, it.origin.image,
-            it.origin.increment, it.origin.disk);
+            (dir / (std::to_string(id) + "-" + random_hex(8) + ".qcow2")).string(), it.template_id,
+            it.origin.image, it.origin.increment, it.origin.disk);
     whole.commit();
     return id;
   });

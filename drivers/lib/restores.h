@@ -65,7 +65,7 @@ class Restores {
   explicit Restores(Store& store) : store_{store} {}
 
   int add(const TemplateRecord& record);  // its id
-  // Its id; its source is in that directory.
+  // Its id; its source is in that directory, and has a name that no other one has ever had.
   int add(const DiskImage& image, const std::filesystem::path& dir);
   std::optional<DiskImage> disk_image(int id) const;
   std::vector<DiskImage> disk_images() const;

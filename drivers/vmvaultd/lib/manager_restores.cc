@@ -15,7 +15,8 @@ namespace vmvaultd {
 void Manager::make_files() {
   for (const auto& image : restores_.disk_images()) {
     if (image.state == state::ObjectState::deleting) {
-      if (unlink(image.source.c_str()) != 0 && errno != ENOENT)
+      // What became nothing has no file: one of that name is another's.
+      if (image.size_mib > 0 && unlink(image.source.c_str()) != 0 && errno != ENOENT)
         log('W', {"IMAGE", image.id},
             system_error("remove '" + image.source.string() + "'", errno).what());
       else

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/one/template.h"
 #include "common/one/xml.h"
+#include "common/random.h"
 #include "drivers/lib/guest.h"
 #include "drivers/lib/redirect.h"
 
@@ -57,8 +58,18 @@ std::string template_of(const NewMachine& machine, const guest::Guest& guest,
 
 }  // namespace
 
+// A machine may use what is there: an older state that was put back gives numbers away again.
+std::string free_name(const fs::path& dir, int template_id) {
+  const auto name = std::to_string(template_id);
+  for (const char* end : {".xml", ".nvram"})
+    if (fs::symlink_status(dir / (name + end)).type() != fs::file_type::not_found)
+      return name + "-" + random_hex(8);
+  return name;
+}
+
 std::string write_machine(const NewMachine& machine) {
-  const auto base = machine.dir / std::to_string(machine.record.id);
+  const auto base =
+      machine.dir / (machine.files.empty() ? std::to_string(machine.record.id) : machine.files);
   const fs::path domain_file = base.string() + ".xml", nvram_file = base.string() + ".nvram";
   std::map<std::string, fs::path> files;
   for (const auto& disk : machine.disks) files[disk.target] = disk.image.source;

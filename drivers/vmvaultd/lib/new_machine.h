@@ -22,10 +22,14 @@ struct NewMachine {
   std::string emulator_cpus;
   std::filesystem::path dir;
   std::vector<Disk> disks;
+  std::string files{};  // what its files are called; empty: the template's id
 };
 
-// Writes <dir>/<template id>.xml, ready for `virsh define`: with a name and a UUID of its own, and
-// <template id>.nvram beside it.  Returns the template, in OpenNebula's form.  Error for a domain
+// What the files of this template can be called without taking the place of others.
+std::string free_name(const std::filesystem::path& dir, int template_id);
+
+// Writes <dir>/<files>.xml, ready for `virsh define`: with a name and a UUID of its own, and
+// <files>.nvram beside it.  Returns the template, in OpenNebula's form.  Error for a domain
 // that is none.
 std::string write_machine(const NewMachine& machine);
 

@@ -47,6 +47,18 @@ TEST_F(NewMachineTest, IsAnotherMachineOnTheRestoredDisks) {
   EXPECT_EQ(xml.find("os/nvram"), (dir.path() / "4.nvram").string());
 }
 
+TEST_F(NewMachineTest, LeavesAloneWhatIsThere) {
+  EXPECT_EQ(free_name(dir.path(), 4), "4");
+  write_file(dir.path() / "4.nvram", "another machine's", 0600);
+  machine.nvram = "variables";
+  machine.files = free_name(dir.path(), 4);
+  const auto text = write_machine(machine);
+  EXPECT_EQ(read_file(dir.path() / "4.nvram"), "another machine's");
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "4.xml"));
+  EXPECT_NE(text.find(machine.files + ".xml"), std::string::npos) << text;
+  EXPECT_EQ(read_file(dir.path() / (machine.files + ".nvram")), "variables");
+}
+
 TEST_F(NewMachineTest, WithoutAddressesOrCards) {
   machine.record.no_ip = true;
   const auto without_ip = write_machine(machine);

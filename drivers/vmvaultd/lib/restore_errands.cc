@@ -54,6 +54,19 @@ void remove_parts(const fs::path& file) {
     if (path.filename().string().starts_with(prefix)) fs::remove(path);
 }
 
+// A machine may use what has that name already.
+void put_in_place(const fs::path& part, const fs::path& file) {
+  int done = renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE);
+  if (done != 0 && errno == EINVAL)  // a file system without it, as NFS
+    done = link(part.c_str(), file.c_str()) == 0 ? unlink(part.c_str()) : -1;
+  if (done != 0 && errno == EEXIST)
+    throw Error{
+        "'" + file.string() +
+        "' is there already, and stays as it is, since a machine may use it: restore again"};
+  if (done != 0) throw system_error("rename '" + part.string() + "'", errno);
+  sync_directory(file.parent_path());
+}
+
 void download(const state::Home& home, BackupPoint& point, const state::DiskImage& image, int fd) {
   const TempDir work{home.var()};
   point.write_sums(work.path());
@@ -114,15 +127,14 @@ void fetch_disk(const state::Home& home, int id) {
     download(home, point, *image, fd.get());
     check_header_of(part, "the restored disk", Backing::refused);
     check_whole(part, "the restored disk");
-    fs::rename(part, image->source);
-    sync_directory(image->source.parent_path());
+    const auto size = disk_file::probe(part, "qcow2").virtual_size;
+    put_in_place(part, image->source);
+    say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
   } catch (...) {
     std::error_code ignored;
     fs::remove(part, ignored);
     throw;
   }
-  const auto size = disk_file::probe(image->source, "qcow2").virtual_size;
-  say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
 }
 
 void fetch_template(const state::Home& home, int id) {
@@ -138,7 +150,8 @@ void fetch_template(const state::Home& home, int id) {
                      .tpm = point.document_if_any(machine_state::tpm),
                      .emulator_cpus = state::emulator_cpus(store),
                      .dir = dir,
-                     .disks = {}};
+                     .disks = {},
+                     .files = free_name(dir, id)};
   for (const auto& image : restores.disk_images())
     if (image.template_id == id)
       machine.disks.push_back({.image = image, .target = point.target(image.origin.disk)});

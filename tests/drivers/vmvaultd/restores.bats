@@ -82,6 +82,53 @@ SH
     [ -e "$FAKE/killed" ]
 }
 
+# restored_sums: of all that was restored so far
+restored_sums() { (cd "$VMVAULT_VAR/restored" && find . -type f -exec sha256sum {} + | sort); }
+# put_back COPY: this is the state now
+put_back() {
+    rm -f "$VMVAULT_VAR"/state.db*
+    cp -a "$1"/state.db* "$VMVAULT_VAR/"
+}
+
+@test "what was restored stays as it is, also when an older state is put back" {
+    local copy=$BATS_TEST_TMPDIR/copy before file
+    mkdir "$copy"
+    cp -a "$VMVAULT_VAR"/state.db* "$copy/"
+    service_start 'RPO = 0'
+    eventually answers
+    waits image restore 1 -d 1
+    wait "$command"
+    service_end TERM
+    for file in "$VMVAULT_VAR"/restored/*.qcow2; do echo 'a machine has written' >>"$file"; done
+    before=$(restored_sums)
+    [ "$(wc -l <<<"$before")" -eq 2 ]
+    put_back "$copy"
+    service_start 'RPO = 0'
+    eventually answers
+    waits image restore 1 -d 1
+    wait "$command"
+    [ "$(restored_sums | wc -l)" -eq 4 ]
+    [ "$(restored_sums | grep -cFx "$before")" -eq 2 ]
+    vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" image delete "$(sql 'SELECT id FROM disk_images')"
+    eventually is 'SELECT count(*) FROM disk_images' 0
+    [ "$(restored_sums | wc -l)" -eq 3 ]
+    [ "$(restored_sums | grep -cFx "$before")" -eq 2 ]
+}
+
+@test "a file that is there already is neither overwritten nor deleted: the restore is an error" {
+    wanted 0
+    mkdir "$VMVAULT_VAR/restored"
+    echo "another machine's" >"$VMVAULT_VAR/restored/9.qcow2"
+    service_start 'RPO = 0'
+    eventually is 'SELECT state FROM disk_images' ERROR
+    [[ $(sql 'SELECT error FROM disk_images') == *"'$VMVAULT_VAR/restored/9.qcow2' is there already"* ]]
+    eventually is 'SELECT state FROM templates' READY
+    vmvault --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" image delete 9
+    eventually is 'SELECT count(*) FROM disk_images' 0
+    [ "$(<"$VMVAULT_VAR/restored/9.qcow2")" = "another machine's" ]
+    [ "$(find "$VMVAULT_VAR/restored" -name '9.*' | wc -l)" -eq 1 ]
+}
+
 # waits VERB...: `vmvault VERB... --wait`, as $command
 waits() {
     "$BUILD/drivers/cli/vmvault" --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" "$@" --wait \
