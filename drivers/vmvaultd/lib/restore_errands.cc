@@ -110,6 +110,16 @@ void write_documents(const state::Home& home, int vm, const guest::Subject& subj
              messages::image(image).dump() + "\n", 0600);
 }
 
+// "7-0badcafe.qcow2": none but this image ever had that name (Restores::add).
+bool has_own_name(const state::DiskImage& image) {
+  return image.source.stem().string().find('-') != std::string::npos;
+}
+
+void say_size(const fs::path& file) {
+  const auto size = disk_file::probe(file, "qcow2").virtual_size;
+  say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
+}
+
 }  // namespace
 
 void fetch_disk(const state::Home& home, int id) {
@@ -117,6 +127,8 @@ void fetch_disk(const state::Home& home, int id) {
   state::Restores restores{store};
   const auto image = restores.disk_image(id);
   if (!image) throw Error{"there is no disk image " + std::to_string(id)};
+  // It was restored, and nobody heard: the service was killed, or its state is an older one now.
+  if (has_own_name(*image) && fs::exists(image->source)) return say_size(image->source);
   BackupPoint point{home, store, image->origin};
   make_directory(image->source.parent_path());
   remove_parts(image->source);
@@ -127,9 +139,8 @@ void fetch_disk(const state::Home& home, int id) {
     download(home, point, *image, fd.get());
     check_header_of(part, "the restored disk", Backing::refused);
     check_whole(part, "the restored disk");
-    const auto size = disk_file::probe(part, "qcow2").virtual_size;
     put_in_place(part, image->source);
-    say(std::to_string((size + (1 << 20) - 1) >> 20) + "\n");
+    say_size(image->source);
   } catch (...) {
     std::error_code ignored;
     fs::remove(part, ignored);

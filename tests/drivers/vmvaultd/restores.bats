@@ -129,6 +129,18 @@ put_back() {
     [ "$(find "$VMVAULT_VAR/restored" -name '9.*' | wc -l)" -eq 1 ]
 }
 
+@test "a disk that was restored when nobody heard of it is not restored again" {
+    wanted 0
+    local file=$VMVAULT_VAR/restored/9-0badcafe.qcow2 before
+    mkdir "$VMVAULT_VAR/restored"
+    qemu-img create -q -f qcow2 "$file" 16M
+    before=$(restored_sums)
+    sql "UPDATE disk_images SET source = '$file'"
+    service_start 'RPO = 0'
+    eventually is 'SELECT state, size_mib, error FROM disk_images' 'READY|16|'
+    [ "$(restored_sums | grep -cFx "$before")" -eq 1 ]
+}
+
 # waits VERB...: `vmvault VERB... --wait`, as $command
 waits() {
     "$BUILD/drivers/cli/vmvault" --endpoint "unix:$VMVAULT_VAR/vmvaultd.socket" "$@" --wait \
