@@ -25,11 +25,11 @@ struct Sweep {
 // Looks at each datastore that machines were ever backed up to, and only for what is of those; with
 // `collect` what is found is removed.  Kept is what may be good:
 //   backups of a machine with another UUID (stores can be shared);
-//   what is of another capture than those that failed, or of an older version's and was not captured
-//   while a backup of the machine failed: an older state file, or another one, knows less than was
-//   stored.  A backup that failed has left one at most;
-//   what a merge that was cut off has made: what it was made of may be gone, and the next one needs
-//   it.
+//   what is of another capture than those that failed, or of an older version's and was not
+//   captured while a backup of the machine failed: an older state file, or another one, knows less
+//   than was stored.  A backup that failed has left one at most;
+//   what a merge that was cut off has made: what it was made of may be gone, and the next one
+//   needs it.
 // A machine that somebody works on, or whose backup, delete or merge is not over, is a problem, and
 // left alone: its lock is held meanwhile.
 Sweep sweep(Store& store, const Home& home, bool collect);

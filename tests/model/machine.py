@@ -51,6 +51,7 @@ class Machine(Sandbox):
         var.mkdir(mode=0o700)
         (var / 'restic.password').write_text(PASSWORD + '\n')
         (var / 'restic.password').chmod(0o600)
+        self.insist(self.vmvault('init'))  # beside repositories it is not made
         self.repository = var / 'repo' / str(VM)
         subprocess.run([FIXTURES / 'restic_repository', self.repository, PASSWORD], env=self.env, check=True)
         real = subprocess.run(['bash', '-c', 'command -v restic'], stdout=subprocess.PIPE, check=True).stdout.decode()

@@ -40,7 +40,7 @@ given() {
 
 persistent_on() {
     linked_define --no-agent
-    virsh -q dumpxml lab --inactive | sed "s#<source file='$IMAGE[^']*'/>#<source file='$VM_DIR/disk.0'/>#" |
+    virsh -q dumpxml lab --inactive | sed "s#<source file='${IMAGE}[^']*'/>#<source file='$VM_DIR/disk.0'/>#" |
         virsh -q define /dev/stdin
     virsh -q start lab --paused
 }
