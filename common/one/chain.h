@@ -34,8 +34,8 @@ class Chain {
   std::vector<Increment> increments_;
 };
 
-// An error with these words: what an increment builds on is not where it was stored, and never will be.
-// Whoever keeps the records begins a new chain.
+// An error with these words: what an increment builds on is not where it was stored, and never will
+// be. Whoever keeps the records begins a new chain.
 inline constexpr std::string_view broken_chain = "the chain is broken";
 
 // <proto>://<datastore>/<job or empty>/<chain>/<absolute path of the last file>

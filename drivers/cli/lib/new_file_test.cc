@@ -81,19 +81,19 @@ TEST_F(NewFileTest, ADirectoryGoesIfItWasMadeForNothing) {
 
 TEST_F(NewFileTest, DirectoriesGoIfTheyWereMadeForNothingAndNoOthers) {
   fs::create_directory(dir.path() / "old");
-  const auto path = dir.path() / "old" / "a" / "b" / "";
+  const auto below = dir.path() / "old" / "a" / "b" / "";
   {
-    const NewDirectories made{path};
-    EXPECT_TRUE(fs::is_directory(path));
+    const NewDirectories made{below};
+    EXPECT_TRUE(fs::is_directory(below));
   }
   EXPECT_TRUE(fs::is_empty(dir.path() / "old"));
   write_file(dir.path() / "file", "");
   EXPECT_THROW(NewDirectories(dir.path() / "file" / "a" / "b"), Error);
   EXPECT_THROW(NewDirectories(dir.path() / "old" / "a" / std::string(300, 'b')), Error);
   EXPECT_TRUE(fs::is_empty(dir.path() / "old"));
-  NewDirectories made{path};
+  NewDirectories made{below};
   made.keep();
-  EXPECT_TRUE(fs::is_directory(path));
+  EXPECT_TRUE(fs::is_directory(below));
 }
 
 TEST_F(NewFileTest, ADirectoryOfOursIsListedByNobodyElse) {

@@ -57,7 +57,7 @@ struct Part {
   std::filesystem::path image;
   bool bitmaps = false;                    // the image can hold one: qcow2 version 3
   bool since_parent = false;               // only what changed since the parent
-  std::string parent_bitmap;               // since_parent, of a file
+  std::string parent_bitmap = {};          // since_parent, of a file
   std::string why;                         // why not, where it could have been expected
   std::vector<std::uint64_t> before = {};  // since_parent: what the disk held then, if known
 };
