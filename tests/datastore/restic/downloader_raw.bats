@@ -6,7 +6,10 @@ load downloader.bash
 
 # is_served: the line of the file is there; not waited for when who serves it has ended
 is_served() {
-    ! is_gone "$server" || { EVENTUALLY=0; return 1; }
+    if is_gone "$server"; then
+        EVENTUALLY=0
+        return 1
+    fi
     grep -q raw "$AT.out"
 }
 
