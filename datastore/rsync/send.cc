@@ -56,6 +56,7 @@ std::string send_by_sftp(const rsync::SendRequest& request, const rsync::Args& a
                          .base = request.base,
                          .vm = request.vm,
                          .name = request.name,
+                         .owner = request.owner,
                          .args = args,
                          .progress = Reporter{}};
   for (const auto& file : request.files) cargo.files.push_back(file.name);

@@ -5,6 +5,7 @@
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "datastore/rsync/lib/partial_name.h"
 #include "datastore/rsync/lib/protocol.h"
 
 using nlohmann::json;
@@ -22,12 +23,14 @@ SendRequest SendRequest::decode(std::string_view line) try {
   request.base = document.at("base");
   request.vm = document.at("vm");
   request.name = document.at("name");
+  request.owner = document.value("owner", "");
   request.args = document.value("args", "");
   request.transport = document.value("transport", request.transport);
   request.channels = document.value("channels", request.channels);
   request.server = document.at("server").at("argv").get<std::vector<std::string>>();
   if (request.channels < 1 || request.channels > most_channels ||
-      !request.directory.is_absolute() || request.files.empty() || !is_backup_name(request.name))
+      !request.directory.is_absolute() || request.files.empty() || !is_backup_name(request.name) ||
+      (!request.owner.empty() && !is_owner(request.owner)))
     throw BadRequest{"the request to send is not complete"};
   for (const auto& file : request.files)
     if (!is_file_name(file.name)) throw BadRequest{"the request to send names no file"};
@@ -46,6 +49,7 @@ std::string SendRequest::encode() const {
                       {"base", base},
                       {"vm", vm},
                       {"name", name},
+                      {"owner", owner},
                       {"args", args},
                       {"transport", transport},
                       {"channels", channels},

@@ -26,8 +26,9 @@ struct SendRequest {
   Target target;
   std::string base;  // BASE_PATH
   int vm = -1;
-  std::string name;  // that the backup is to have
-  std::string args;  // RSYNC_ARGS
+  std::string name;   // that the backup is to have
+  std::string owner;  // partial_name.h; empty in what an older vmvault asks
+  std::string args;   // RSYNC_ARGS
   std::string transport = "auto";
   std::size_t channels = 4;         // so many disks at a time, at most
   std::vector<std::string> server;  // what starts the helper there; empty: it has only SFTP

@@ -18,6 +18,7 @@ SendRequest some() {
   request.base = "/var/lib/one/datastores/100";
   request.vm = 12;
   request.name = "0e6658";
+  request.owner = "0123456789abcdef";
   request.args = "-aS";
   request.transport = "ssh";
   request.channels = 7;
@@ -38,6 +39,7 @@ TEST(SendRequest, ComesAsItWasSent) {
   EXPECT_EQ(request.base, some().base);
   EXPECT_EQ(request.vm, 12);
   EXPECT_EQ(request.name, "0e6658");
+  EXPECT_EQ(request.owner, "0123456789abcdef");
   EXPECT_EQ(request.args, "-aS");
   EXPECT_EQ(request.transport, "ssh");
   EXPECT_EQ(request.channels, 7U);
@@ -51,7 +53,8 @@ TEST(SendRequest, IsRefusedInPart) {
   for (const auto spoil :
        {+[](SendRequest& one) { one.files.clear(); },
         +[](SendRequest& one) { one.directory = "backup"; },
-        +[](SendRequest& one) { one.name = "../../"; }, +[](SendRequest& one) { one.channels = 0; },
+        +[](SendRequest& one) { one.name = "../../"; },
+        +[](SendRequest& one) { one.owner = "/.."; }, +[](SendRequest& one) { one.channels = 0; },
         +[](SendRequest& one) { one.channels = 17; },
         +[](SendRequest& one) { one.files[0].name = "../disk"; }}) {
     auto request = some();

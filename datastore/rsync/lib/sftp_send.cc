@@ -29,7 +29,9 @@ constexpr Terms to_undo{.silence = std::chrono::seconds{20}, .shielded = true};
 class Sender {
  public:
   explicit Sender(const SftpCargo& cargo)
-      : cargo_{cargo}, limiter_{{.bytes_per_second = cargo.args.bytes_per_second}} {
+      : cargo_{cargo},
+        place_{.directory = cargo.base + "/" + std::to_string(cargo.vm), .owner = cargo.owner},
+        limiter_{{.bytes_per_second = cargo.args.bytes_per_second}} {
     if (cargo.args.timeout.count() > 0) terms_.silence = cargo.args.timeout;
     upload_ = {.name = cargo.name, .archive = cargo.args.archive};
     for (const auto& name : cargo.files) upload_.files.push_back(look_at(cargo.directory, name));
@@ -65,11 +67,9 @@ class Sender {
     lost_ = true;
     Sftp sftp{session};
     try {
-      if (committing_ && sftp.look(final_path())) return;
-      SftpUpload upload{sftp, cargo_.base, cargo_.vm, upload_};
-      for (const auto& file : upload_.files) send(upload, file);
-      committing_ = true;
-      upload.commit();
+      if (!named_) named_ = committing_ && SftpUpload::committed(sftp, final_path(), upload_);
+      if (!named_) send_all(sftp);
+      SftpUpload::settle(sftp, final_path(), upload_);
     } catch (const SftpRefused&) {
       lost_ = false;
       throw;
@@ -79,9 +79,15 @@ class Sender {
     }
   }
 
-  std::string final_path() const {
-    return cargo_.base + "/" + std::to_string(cargo_.vm) + "/" + cargo_.name;
+  void send_all(Sftp& sftp) {
+    SftpUpload upload{sftp, place_, upload_};
+    for (const auto& file : upload_.files) send(upload, file);
+    committing_ = true;
+    upload.commit();
+    named_ = true;
   }
+
+  std::string final_path() const { return place_.final_path(cargo_.name); }
 
   void send(SftpUpload& upload, const UploadFile& file) {
     const auto path = cargo_.directory / file.name;
@@ -192,8 +198,10 @@ class Sender {
   void undo() noexcept try {
     if (connections_ == 0 || lost_) return;
     Sftp sftp{std::make_shared<Session>(cargo_.target, to_undo)};
-    sftp.remove_tree(final_path() + ".partial");
-    if (committing_) sftp.remove_tree(final_path());
+    sftp.remove_tree(place_.partial_path(cargo_.name));
+    // The name may be somebody else's.
+    if (named_ || (committing_ && SftpUpload::committed(sftp, final_path(), upload_)))
+      sftp.remove_tree(final_path());
   } catch (const std::exception&) {
   }
 
@@ -208,6 +216,7 @@ class Sender {
   }
 
   const SftpCargo& cargo_;
+  SftpPlace place_;
   Terms terms_;
   nbd::Limiter limiter_;
   Upload upload_;
@@ -215,6 +224,7 @@ class Sender {
   std::uint64_t done_ = 0, had_ = 0;
   int connections_ = 0;
   bool lost_ = false, committing_ = false;
+  bool named_ = false;  // the upload has its name
 };
 
 }  // namespace

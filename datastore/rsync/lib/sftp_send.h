@@ -19,7 +19,8 @@ struct SftpCargo {
   std::vector<std::string> files;  // of the directory, in the order in which they are to be read
   std::string base;                // BASE_PATH
   int vm = -1;
-  std::string name;  // that the backup is to have
+  std::string name;        // that the backup is to have
+  std::string owner = {};  // see SftpPlace
   Args args;
   std::function<void(std::uint64_t done)> progress = {};  // bytes of all files
 };

@@ -4,19 +4,16 @@
 #include <algorithm>
 
 #include "common/one/running.h"
+#include "datastore/rsync/lib/partial_name.h"
 #include "datastore/rsync/lib/protocol.h"
 #include "datastore/rsync/lib/sftp_flatten.h"
+#include "datastore/rsync/lib/sftp_upload.h"
 #include "datastore/rsync/lib/verify_chain.h"
 
 namespace rsync {
 namespace {
 
 constexpr Terms to_undo{.silence = std::chrono::minutes{1}, .shielded = true};
-
-// What dead uploads and flattens leave: "0e6658.partial".
-bool is_leftover(const std::string& name) {
-  return name.size() > 6 && is_backup_name(name.substr(0, 6)) && name.substr(6) == ".partial";
-}
 
 }  // namespace
 
@@ -71,13 +68,18 @@ void SftpStore::remove(int vm, const std::vector<std::string>& names, Care care)
   auto& server = sftp(care);
   for (const auto& name : names)
     if (!is_backup_name(name)) throw BadRequest{"not the name of a backup"};
-  for (const auto& name : names)
+  const SftpPlace place{.directory = path(vm), .owner = owner_of_uploads()};
+  for (const auto& name : names) {
     for (const char* suffix : {"", ".partial", ".flat", ".old"})
-      server.remove_tree(path(vm) + "/" + name + suffix);
-  // There are no locks to tell what is dead.
+      server.remove_tree(place.final_path(name) + suffix);
+    server.remove_tree(place.partial_path(name));
+  }
+  // There are no locks to tell what is dead: of our own we know, if nobody works on the VM.
   if (!workers(vm).empty()) return;
-  for (const auto& [name, info] : server.list(path(vm)))
-    if (is_leftover(name)) server.remove_tree(path(vm) + "/" + name);
+  for (const auto& [name, info] : server.list(place.directory))
+    if (const auto found = PartialName::parse(name); found && found->owner == place.owner)
+      server.remove_tree(place.directory + "/" + name);
+  remove_dead_uploads(server, place);
 }
 
 qcow2::Source SftpStore::open_merged(int vm, const Chain& chain, int disk) {

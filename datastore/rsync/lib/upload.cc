@@ -8,6 +8,7 @@
 #include "common/one/limits.h"
 #include "common/one/log_line.h"
 #include "common/one/progress.h"
+#include "datastore/rsync/lib/partial_name.h"
 
 using nlohmann::json;
 
@@ -26,6 +27,7 @@ std::string request_line(const Store& store, const Cargo& cargo, const std::stri
                      {"base", settings.base.string()},
                      {"vm", cargo.vm},
                      {"name", name},
+                     {"owner", store.server().empty() ? owner_of_uploads() : ""},
                      {"args", settings.args},
                      {"transport", settings.transport},
                      {"channels", settings.channels},

@@ -9,7 +9,7 @@
 //   link HOST merge DIRECTORY CHAIN DISK     the merged disk of the VM's directory, by SFTP
 //   link HOST flatten DIRECTORY CHAIN KEEP
 //
-// TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS.
+// TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS; OWNER is who stores.
 
 #include <unistd.h>
 
@@ -112,6 +112,7 @@ int store(const rsync::Target& target, const std::vector<std::string>& words) {
                          .base = words.at(1),
                          .vm = std::stoi(words.at(2)),
                          .name = words.at(3),
+                         .owner = getenv("OWNER") ? environment("OWNER") : "0011223344556677",
                          .args = rsync::parse_args(environment("ARGS"))};
   for (const auto& entry : std::filesystem::directory_iterator{cargo.directory})
     cargo.files.push_back(entry.path().filename().string());

@@ -103,6 +103,7 @@ teardown() { [ -z "${PROXY-}" ] || kill "$PROXY"; }
     a_backup
     mkdir -p "$BATS_TEST_TMPDIR/base/7/0123ab.partial"
     echo '{"key":"another","durable":{}}' >"$BATS_TEST_TMPDIR/base/7/0123ab.partial/.upload"
+    touch -d '25 hours ago' "$BATS_TEST_TMPDIR/base/7/0123ab.partial"/{.upload,}
     ARGS=-aS run -0 link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef
     [ "$output" = 'sent whole, by SFTP: 7 files, 30000009 bytes' ]
     diff -r "$BACKUP" "$BATS_TEST_TMPDIR/base/7/abcdef"
@@ -122,9 +123,11 @@ teardown() { [ -z "${PROXY-}" ] || kill "$PROXY"; }
 @test "what cannot be stored has no name" {
     a_backup
     mkdir -p "$BATS_TEST_TMPDIR/base/7/abcdef"
+    echo theirs >"$BATS_TEST_TMPDIR/base/7/abcdef/disk.0.0"
     run -1 link backup1 store "$BACKUP" "$BATS_TEST_TMPDIR/base" 7 abcdef   # taken
-    [[ $output == "cannot give its name to '$BATS_TEST_TMPDIR/base/7/abcdef.partial' on 'backup1': "* ]]
-    [ ! -e "$BATS_TEST_TMPDIR/base/7/abcdef.partial" ]
+    [[ $output == "cannot give its name to '$BATS_TEST_TMPDIR/base/7/abcdef.partial."*"' on 'backup1': "* ]]
+    [ "$(ls -A "$BATS_TEST_TMPDIR/base/7")" = abcdef ]
+    [ "$(cat "$BATS_TEST_TMPDIR/base/7/abcdef/disk.0.0")" = theirs ]
 }
 
 # a_chain: a full and two increments of a disk, with the layout that qemu makes, in $VM

@@ -101,12 +101,20 @@ a_backup() {
     for harm in 'write refuse' 'write full' 'open refuse' 'fsync refuse' 'rename refuse' 'mkdir refuse' 'lstat huge'; do
         fails ${harm% *} ${harm#* } store "$BACKUP" "$BASE" 7 abcdef
         [ ! -e "$BASE/7/abcdef" ]
-        [ -z "$(find "$BASE" -type f ! -path "$BASE/7/abcdef.partial/*" 2>/dev/null)" ]
+        [ -z "$(find "$BASE" -type f ! -path "$BASE/7/abcdef.partial.*/*" 2>/dev/null)" ]
         rm -rf "$BASE"
     done
     echo 'fsync unsupported' >"$HARM"
     run -0 link store "$BACKUP" "$BASE" 7 abcdef
     cmp "$BACKUP/disk.0.0" "$BASE/7/abcdef/disk.0.0"
+}
+
+@test "a file that goes while the backup gets its name is missed" {
+    a_backup
+    cp "$BACKUP/disk.0.0" "$BACKUP/disk.1.0"
+    fails rename emptied store "$BACKUP" "$BASE" 7 abcdef
+    [[ $stderr == "'$BASE/7/abcdef' on 'backup1' does not hold what was uploaded"* ]]
+    [ -z "$(ls -A "$BASE/7")" ]
 }
 
 @test "a disk that is not what its server says is no disk" {

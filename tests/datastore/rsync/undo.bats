@@ -14,18 +14,19 @@ setup() {
     publish_datastore
 }
 
-# start_slow_backup: one that takes long, in the background; PID is its number
+# start_slow_backup [N]: one that takes long, in the background, beside N others; PID is its number, OUT its output
 start_slow_backup() {
+    OUT=$BATS_TEST_TMPDIR/out.${1-0}
     head -c 12000000 /dev/urandom >"$FILES/disk.0.0"
     ARGS='-aS --bwlimit=1000'
     request "$(datastore)" "$(vm)" >"$BATS_TEST_TMPDIR/request"
     "$BUILD/datastore/rsync/backup" "node1:$VMDIR" 0 one-12 - 12 0 \
-        <"$BATS_TEST_TMPDIR/request" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+        <"$BATS_TEST_TMPDIR/request" >"$OUT" 2>"$OUT.err" 3>&- &
     PID=$!
-    eventually some_of_it
+    eventually some_of_it $((${1-0} + 1))
     ARGS=-aS
 }
-some_of_it() { [ -n "$(find "$BASE/12" -path '*.partial/disk.0.0' -size +500k 2>/dev/null)" ]; }
+some_of_it() { [ "$(find "$BASE/12" -path '*.partial*/disk.0.0' -size +500k 2>/dev/null | wc -l)" -ge "$1" ]; }
 
 # discard RUN
 discard() {
@@ -101,7 +102,7 @@ survives_rm() {
     start_slow_backup
     run -0 image_action rm "$(image "0:$ID")" 57
     wait $PID
-    ID=$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/out")
+    ID=$(cut -d' ' -f1 "$OUT")
     [ "$(ls "$BASE/12")" = "$ID" ]
     cmp "$BASE/12/$ID/disk.0.0" "$FILES/disk.0.0"
 }
@@ -111,4 +112,27 @@ survives_rm() {
 @test "rm leaves an upload that lives alone, with SFTP alone" {
     sftp_alone
     survives_rm
+}
+
+@test "two front-ends that have a machine of one number leave each other's uploads alone, with SFTP alone" {
+    sftp_alone
+    start_slow_backup
+    first=$PID first_out=$OUT
+    cp "$FILES/disk.0.0" "$BATS_TEST_TMPDIR/disk"
+
+    VMVAULT_VAR=$BATS_TEST_TMPDIR/other VMDIR=$BATS_TEST_TMPDIR/other_system/12 FILES=$BATS_TEST_TMPDIR/other_system/12/backup
+    mkdir -p "$FILES"
+    sequential "$FILES/disk.0.0" 40 0=a
+    write_vm_xml
+    backup_ok; second=$ID
+    run -0 image_action rm "$(image "0:$second")" 57
+    start_slow_backup 1
+    kill -TERM $PID
+    wait $PID || true
+    [ "$(leftovers 12 | wc -l)" -le 1 ]
+
+    wait $first
+    ID=$(cut -d' ' -f1 "$first_out")
+    [ "$(ls "$BASE/12")" = "$ID" ]
+    cmp "$BASE/12/$ID/disk.0.0" "$BATS_TEST_TMPDIR/disk"
 }
