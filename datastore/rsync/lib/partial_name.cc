@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <filesystem>
 
@@ -22,9 +23,10 @@ constexpr std::size_t name_digits = 6;
 constexpr int token_digits_of_owner = 32;
 constexpr std::chrono::seconds to_make_it{10};
 
-// Made once, and durable before anybody is called by it.
+// Made once.
 std::string token(const std::filesystem::path& directory) {
   const auto path = directory / "rsync-owner";
+  if (auto text = read_file_if_any(path); text && !text->empty()) return *std::move(text);
   const auto lock = FileLock::lock(path, to_make_it, "the name of this state directory");
   auto text = read_file(path);
   if (!text.empty()) return text;

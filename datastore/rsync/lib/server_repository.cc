@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "common/cancel.h"
 #include "common/random.h"
+#include "datastore/rsync/lib/partial_name.h"
 
 namespace rsync {
 namespace {
@@ -16,6 +19,25 @@ constexpr std::string_view gone_suffix = ".gone";
 constexpr const char* lock_file = ".lock";
 // Who has lost his connection needs a moment to see that.
 constexpr std::chrono::seconds to_end{3};
+
+// One by SFTP, which knows no locks.
+bool is_dead_upload(const Dir& vm, const Dir::Entry& entry) {
+  const auto found = PartialName::parse(entry.name);
+  if (!found || found->owner.empty() || !entry.is_dir()) return false;
+  const auto old = [now = time(nullptr)](const Dir::Entry& one) {
+    return one.info.st_mtime < now - seconds_until_dead;
+  };
+  if (!old(entry)) return false;
+  const auto inside = vm.at(entry.name).entries();
+  return std::all_of(inside.begin(), inside.end(), old);
+}
+
+void remove_dead_upload(const Dir& vm, const Dir::Entry& entry) try {
+  if (is_dead_upload(vm, entry)) remove_backup(vm, entry.name);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error&) {  // it may be of another account
+}
 
 }  // namespace
 
@@ -112,6 +134,7 @@ void remove_leftovers(const Dir& vm) {
   for (const auto& entry : vm.entries()) {
     if (entry.name.ends_with(gone_suffix) && is_backup_name(entry.name.substr(0, 6)))
       vm.remove_tree(entry.name);
+    remove_dead_upload(vm, entry);
     if (!entry.is_dir() || !without_suffix(entry.name, partial_suffix)) continue;
     const auto dir = vm.find(entry.name);
     if (!dir) continue;

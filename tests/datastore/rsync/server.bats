@@ -59,6 +59,16 @@ load server
     [ "$output" = '{"removed":[]}' ]
 }
 
+@test "of uploads that came by SFTP those go that nobody has written to for a day" {
+    stored abcdef
+    mkdir "$BASE"/7/00000{1,2,3}.partial.0123456789abcdef
+    touch "$BASE"/7/00000{1,2,3}.partial.0123456789abcdef/disk.0.0
+    touch -d '25 hours ago' "$BASE"/7/00000{1,2}.partial.0123456789abcdef{/disk.0.0,}
+    touch "$BASE/7/000002.partial.0123456789abcdef/disk.0.0"
+    run -0 remove abcdef
+    [ "$(ls "$BASE/7")" = $'000002.partial.0123456789abcdef\n000003.partial.0123456789abcdef' ]
+}
+
 @test "an upload that lives is not removed with the dead ones" {
     stored abcdef
     local mark=$BATS_TEST_TMPDIR/mark
