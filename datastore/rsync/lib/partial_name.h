@@ -4,8 +4,9 @@
 //
 // There are no locks over there.  Only its owner, who knows that he does nothing else with the VM
 // at that time, takes one up or removes it; anybody else leaves it alone until it is dead for a
-// day. Older versions had <name>.partial, of which nobody knows whose it is; they do not see ours,
-// nor does our own server.
+// day.
+//
+// Older versions had <name>.partial, of which nobody knows whose it is, and do not see ours.
 #pragma once
 
 #include <optional>
