@@ -9,6 +9,7 @@
 #include "common/one/running.h"
 #include "datastore/lib/capture_failure.h"
 #include "datastore/lib/require_chain.h"
+#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/upload.h"
 
@@ -40,7 +41,7 @@ constexpr Contract contract{
 void require_snapshots(const restic::Restic& restic, const Chain& chain) {
   const auto found = restic.find({});
   require_chain(
-      chain,
+      restic::as_stored(found, chain),
       [&](const auto& source) {
         return std::any_of(found.begin(), found.end(),
                            [&](const auto& snapshot) { return snapshot.id.starts_with(source); });

@@ -25,6 +25,7 @@ std::string inventory(const Request& request) {
   for (const auto& snapshot : restic.find({})) {
     names += (names.empty() ? "" : "\n") + snapshot.id;
     for (const auto& id : restic::stands_for(snapshot)) names += " " + id;
+    for (const auto& id : restic::ancestors_of(snapshot)) names += " " + id;
   }
   return names;
 }

@@ -24,7 +24,7 @@ std::string ls(const Request& request) {
   const BackupImage image{request.xml()};
   const auto chain = image.chain().up_to(increment_option(request));
   const auto restic = restic::open(image);
-  const auto snapshot = restic.find_all_of(chain).back();
+  const auto snapshot = restic.find_all_of(chain).back().snapshot;
   return listing(snapshot.paths, {.protocol = image.format() == "rbd" ? "restic+rbd" : "restic",
                                   .datastore_id = image.datastore().id(),
                                   .job_id = image.job_id(),

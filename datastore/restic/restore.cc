@@ -21,10 +21,10 @@ constexpr Contract contract{.name = "datastore/restic/restore",
 restored::Increment last_of(const Xml& request, const Chain& chain) {
   const BackupImage image{request};
   const auto restic = std::make_shared<restic::Restic>(restic::open(image));
-  const auto snapshot = restic->find_all_of(chain).back();
+  const auto snapshot = restic->find_all_of(chain).back().snapshot;
   return {.protocol = "restic",
           .files = {snapshot.paths.begin(), snapshot.paths.end()},
-          .read = [restic, id = chain.last().source](const std::filesystem::path& file) {
+          .read = [restic, id = snapshot.id](const std::filesystem::path& file) {
             return restic->dump(id, file);
           }};
 }

@@ -21,9 +21,9 @@ std::string stat(const Request& request) {
   const restic::Restic restic{image.datastore(), restic::repository_id(image.datastore(), url),
                               Machine{}};
   const auto disk = url.disk_id();
-  const auto snapshot = restic.find_all_of(Chain{{url.chain.last()}}).back();
-  const auto [id, path] = restic::stored_file(snapshot, "vm.xml");
-  return std::to_string(disk_size_mb(restic.dump(id, path), disk));
+  const auto snapshot = restic.find_all_of(url.chain).back().snapshot;
+  const auto file = restic::stored_file(snapshot, "vm.xml");
+  return std::to_string(disk_size_mb(restic.dump(file.snapshot, file.path), disk));
 }
 
 }  // namespace

@@ -37,7 +37,16 @@ constexpr Contract contract{
         "F<vmvault.json.E<lt>incrementE<gt>> as the capture gave them.  They count more than "
         "those in the repository, which need not be there.\n\n"
         "What other drivers stored, and what was merged of it, has no checksums: its data are only "
-        "read."};
+        "read.  Increments that a flatten has merged, of which an older copy of the core's state "
+        "knows nothing, are not in the reply; the one that they were merged into is the first.  "
+        "Where INCREMENT_ID itself is one of them, that is an error."};
+
+// What a flatten has merged is not what was captured for that increment.
+void forget(Texts& texts, int increment) {
+  std::erase_if(texts, [end = "." + std::to_string(increment)](const auto& text) {
+    return text.first.ends_with(end);
+  });
+}
 
 std::string verify(const Request& request) {
   const auto& depth = request["DEPTH"];
@@ -47,8 +56,13 @@ std::string verify(const Request& request) {
   const auto chain = image.chain().up_to(static_cast<int>(request.number("INCREMENT_ID")));
   const auto& known = request["DIRECTORY"];
   const auto restic = restic::open(image);
-  restic::Snapshots snapshots{restic, chain};
-  Verification verification{snapshots, chain, texts_in(known.empty() ? "" : normal_path(known))};
+  restic.insist();
+  const auto stored = restic.as_stored(chain);
+  auto texts = texts_in(known.empty() ? "" : normal_path(known));
+  if (const auto& first = stored.increments().front(); stored.text() != chain.text())
+    forget(texts, first.id);
+  restic::Snapshots snapshots{restic, stored};
+  Verification verification{snapshots, stored, std::move(texts)};
   verification.check_structure();
   if (depth == "data") verification.read_data();
   return verification.report().to_json();

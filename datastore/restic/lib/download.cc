@@ -39,12 +39,12 @@ void write_merged(qcow2::Merge merged) {
 }
 
 void stream(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
-  const auto snapshots = restic.find_all_of(url.chain);
+  const auto stored = restic.find_all_of(url.chain);
   if (!url.is_disk()) {
-    pass_on(restic, stored_file(snapshots.back(), url.path.filename()), Content::document);
+    pass_on(restic, stored_file(stored.back().snapshot, url.path.filename()), Content::document);
     return;
   }
-  const auto chain = stored_disk(snapshots, url);
+  const auto chain = stored_disk(stored, url.disk_id());
   if (have_exports(chain)) {
     check_space(scratch, size_of(restic, chain));
     const TempDir directory{scratch};
@@ -81,9 +81,9 @@ void stream_disk(const Restic& restic, const DiskUrl& url, const fs::path& scrat
 void write_document(const Restic& restic, const DiskUrl& url, const std::string& name) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
     throw BadRequest{"not the name of a file: '" + one_line(name) + "'"};
-  const auto snapshot = restic.find_all_of(url.chain).back();
-  const auto [id, path] = stored_file(snapshot, name);
-  const auto text = restic.dump(id, path);
+  const auto snapshot = restic.find_all_of(url.chain).back().snapshot;
+  const auto file = stored_file(snapshot, name);
+  const auto text = restic.dump(file.snapshot, file.path);
   write_all(STDOUT_FILENO, text, "write '" + name + "'");
 }
 

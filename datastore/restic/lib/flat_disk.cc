@@ -49,7 +49,7 @@ class Streamed : public FlatDisk {
   // Streams does that where it knows the sums.
   static bool all_checked(const std::vector<StoredFile>& chain) {
     return std::all_of(chain.begin(), chain.end(), [](const auto& stored) {
-      return known_sums(stored.path.filename()).has_value();
+      return !stored.merged && known_sums(stored.path.filename()).has_value();
     });
   }
 

@@ -49,10 +49,7 @@ FlatFiles::FlatFiles(const Restic& restic, const FlattenPlan& plan, Read read,
 }
 
 std::vector<StoredFile> FlatFiles::chain_of(int disk) const {
-  std::vector<StoredFile> chain;
-  for (const auto& [increment, snapshot] : plan_.sources)
-    chain.push_back(stored_disk_file(snapshot, disk, increment));
-  return chain;
+  return stored_disk(plan_.sources, disk);
 }
 
 void FlatFiles::open_disks(Read read, const fs::path& directory) {

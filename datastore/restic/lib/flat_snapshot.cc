@@ -46,6 +46,7 @@ std::vector<std::string> backup_arguments(const FlattenPlan& plan, int vm_id,
   const auto vm_tag = "one-" + std::to_string(vm_id);
   std::vector<std::string> args{"--json", "backup", "--force", "--tag=" + vm_tag,
                                 "--tag=" + plan.tag};
+  if (!plan.ancestors_tag.empty()) args.push_back("--tag=" + plan.ancestors_tag);
   for (const auto& tag : plan.sources.back().snapshot.tags)
     if (tag != vm_tag && !is_own_tag(tag)) args.push_back("--tag=" + tag);
   args.push_back("--time=" + to_text(plan.time));

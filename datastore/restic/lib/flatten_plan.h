@@ -3,6 +3,7 @@
 //
 // The new snapshot bears a tag with the names of those that it stands for: so whoever comes later
 // knows what it is, from the repository alone.  Old ones are only forgotten when it is whole.
+// A second tag has the names of what those were made of.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +14,14 @@
 
 #include "common/one/chain.h"
 #include "datastore/restic/lib/messages.h"
+#include "datastore/restic/lib/stored.h"
 
 namespace restic {
 
 struct FlattenPlan {
-  struct Source {
-    int increment;  // whose files it holds
-    Snapshot snapshot;
-  };
-  std::vector<Source> sources;        // to be merged, oldest first; never empty
-  std::string tag;                    // of the snapshot to be made
+  std::vector<StoredIncrement> sources;  // to be merged, oldest first; never empty
+  std::string tag;                       // of the snapshot to be made
+  std::string ancestors_tag;          // the same, of what its sources were made of; empty: nothing
   std::int64_t time = 0;              // its own: that of its newest source
   Chain kept;                         // what stays behind it
   std::optional<Snapshot> done;       // it is there already
@@ -38,12 +37,23 @@ struct FlattenPlan {
 FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, int keep,
                          const std::function<bool(const Snapshot&)>& whole);
 
+// The chain as it is stored.  Where increments are gone because flattens have merged them that the
+// chain knows nothing of (it is of an older copy of the core's state), it begins with what they
+// were merged into, in the place of the last of them: never with what holds later increments, too.
+// Whatever is missing for another reason is still in it.
+Chain as_stored(const std::vector<Snapshot>& all, const Chain& chain);
+
+// The snapshot of a flatten that has merged this one, as far as is known; nullptr: there is none.
+const Snapshot* merged_into(const std::vector<Snapshot>& all, const std::string& id);
+
 // Ids of what belongs to a chain, but is not in it: what flattens have stored that were cut off,
 // and what others could not remove.
 std::vector<std::string> left_by_flattens(const std::vector<Snapshot>& all, const Chain& chain);
 
 // The short ids of what a flatten has made this snapshot of; none if it was not made by one.
 std::vector<std::string> stands_for(const Snapshot& snapshot);
+// Those that flattens before that one have made those of; the last hundred.
+std::vector<std::string> ancestors_of(const Snapshot& snapshot);
 
 // Is this tag one of ours, for one snapshot only?
 bool is_own_tag(const std::string& tag);

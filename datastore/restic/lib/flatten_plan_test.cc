@@ -140,5 +140,104 @@ TEST(FlattenPlan, RemovesWhatAnEarlierOneCouldNot) {
             (std::vector{full("aaaaaaaa"), full("eeeeeeee"), full("bbbbbbbb"), full("cccccccc")}));
 }
 
+// What as_stored() makes of the chain when only these are there.
+std::string stored(const std::vector<Snapshot>& there, const std::string& text) {
+  return as_stored(there, Chain::parse(text)).text();
+}
+
+const Snapshot c = snapshot("cccccccc", 30), d = snapshot("dddddddd", 40);
+const Snapshot abc = snapshot("ffffffff", 30, {"vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc"});
+const Snapshot abcd = snapshot(
+    "77777777", 40, {"vmvault-flat-ffffffff-dddddddd", "vmvault-was-aaaaaaaa-bbbbbbbb-cccccccc"});
+
+TEST(AsStored, IsTheChainWhereAllOfItIsThere) {
+  EXPECT_EQ(stored(all, chain.text()), chain.text());
+  EXPECT_EQ(stored(with(all, abc), chain.text()), chain.text());
+}
+
+TEST(AsStored, BeginsWithWhatHasTheIncrementsThatAreGone) {
+  EXPECT_EQ(stored({d, abc}, chain.text()), "2:ffffffff,3:dddddddd");
+  EXPECT_EQ(stored({d, abc}, "0:aaaaaaaa,1:bbbbbbbb,2:cccccccc"), "2:ffffffff");
+  EXPECT_EQ(stored({c, d, abc}, chain.text()), "2:ffffffff,3:dddddddd") << "cut off";
+}
+
+TEST(AsStored, FollowsSeveralFlattens) {
+  EXPECT_EQ(stored({abcd}, chain.text()), "3:77777777");
+  EXPECT_EQ(stored({abcd, abc}, chain.text()), "3:77777777");
+  EXPECT_EQ(stored({abcd}, "2:ffffffff,3:dddddddd"), "3:77777777");
+  EXPECT_EQ(stored({abcd, snapshot("99999999")}, chain.text() + ",4:99999999"),
+            "3:77777777,4:99999999");
+}
+
+TEST(AsStored, NeverTakesWhatHoldsLaterIncrements) {
+  for (const std::string text : {"0:aaaaaaaa", "0:aaaaaaaa,1:bbbbbbbb"})
+    EXPECT_EQ(stored({d, abc}, text), text);
+  EXPECT_EQ(stored({abcd}, "0:aaaaaaaa,1:bbbbbbbb,2:cccccccc"), "0:aaaaaaaa,1:bbbbbbbb,2:cccccccc");
+}
+
+TEST(AsStored, NeverTakesWhatIsOfAnotherChain) {
+  for (const auto* tag :
+       {"aaaaaaaa-cccccccc", "bbbbbbbb-cccccccc", "eeeeeeee-aaaaaaaa-cccccccc", "cccccccc",
+        "eeeeeeee-aaaaaaaa", "cccccccc-aaaaaaaa", "eeeeeeee-99999999", "", "-", "-cccccccc-"}) {
+    const auto other = snapshot("ffffffff", 30, {std::string{"vmvault-flat-"} + tag});
+    EXPECT_EQ(stored({d, other}, chain.text()), chain.text()) << tag;
+  }
+}
+
+TEST(AsStored, LeavesWhatIsMissingForAnotherReason) {
+  EXPECT_EQ(stored({abc}, chain.text()), "2:ffffffff,3:dddddddd");
+  EXPECT_EQ(
+      stored({abc, snapshot("eeeeeeee", 50, {"vmvault-flat-aaaaaaaa-bbbbbbbb"})}, chain.text()),
+      "2:ffffffff,3:dddddddd");
+  EXPECT_EQ(stored({d}, chain.text()), chain.text());
+}
+
+TEST(MergedInto, KnowsWhatFlattensHaveMerged) {
+  for (const auto* gone : {"aaaaaaaa", "cccccccc", "ffffffff", "dddddddd"}) {
+    const std::vector<Snapshot> there{snapshot("99999999"), abcd};
+    ASSERT_TRUE(merged_into(there, gone)) << gone;
+    EXPECT_EQ(merged_into(there, gone)->id, abcd.id);
+  }
+  EXPECT_FALSE(merged_into({abcd}, "eeeeeeee"));
+}
+
+TEST(FlattenPlan, GoesOnFromWhatAnOlderStateDoesNotKnow) {
+  const auto e = snapshot("eeeeeeee", 50);
+  const auto older = Chain::parse(chain.text() + ",4:eeeeeeee");
+  auto plan = plan_flatten({abcd, e}, older, 3, is_whole);
+  ASSERT_TRUE(plan.done);
+  EXPECT_EQ(plan.done->id, abcd.id);
+  EXPECT_EQ(plan.increment(), 3);
+  EXPECT_EQ(plan.kept.text(), "4:eeeeeeee");
+  EXPECT_TRUE(plan.obsolete.empty());
+
+  plan = plan_flatten({abcd, e}, older, 1, is_whole);
+  EXPECT_EQ(sources(plan), "374e");
+  EXPECT_TRUE(plan.sources[0].merged);
+  EXPECT_FALSE(plan.sources[1].merged);
+  EXPECT_EQ(plan.obsolete, (std::vector{abcd.id, e.id}));
+  EXPECT_EQ(left_by_flattens({abcd, e}, older), std::vector{abcd.id});
+}
+
+TEST(FlattenPlan, HandsDownWhatItsSourcesWereMadeOf) {
+  const auto e = snapshot("eeeeeeee", 50);
+  const auto plan = plan_flatten({abcd, e}, Chain::parse("3:77777777,4:eeeeeeee"), 1, is_whole);
+  EXPECT_EQ(plan.tag, "vmvault-flat-77777777-eeeeeeee");
+  EXPECT_EQ(plan.ancestors_tag, "vmvault-was-aaaaaaaa-bbbbbbbb-cccccccc-ffffffff-dddddddd");
+  EXPECT_EQ(
+      plan_flatten({abc, d}, Chain::parse("2:ffffffff,3:dddddddd"), 1, is_whole).ancestors_tag,
+      "vmvault-was-aaaaaaaa-bbbbbbbb-cccccccc");
+  EXPECT_EQ(plan_flatten({abc, d}, chain, 1, is_whole).ancestors_tag, "vmvault-was-ffffffff");
+  EXPECT_TRUE(plan_flatten(all, chain, 2, is_whole).ancestors_tag.empty());
+
+  auto old = abcd;
+  old.tags[1] = "vmvault-was";
+  for (int i = 0; i < 200; ++i) old.tags[1] += "-" + std::to_string(10000000 + i);
+  const auto tag =
+      plan_flatten({old, e}, Chain::parse("3:77777777,4:eeeeeeee"), 1, is_whole).ancestors_tag;
+  EXPECT_EQ(tag.size(), 11 + 100 * 9);
+  EXPECT_TRUE(tag.ends_with("-10000199-ffffffff-dddddddd"));
+}
+
 }  // namespace
 }  // namespace restic

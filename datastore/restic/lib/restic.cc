@@ -11,6 +11,7 @@
 #include "common/one/config.h"
 #include "common/one/limits.h"
 #include "common/one/location.h"
+#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/hosts.h"
 
 namespace fs = std::filesystem;
@@ -33,6 +34,19 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
+}
+
+std::vector<Snapshot>::const_iterator with_id(const std::vector<Snapshot>& all,
+                                              const std::string& id) {
+  return std::find_if(all.begin(), all.end(),
+                      [&](const Snapshot& one) { return one.id.starts_with(id); });
+}
+
+std::vector<std::string> missing_of(const Chain& chain, const std::vector<Snapshot>& all) {
+  std::vector<std::string> missing;
+  for (const auto& one : chain.increments())
+    if (with_id(all, one.source) == all.end()) missing.push_back(one.source);
+  return missing;
 }
 
 // In a directory that becomes a repository.
@@ -244,24 +258,38 @@ std::vector<Snapshot> Restic::find_tagged(const std::string& tag, Care care) con
   throw failure("list the snapshots", finished);
 }
 
-std::vector<Snapshot> Restic::find_all_of(const Chain& chain) const {
+Restic::Found Restic::look_for(const Chain& chain) const {
   std::vector<std::string> ids;
   for (const auto& increment : chain.increments()) ids.push_back(increment.source);
-  const auto found = find(ids);
-  std::vector<Snapshot> in_order;
-  std::vector<std::string> missing;
-  for (const auto& id : ids) {
-    const auto is_it = [&](const Snapshot& snapshot) { return snapshot.id.starts_with(id); };
-    const auto it = std::find_if(found.begin(), found.end(), is_it);
-    if (it == found.end())
-      missing.push_back(id);
-    else
-      in_order.push_back(*it);
-  }
-  if (!missing.empty())
+  Found found{.chain = chain, .snapshots = find(ids)};
+  if (missing_of(chain, found.snapshots).empty()) return found;
+  found.snapshots = find({});
+  found.chain = restic::as_stored(found.snapshots, chain);
+  for (const auto& id : missing_of(found.chain, found.snapshots))
+    if (const auto* merged = merged_into(found.snapshots, id))
+      throw Error{"the " + repository_.display() + " has no snapshot " + id + " of the chain " +
+                  chain.text() + " any more: a flatten has merged it into a later increment, " +
+                  short_id(merged->id)};
+  return found;
+}
+
+Chain Restic::as_stored(const Chain& chain) const { return look_for(chain).chain; }
+
+std::vector<StoredIncrement> Restic::find_all_of(const Chain& chain) const {
+  const auto [stored, found] = look_for(chain);
+  if (const auto missing = missing_of(stored, found); !missing.empty())
     throw Error{"the " + repository_.display() + " has no snapshot " + joined(missing) +
                 " of the chain " + chain.text()};
-  return in_order;
+  std::vector<StoredIncrement> parts;
+  for (const auto& one : stored.increments())
+    parts.push_back({.increment = one.id, .snapshot = *with_id(found, one.source)});
+  auto& first = parts.front();
+  first.merged = stored.text() != chain.text();
+  if (first.merged)
+    log(Level::info, "what the chain " + chain.text() + " has up to increment " +
+                         std::to_string(first.increment) + " is read from the snapshot " +
+                         short_id(first.snapshot.id) + ", into which a flatten has merged it");
+  return parts;
 }
 
 void Restic::forget(const std::vector<std::string>& ids,

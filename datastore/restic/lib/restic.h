@@ -15,6 +15,7 @@
 #include "datastore/restic/lib/messages.h"
 #include "datastore/restic/lib/repository.h"
 #include "datastore/restic/lib/restic_version.h"
+#include "datastore/restic/lib/stored.h"
 
 namespace restic {
 
@@ -77,8 +78,12 @@ class Restic {
   // Those of the snapshots with these ids that exist.
   std::vector<Snapshot> find(const std::vector<std::string>& ids) const;
   std::vector<Snapshot> find_tagged(const std::string& tag, Care care) const;
-  // Throws an Error that names what is missing of the chain; else its snapshots, in its order.
-  std::vector<Snapshot> find_all_of(const Chain& chain) const;
+  // The chain as it is stored, see flatten_plan.h.  Throws an Error that says so where its end was
+  // merged into a later increment.
+  Chain as_stored(const Chain& chain) const;
+  // What the chain is read from, in its order; never nothing.  Throws an Error that names what is
+  // missing of it.
+  std::vector<StoredIncrement> find_all_of(const Chain& chain) const;
 
   // Both wait for the exclusive lock.  `limits` are those of prune_options(); nullopt: no prune.
   void forget(const std::vector<std::string>& ids,
@@ -92,6 +97,11 @@ class Restic {
   std::string dump(const std::string& snapshot, const std::filesystem::path& path) const;
 
  private:
+  struct Found {
+    Chain chain;  // as it is stored
+    std::vector<Snapshot> snapshots;
+  };
+  Found look_for(const Chain& chain) const;
   Version check_version() const;
   Finished ask(const std::vector<std::string>& args, Care care = Care::cancellable) const;
   bool absent() const;

@@ -19,7 +19,7 @@ namespace restic {
 namespace {
 
 std::uint64_t size_of(const Restic& restic, const StoredFile& stored) {
-  const auto& [snapshot, path] = stored;
+  const auto& [snapshot, path, merged] = stored;
   const auto list =
       restic.output({"ls", "--json", "--no-lock", snapshot, path.parent_path().string()},
                     "list the files of the snapshot " + snapshot);
@@ -28,7 +28,7 @@ std::uint64_t size_of(const Restic& restic, const StoredFile& stored) {
 }
 
 void fetch(const Restic& restic, const StoredFile& stored, const fs::path& file) {
-  const auto& [snapshot, path] = stored;
+  const auto& [snapshot, path, merged] = stored;
   const auto out = open_file(file, O_WRONLY | O_CREAT | O_TRUNC);
   auto call = restic.command({"--quiet", "dump", snapshot, path.string()}, Moves::out);
   const auto finished = restic.when_unlocked(call.write_to(out.get()));

@@ -18,7 +18,7 @@ StoredFile stored(const Snapshot& snapshot, const fs::path& path) {
   if (!path.is_absolute() || path != path.lexically_normal())
     throw Error{"the snapshot " + short_id(snapshot.id) + " has a path that leads elsewhere: '" +
                 one_line(path.string()) + "'"};
-  return {short_id(snapshot.id), path};
+  return {.snapshot = short_id(snapshot.id), .path = path};
 }
 
 }  // namespace
@@ -29,12 +29,16 @@ StoredFile stored_file(const Snapshot& snapshot, const std::string& name) {
   throw Error{"the snapshot " + short_id(snapshot.id) + " has no file '" + one_line(name) + "'"};
 }
 
-StoredFile stored_disk_file(const Snapshot& snapshot, int disk, int increment) {
-  const auto names = names_of_disk(disk, increment);
-  for (const fs::path path : snapshot.paths)
-    if (std::find(names.begin(), names.end(), path.filename()) != names.end())
-      return stored(snapshot, path);
-  return stored_file(snapshot, names.front());
+StoredFile stored_disk_file(const StoredIncrement& one, int disk) {
+  const auto names = names_of_disk(disk, one.increment);
+  const auto& paths = one.snapshot.paths;
+  const auto it = std::find_if(paths.begin(), paths.end(), [&](const fs::path path) {
+    return std::find(names.begin(), names.end(), path.filename()) != names.end();
+  });
+  auto file =
+      it == paths.end() ? stored_file(one.snapshot, names.front()) : stored(one.snapshot, *it);
+  file.merged = one.merged;
+  return file;
 }
 
 bool have_exports(const std::vector<StoredFile>& chain) {
@@ -43,11 +47,9 @@ bool have_exports(const std::vector<StoredFile>& chain) {
   });
 }
 
-std::vector<StoredFile> stored_disk(const std::vector<Snapshot>& snapshots, const DiskUrl& url) {
+std::vector<StoredFile> stored_disk(const std::vector<StoredIncrement>& chain, int disk) {
   std::vector<StoredFile> files;
-  const auto& increments = url.chain.increments();
-  for (std::size_t i = 0; i < increments.size(); ++i)
-    files.push_back(stored_disk_file(snapshots.at(i), url.disk_id(), increments[i].id));
+  for (const auto& one : chain) files.push_back(stored_disk_file(one, disk));
   return files;
 }
 

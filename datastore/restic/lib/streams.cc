@@ -64,7 +64,9 @@ std::optional<std::vector<qcow2::StreamReader>> Streams::open(
   for (const auto& stored : chain) {
     // The oldest has most of the disk, and all others wait for it.
     const auto threads = sources.empty() ? Threads::as_configured : Threads::one;
-    sources.push_back(checked(stored.path.filename(), open(stored, threads, dumps)));
+    auto source = open(stored, threads, dumps);
+    sources.push_back(stored.merged ? std::move(source)
+                                    : checked(stored.path.filename(), std::move(source)));
   }
   std::vector<qcow2::StreamReader> readers;
   for (std::size_t i = 0; i < chain.size(); ++i) {

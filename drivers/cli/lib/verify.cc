@@ -99,9 +99,18 @@ std::vector<Point> judge(const state::Verdict& verdict) {
   return points;
 }
 
+// The points before the first that the datastore speaks of are merged into that one.
+bool is_merged(const state::BackupRecord& one, const std::vector<Point>& points) {
+  return !points.empty() && one.id < points.front().verdict->id;
+}
+
 void record(App& app, const state::ImageRecord& image, const std::vector<Point>& points,
             const VerifyOptions& options) {
   const auto now = std::time(nullptr);
+  // Earlier versions took what was merged for lost.
+  for (const auto& one : image.increments)
+    if (is_merged(one, points) && !one.damage.empty())
+      app.store().note_check(image.id, one.id, std::nullopt, "");
   for (const auto& point : points)
     if (options.read_data || !point.damage.empty())
       app.store().note_check(image.id, point.verdict->id,
@@ -118,6 +127,10 @@ std::string words(const Point& point, const VerifyOptions& options) {
 void print_text(const state::ImageRecord& image, const std::vector<Point>& points,
                 const VerifyOptions& options) {
   std::vector<std::vector<std::string>> rows{{"INCREMENT", "DATE", "RESULT"}};
+  for (const auto& one : image.increments)
+    if (is_merged(one, points))
+      rows.push_back({std::to_string(one.id), local_time(one.date),
+                      "merged into increment " + std::to_string(points.front().verdict->id)});
   for (const auto& point : points)
     rows.push_back({std::to_string(point.verdict->id),
                     local_time(image.increment(point.verdict->id)->date),
