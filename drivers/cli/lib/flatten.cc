@@ -30,13 +30,18 @@ FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
   const TempDir directory{app.home().var()};
   const auto progress = directory.path() / "progress";
   const auto finished = [&] {
-    const ProgressDisplay display{progress};
+    ProgressDisplay display{progress};
     return app.datastore_action(image.datastore, "increment_flatten")
         .arg(std::to_string(image.id))
         .env("VMVAULT_PROGRESS", progress.string())
         .input(base64_encode(request.dump()) + "\n")
         .stop_with({.signal = SIGTERM, .grace = std::chrono::minutes{10}})
         .answer_counts()
+        .err_lines([&](std::string_view line) {
+          if (!line.starts_with("WARN:")) return;
+          display.clear();
+          note("warning:" + std::string{line.substr(5)});
+        })
         .run();
   }();
   // One that was killed may have begun to remove what it has merged: that goes on later.
