@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <thread>
 
@@ -67,8 +68,26 @@ void write_all(int fd, std::string_view bytes, std::string_view doing) {
 
 namespace {
 
-void fill(const Fd& fd, std::string_view text, mode_t mode, const std::string& doing) {
-  write_all(fd.get(), text, doing);
+using TextOf = std::function<std::string(int fd)>;
+
+// A birth time cannot be set, and tells a file from one that has got its number later.
+std::string place_of(int directory, const char* path, int flags) {
+  struct statx it {};
+  if (statx(directory, path, flags, STATX_INO | STATX_BTIME, &it) != 0) return "";
+  const bool born = (it.stx_mask & STATX_BTIME) != 0;
+  std::string text = read_file_if_any("/proc/sys/kernel/random/boot_id").value_or("");
+  text.erase(text.find_last_not_of('\n') + 1);
+  if (text.empty()) return "";
+  for (const std::uint64_t part :
+       {std::uint64_t{it.stx_dev_major}, std::uint64_t{it.stx_dev_minor}, std::uint64_t{it.stx_ino},
+        born ? static_cast<std::uint64_t>(it.stx_btime.tv_sec) : 0,
+        born ? std::uint64_t{it.stx_btime.tv_nsec} : 0})
+    text += "." + std::to_string(part);
+  return text;
+}
+
+void fill(const Fd& fd, const TextOf& text, mode_t mode, const std::string& doing) {
+  write_all(fd.get(), text(fd.get()), doing);
   if (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0) throw system_error(doing, errno);
 }
 
@@ -82,7 +101,7 @@ enum class Placed { yes, taken, impossible };
 
 // impossible: the file system has no files without names, there is no /proc, or something else has
 // that name.  taken: somebody else writes the same file, and was faster.
-Placed place(const fs::path& path, const fs::path& directory, std::string_view text, mode_t mode) {
+Placed place(const fs::path& path, const fs::path& directory, const TextOf& text, mode_t mode) {
   const std::string doing = "write '" + path.string() + "'";
   const Fd fd{open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)};
   if (!fd) return Placed::impossible;
@@ -100,7 +119,7 @@ Placed place(const fs::path& path, const fs::path& directory, std::string_view t
   throw system_error(doing, why);
 }
 
-void place_named(const fs::path& path, std::string_view text, mode_t mode) {
+void place_named(const fs::path& path, const TextOf& text, mode_t mode) {
   const std::string doing = "write '" + path.string() + "'";
   std::string name = path.string() + ".XXXXXX";
   const Fd fd{mkostemp(name.data(), O_CLOEXEC)};
@@ -114,14 +133,33 @@ void place_named(const fs::path& path, std::string_view text, mode_t mode) {
   }
 }
 
-}  // namespace
-
-void write_file(const fs::path& path, std::string_view text, mode_t mode) {
+void write_text(const fs::path& path, const TextOf& text, mode_t mode) {
   const fs::path directory = path.has_parent_path() ? path.parent_path() : ".";
   auto placed = Placed::taken;
   while (placed == Placed::taken) placed = place(path, directory, text, mode);
   if (placed == Placed::impossible) place_named(path, text, mode);
   sync_directory(directory);
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, std::string_view text, mode_t mode) {
+  write_text(
+      path, [&](int) { return std::string{text}; }, mode);
+}
+
+void write_file(const fs::path& path,
+                const std::function<std::string(const std::string& place)>& text, mode_t mode) {
+  write_text(
+      path, [&](int fd) { return text(place_of(fd, "", AT_EMPTY_PATH)); }, mode);
+}
+
+std::string place_of(const fs::path& path) {
+  return place_of(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW);
+}
+
+bool is_elsewhere(const fs::path& path, const std::string& place) {
+  return !place.empty() && place != place_of(path);
 }
 
 void sync_directory(const fs::path& directory) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,18 @@ void write_all(int fd, std::string_view bytes, std::string_view doing);
 // Readers see the old text or the new one, never a part, also after a power cut: written
 // beside `path`, fsynced, renamed, and the directory fsynced.
 void write_file(const std::filesystem::path& path, std::string_view text, mode_t mode = 0600);
+
+// The same, of a file that says which one it is: `text` gets what place_of(path) is then.
+void write_file(const std::filesystem::path& path,
+                const std::function<std::string(const std::string& place)>& text,
+                mode_t mode = 0600);
+
+// This very file, in this boot, in a word.  Of a copy it is another, also of one that was put back
+// under the same name, and after a reboot, so also of what came back with a snapshot of the whole
+// machine.  Empty: there is none.
+std::string place_of(const std::filesystem::path& path);
+// That is said of another file than this one.  An older version has said nothing: not so.
+bool is_elsewhere(const std::filesystem::path& path, const std::string& place);
 
 // Make a rename, creation or removal in `directory` durable.
 void sync_directory(const std::filesystem::path& directory);

@@ -57,6 +57,35 @@ TEST(File, MayBeMissing) {
   EXPECT_THROW(read_file_if_any(dir.path()), Error);  // anything else is trouble
 }
 
+TEST(File, KnowsACopyOfItself) {
+  const TempDir dir;
+  const auto file = dir.path() / "a", copy = dir.path() / "b";
+  std::string place;
+  write_file(file, [&](const std::string& here) { return place = here; });
+  EXPECT_NE(place, "");
+  EXPECT_EQ(read_file(file), place);
+  EXPECT_EQ(place_of(file), place);
+  EXPECT_FALSE(is_elsewhere(file, place));
+  fs::copy_file(file, copy);
+  EXPECT_TRUE(is_elsewhere(copy, place));
+  fs::rename(copy, file);  // put back
+  EXPECT_TRUE(is_elsewhere(file, place));
+  EXPECT_FALSE(is_elsewhere(file, ""));  // an older version's
+  EXPECT_TRUE(is_elsewhere(dir.path() / "none", place));
+}
+
+TEST(File, IsNotItsSuccessorWithTheSameNumber) {
+  const TempDir dir;
+  const auto file = dir.path() / "a";
+  for (int i = 0; i < 20; ++i) {
+    std::string place;
+    write_file(file, [&](const std::string& here) { return place = here; });
+    fs::remove(file);
+    write_file(file, place);
+    EXPECT_TRUE(is_elsewhere(file, place));
+  }
+}
+
 TEST(TempDir, MayBeNamedBefore) {
   const auto name = TempDir::free_name();
   EXPECT_FALSE(fs::exists(name.path));

@@ -44,7 +44,8 @@ std::string utc(std::chrono::seconds later = std::chrono::seconds{0}) {
 }  // namespace
 
 std::optional<Leftover> read_leftover(int vm_id) {
-  const auto text = read_file_if_any(state_path(vm_id));
+  const auto path = state_path(vm_id);
+  const auto text = read_file_if_any(path);
   if (!text) return std::nullopt;
   try {
     const auto json = parse_json(*text);
@@ -61,7 +62,8 @@ std::optional<Leftover> read_leftover(int vm_id) {
                   .phase = json.at("phase"),
                   .started = json.at("started"),
                   .upload = {.run = json.value("run", ""), .reply = json.value("reply", "")},
-                  .answered = json.value("answered", false)};
+                  .answered = json.value("answered", false),
+                  .outdated = is_elsewhere(path, json.value("place", ""))};
     const auto& job = left.job;
     if (!is_driver_name(job.tm_mad) || !is_driver_name(job.ds_mad) || job.words.size() != 6)
       return std::nullopt;
@@ -156,7 +158,10 @@ void State::write() {
                               {"reply", upload_.reply},
                               {"answered", answered_}};
   if (!deadline_.empty()) json["deadline"] = deadline_;
-  write_file(path_, json.dump(1) + "\n");
+  write_file(path_, [&](const std::string& place) {
+    json["place"] = place;
+    return json.dump(1) + "\n";
+  });
 }
 
 }  // namespace vmm

@@ -28,6 +28,9 @@ struct Leftover {
   std::string started;    // "2026-11-20T11:00:00Z"
   Upload upload;          // see discard()
   bool answered = false;  // the caller may have been told of it
+  // The file is a copy, or came back with an older state of the whole machine, or the machine was
+  // booted since: what it says of an upload may be long past, and that be a good backup.
+  bool outdated = false;
 };
 
 // What the file of this VM says; nullopt for none, or one that cannot be understood.

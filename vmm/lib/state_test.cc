@@ -96,6 +96,13 @@ TEST_F(StateTest, IsGoneBeforeAnAnswerThatItCannotTellOf) {
   EXPECT_FALSE(fs::exists(file()));
 }
 
+TEST_F(StateTest, ACopyIsOutdated) {
+  const vmm::State state{job_};
+  EXPECT_FALSE(vmm::read_leftover(12)->outdated);
+  fs::copy_file(file(), dir_.path() / "vmm" / "13.json");
+  EXPECT_TRUE(vmm::read_leftover(13)->outdated);
+}
+
 TEST_F(StateTest, IsGoneWithItsOwner) {
   { const vmm::State state{job_}; }
   EXPECT_FALSE(fs::exists(file()));

@@ -74,7 +74,7 @@ std::optional<bool> was_heard(const Leftover& left, const Job& job) {
 
 void judge_answer(const Leftover& left, const Job& job, const XmlNode& message) {
   const auto heard = was_heard(left, job);
-  if (!heard)
+  if (!heard || (!*heard && left.outdated))
     log(Level::warn, "the backup '" + left.upload.reply + "' of VM " + std::to_string(job.vm_id) +
                          " in datastore " + std::to_string(left.job.datastore_id) +
                          " may not be on record: nobody knows whether its answer was heard");
@@ -93,7 +93,13 @@ void take_over(const Job& job, const XmlNode& message, const std::string& failur
                        " ended without a result, in its " + left->phase + ": undoing it");
   end_steps(job.vm_id, deadline);
   undo(left->job, failure, deadline);
-  discard(left->upload, left->job, job, message);
+  if (!left->outdated)
+    discard(left->upload, left->job, job, message);
+  else if (!left->upload.run.empty())
+    log(Level::warn, "what it stored, if anything, stays in datastore " +
+                         std::to_string(left->job.datastore_id) + " (run " + left->upload.run +
+                         "): the note of it is a copy, or older than "
+                         "the last boot, and it may be a good backup of a newer state");
 }
 
 }  // namespace vmm

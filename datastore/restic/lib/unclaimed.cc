@@ -15,6 +15,12 @@
 namespace fs = std::filesystem;
 
 namespace restic {
+namespace {
+
+constexpr std::string_view place_word = "place=";  // and the place of the file
+
+}  // namespace
+
 std::string run_tag(const std::string& run) {
   if (run.size() != 16 || run.find_first_not_of("0123456789abcdef") != run.npos)
     throw BadRequest{"not the name of a run: '" + one_line(run) + "'"};
@@ -25,7 +31,18 @@ Leftovers::Leftovers(const Repository& repository, int vm_id)
     : file_{var_dir() / ("restic-run." + std::to_string(repository.datastore_id()) + "." +
                          repository.id() + "." + std::to_string(vm_id))} {
   std::istringstream words{read_file_if_any(file_).value_or("")};
-  for (std::string tag; words >> tag;) tags_.push_back(tag);
+  std::string place;
+  for (std::string word; words >> word;)
+    if (word.starts_with(place_word))
+      place = word.substr(place_word.size());
+    else
+      tags_.push_back(word);
+  if (!is_elsewhere(file_, place)) return;
+  for (const auto& tag : tags_)
+    log(Level::warn, "a snapshot with the tag '" + one_line(tag) +
+                         "' stays, if there is one: the note of it is a copy, or older than the "
+                         "last boot, and it may be a good backup of a newer state");
+  tags_.clear();
 }
 
 void Leftovers::add(const std::string& tag) {
@@ -42,7 +59,10 @@ void Leftovers::drop(const std::string& tag) {
 void Leftovers::save() const {
   std::string text;
   for (const auto& tag : tags_) text += tag + "\n";
-  if (!text.empty()) return write_file(file_, text);
+  if (!text.empty())
+    return write_file(file_, [&](const std::string& place) {
+      return text + (place.empty() ? "" : std::string{place_word} + place + "\n");
+    });
   std::error_code error;
   fs::remove(file_, error);
   if (error) throw system_error("remove '" + file_.string() + "'", error.value());

@@ -13,6 +13,8 @@ namespace restic {
 
 // The tags by which such snapshots of a VM are found, in a file that outlives us:
 // <var dir>/restic-run.<datastore>.<repository>.<vm>.  For one process at a time: see Running.
+// Those of a copy of the file, or from before the last boot, are only named in the log: what they
+// were written of may have become a good backup since.
 class Leftovers {
  public:
   Leftovers(const Repository& repository, int vm_id);

@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t run_digits = 16;
 constexpr std::size_t name_digits = 6;
 constexpr const char *open_word = "open", *claimed_word = "claimed", *no_run = "-";
+constexpr const char* place_word = "place";  // in the place of a name: what follows is the file's
 
 bool is_run(const std::string& text) {
   return text.size() == run_digits && text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -46,10 +47,19 @@ void check_run(const std::string& run) {
 Notes::Notes(int datastore, int vm)
     : file_{var_dir() / ("rsync-run." + std::to_string(datastore) + "." + std::to_string(vm))} {
   std::istringstream lines{read_file_if_any(file_).value_or("")};
+  std::string place;
   for (std::string name, run, state; lines >> name >> run >> state;)
-    if (is_backup_name(name))
+    if (name == place_word)
+      place = run;
+    else if (is_backup_name(name))
       notes_.push_back(
           {.name = name, .run = is_run(run) ? run : "", .claimed = state == claimed_word});
+  if (!is_elsewhere(file_, place)) return;
+  for (const auto& name : unclaimed())
+    log(Level::warn, "'" + name +
+                         "' stays, if it is there: the note of it is a copy, or older than the "
+                         "last boot, and it may be a good backup of a newer state");
+  notes_.clear();
 }
 
 void Notes::save() const {
@@ -57,7 +67,11 @@ void Notes::save() const {
   for (const auto& note : notes_)
     text += note.name + " " + (note.run.empty() ? no_run : note.run) + " " +
             (note.claimed ? claimed_word : open_word) + "\n";
-  write_file(file_, text);
+  // Nothing is said of nothing.
+  write_file(file_, [&](const std::string& place) {
+    return text.empty() || place.empty() ? text
+                                         : text + place_word + " " + place + " " + no_run + "\n";
+  });
 }
 
 void Notes::add(const std::string& name, const std::string& run) {

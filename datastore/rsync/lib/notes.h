@@ -12,7 +12,8 @@
 namespace rsync {
 
 // Their names, in a file that outlives us: <var dir>/rsync-run.<datastore>.<vm>.  Changes are
-// durable when a call returns.  For one process at a time: see Running.
+// durable when a call returns.  For one process at a time: see Running.  Those of a copy of the
+// file, or from before the last boot, are only named in the log: they may be good backups by now.
 class Notes {
  public:
   Notes(int datastore, int vm);

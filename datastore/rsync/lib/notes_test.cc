@@ -7,6 +7,8 @@
 #include "common/file.h"
 #include "common/test_env.h"
 
+namespace fs = std::filesystem;
+
 namespace rsync {
 namespace {
 
@@ -45,6 +47,15 @@ TEST_F(NotesTest, ClaimedOnesAreForgotten) {
   notes.claim("0e6658");
   notes.drop_claimed();
   EXPECT_TRUE(Notes(101, 12).disown(run).empty());
+}
+
+TEST_F(NotesTest, ThoseOfACopyAreNone) {
+  Notes notes{101, 12};
+  notes.add("0e6658", run);
+  fs::copy_file(directory_.path() / "rsync-run.101.12", directory_.path() / "rsync-run.101.13");
+  EXPECT_EQ(Notes(101, 12).unclaimed(), Names{"0e6658"});
+  EXPECT_TRUE(Notes(101, 13).unclaimed().empty());
+  EXPECT_TRUE(Notes(101, 13).disown(run).empty());
 }
 
 TEST_F(NotesTest, WhatIsNoNoteIsNone) {

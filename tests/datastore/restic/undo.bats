@@ -59,6 +59,25 @@ no_restic() { ! pgrep -f "restic .*$BASE/12" >/dev/null; }
     [ "$(snapshots)" = "$ID" ]
 }
 
+@test "what a copy of a note says is stored stays, and is named" {
+    local note=$VMVAULT_VAR/restic-run.100.12.12
+    start_slow_backup
+    kill -9 $PID; wait $PID || true
+    eventually no_restic
+    EXTRA=''
+    head -c 1500000 /dev/urandom >"$FILES/disk.0.0"
+    cp "$note" "$BATS_TEST_TMPDIR/note"
+    backup_ok; first=$ID
+    restic_here tag --set "one-12,$(grep -m1 ^vmvault-run "$BATS_TEST_TMPDIR/note")" "$first"
+    first=$(snapshots)
+    cp "$BATS_TEST_TMPDIR/note" "$note"
+    run -0 --separate-stderr backup
+    [[ $stderr == *"WARN: "*"a snapshot with the tag 'vmvault-run-"*"' stays, if there is one"* ]]
+    [ "$(snapshots | wc -l)" -eq 2 ]
+    snapshots | grep -x "$first"
+    [ ! -e "$note" ]
+}
+
 # discard RUN
 discard() {
     "$BUILD/datastore/restic/discard" "localhost:$VMDIR" "$1" - 12 < <(request "$(datastore)" "$(vm)")

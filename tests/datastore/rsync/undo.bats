@@ -56,6 +56,20 @@ nobody_uploads() { ! pgrep -f "$BATS_FILE_TMPDIR/remote/datastore/rsync/(send|se
     [ "$(backups_of 12)" = "$ID" ]
 }
 
+@test "what a copy of a note says is stored stays, and is named" {
+    local note=$VMVAULT_VAR/rsync-run.100.12 place
+    VMVAULT_RUN=00112233445566ff backup_ok; first=$ID
+    place=$(grep ^place "$note")   # it is claimed in there
+    printf '%s - open\n%s\n' "$first" "$place" >"$BATS_TEST_TMPDIR/note"
+    cp --remove-destination "$BATS_TEST_TMPDIR/note" "$note"
+    run -0 --separate-stderr backup node1
+    [[ $stderr == *"WARN: "*"'$first' stays, if it is there"* ]]
+    [ "$(backups_of 12 | wc -l)" -eq 2 ]
+    backups_of 12 | grep -x "$first"
+    run -0 --separate-stderr backup node1
+    [[ $stderr != *'stays, if it is there'* ]]
+}
+
 @test "what a run has stored can be removed by its name, and nothing else is" {
     backup_ok; first=$ID
     VMVAULT_RUN=00112233445566ff backup_ok

@@ -133,12 +133,37 @@ recover() { base64 -w 0 | timeout 90 "$BUILD/vmm/kvm/recover" 12; }
     stdin_of 2 | grep -q '<MARK>old</MARK>'
 }
 
+# copied_note: the note is a copy of itself
+copied_note() {
+    cp -a "$VMVAULT_VAR/vmm/12.json" "$BATS_TEST_TMPDIR/note"
+    cp -a --remove-destination "$BATS_TEST_TMPDIR/note" "$VMVAULT_VAR/vmm/12.json"
+}
+
+@test "a note that is a copy: its backup is undone, and what that has stored is named and stays" {
+    local name
+    killed_in postbackup_live
+    name=$(run_of)
+    copied_note
+    run -0 --separate-stderr backup < <(message)
+    run ! grep -q discard "$CALLS"
+    [ "$(steps)" = 'tm/qcow2/postbackup_live tm/qcow2/prebackup_live datastore/restic/backup tm/qcow2/postbackup_live' ]
+    [[ $stderr == *"WARN: "*"stays in datastore 100 (run $name)"* ]]
+}
+
+@test "a note of another boot: what its backup has stored is named and stays" {
+    killed_in backup
+    sed -i 's/"place": "[0-9a-f-]*/"place": "00000000-0000-4000-8000-000000000000/' "$VMVAULT_VAR/vmm/12.json"
+    run -0 --separate-stderr backup < <(message)
+    run ! grep -q discard "$CALLS"
+    [[ $stderr == *"WARN: "*'stays in datastore 100'* ]]
+}
+
 # answered [NAME=VALUE...]: a backup of that message whose orchestrator dies as it answers
 answered() {
     driver_does postbackup_live 'cp "$VMVAULT_VAR/vmm/12.json" "$CALLS.state"'
     run -0 backup < <(message "$@")
     driver_does postbackup_live ''
-    jq '.answered = true' "$CALLS.state" >"$VMVAULT_VAR/vmm/12.json"
+    jq '.answered = true | del(.place)' "$CALLS.state" >"$VMVAULT_VAR/vmm/12.json"   # not a copy: as an older version wrote it
     rm "$CALLS"
 }
 
@@ -150,6 +175,15 @@ answered() {
     answered last=3
     run -0 --separate-stderr backup < <(message last=3)
     grep -q discard "$CALLS"
+}
+
+@test "an answer that was not heard, as a copy says, is not taken back, but named" {
+    answered last=3
+    jq '.place = "0.0.0.0.0.0"' "$VMVAULT_VAR/vmm/12.json" >"$BATS_TEST_TMPDIR/note"
+    cp "$BATS_TEST_TMPDIR/note" "$VMVAULT_VAR/vmm/12.json"
+    run -0 --separate-stderr backup < <(message last=3)
+    run ! grep -q discard "$CALLS"
+    [[ $stderr == *"WARN: "*"'aaaa0000 42 qcow2'"* ]]
 }
 
 @test "an answer of which nobody knows whether it was heard is not taken back, but named" {
