@@ -14,6 +14,7 @@
 #include "common/machine_dir.h"
 #include "common/one/core.h"
 #include "drivers/lib/document.h"
+#include "drivers/lib/work_dir.h"
 
 namespace fs = std::filesystem;
 
@@ -85,12 +86,16 @@ fs::path Home::datastore_file(int id) const {
 bool Home::prepare() const {
   for (const auto& path : {var_, var_ / "vms"}) make_passable(path);
   make_directory(var_ / "datastores", 0700);
-  const auto lock =
-      FileLock::lock(var_ / "home.lock", std::chrono::seconds{30}, "the state directory");
+  const auto guard = lock();
+  remove_left_work(var_);
   const bool made = make_password();
   refuse_lost_state();
   make_datastore();
   return made;
+}
+
+FileLock Home::lock() const {
+  return FileLock::lock(var_ / "home.lock", std::chrono::seconds{30}, "the state directory");
 }
 
 // A new one would give the ids of its machines, and so their repositories, to others.

@@ -7,12 +7,15 @@
 //   <var>/repo/<vm id>        the restic repositories
 //   <var>/hosts/<host>.uri    the URI of another host's libvirt, as it is there
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
+//   <var>/vms/<vm id>.restore a restore in place that is not begun (drivers/lib/restore_order.h)
+//   <var>/work.*              what a command needs while it works
 //   <var>/vms/<uuid>/host     the host of its last backup, where that was ever another one
 #pragma once
 
 #include <filesystem>
 #include <string>
 
+#include "common/file.h"
 #include "common/one/xml.h"
 
 namespace state {
@@ -39,6 +42,9 @@ class Home {
     return vm_link(vm).string() + ".progress";
   }
 
+  // That it was ordered (drivers/lib/restore_order.h).
+  std::filesystem::path restore_order(int vm) const { return vm_link(vm).string() + ".restore"; }
+
   // How far the download of a disk image is.
   std::filesystem::path image_progress(int disk_image) const {
     return var_ / "images" / (std::to_string(disk_image) + ".progress");
@@ -58,7 +64,11 @@ class Home {
   // For root the directories may be passed through by qemu's user, but not listed; secrets are
   // files of mode 0600.  An Error when the password is lost while a repository needs it, and as
   // refuse_lost_state().
+  // What was left by those who were killed (drivers/lib/work_dir.h) goes.
   bool prepare() const;
+
+  // Of the state directory, for moments.
+  FileLock lock() const;
 
   // An Error where a new state file would take the place of one that is lost: repositories are
   // here, and there is none, or an empty one.

@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/qcow2/image_file.h"
 #include "drivers/cli/lib/meter.h"
+#include "drivers/lib/work_dir.h"
 
 namespace fs = std::filesystem;
 
@@ -46,7 +47,7 @@ void write_sums(const App& app, const DiskUrl& url, const fs::path& to) {
 }  // namespace
 
 void fetch(const App& app, const DiskUrl& url, int fd, const std::string& doing) {
-  const TempDir work{app.home().var()};
+  const state::WorkDir work{app.home()};
   write_sums(app, url, work.path());
   const auto finished = [&] {
     const ProgressDisplay display{work.path() / "progress"};

@@ -13,6 +13,7 @@
 #include "drivers/lib/merge_sums.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/result.h"
+#include "drivers/lib/work_dir.h"
 
 namespace cli {
 namespace {
@@ -27,7 +28,7 @@ FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
   const auto request = messages::flatten_action(
       messages::image(image), app.home().datastore(image.datastore), keep, sums.directory());
   app.store().mark_flattening(image.id, keep);
-  const TempDir directory{app.home().var()};
+  const state::WorkDir directory{app.home()};
   const auto progress = directory.path() / "progress";
   const auto finished = [&] {
     ProgressDisplay display{progress};

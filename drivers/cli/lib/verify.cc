@@ -12,6 +12,7 @@
 #include "drivers/cli/lib/meter.h"
 #include "drivers/lib/messages.h"
 #include "drivers/lib/verdict.h"
+#include "drivers/lib/work_dir.h"
 
 namespace cli {
 namespace {
@@ -45,7 +46,7 @@ void write_known(const App& app, const state::ImageRecord& image, const std::fil
 }
 
 state::Verdict ask(const App& app, const state::ImageRecord& image, const VerifyOptions& options) {
-  const TempDir known{app.home().var()}, work{app.home().var()};
+  const state::WorkDir known{app.home()}, work{app.home()};
   write_known(app, image, known.path());
   const auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));

@@ -22,6 +22,7 @@
 #include "drivers/lib/messages.h"
 #include "drivers/lib/restores.h"
 #include "drivers/lib/subject.h"
+#include "drivers/lib/work_dir.h"
 #include "drivers/vmvaultd/lib/backup_point.h"
 #include "drivers/vmvaultd/lib/new_machine.h"
 
@@ -68,7 +69,7 @@ void put_in_place(const fs::path& part, const fs::path& file) {
 }
 
 void download(const state::Home& home, BackupPoint& point, const state::DiskImage& image, int fd) {
-  const TempDir work{home.var()};
+  const state::WorkDir work{home};
   point.write_sums(work.path());
   const auto progress = home.image_progress(image.id);
   fs::create_directories(progress.parent_path());

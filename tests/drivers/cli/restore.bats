@@ -132,6 +132,29 @@ setup() {
     [ ! -e "$TO" ]
 }
 
+# works_here COUNT: so many directories of those who work, or have, are in the state
+works_here() { [ "$(find "$VMVAULT_VAR" -maxdepth 1 -name 'work.*' | wc -l)" -eq "$1" ]; }
+
+@test "what one leaves in the state that was killed goes with the next command, and not that of another" {
+    local killed other
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; touch "$FAKE/begun.$PPID"; until [ -e "$FAKE/go" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done; cat "$FAKE/disk.qcow2"' \
+        >"$FAKE/downloader"
+    "$BUILD/drivers/cli/vmvault" restore 1 --to "$TO" 2>/dev/null 3>&- & killed=$!
+    eventually [ -e "$FAKE/begun.$killed" ]
+    "$BUILD/drivers/cli/vmvault" restore 1 --to "$TO.other" 3>&- & other=$!
+    eventually [ -e "$FAKE/begun.$other" ]
+    kill -KILL $killed
+    wait $killed || true
+    works_here 2
+    vmvault list
+    works_here 1
+    touch "$FAKE/go"
+    wait $other
+    works_here 0
+    [ -e "$TO.other/disk.0.qcow2" ]
+    rm -rf "$TO"
+}
+
 @test "a directory that cannot be made is named" {
     : >"$BATS_TEST_TMPDIR/a"
     run --separate-stderr vmvault restore 1 --to "$BATS_TEST_TMPDIR/a/b/c"
