@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/one/template.h"
+#include "drivers/lib/restore_order.h"
 #include "drivers/vmvaultd/lib/desk.h"
 
 namespace vmvaultd {
@@ -79,7 +80,9 @@ void Desk::restore_in_place(int id, int image_id, int increment, int disk) {
     throw WrongState{name + " is on " + host};
   if (!manager_.is_free(id)) throw WrongState{name + " is worked on"};
   if (!manager_.lock(id)) throw WrongState{"the command vmvault works on " + name};
-  restores_.begin({.vm = id, .origin = point, .started = clock_()});
+  const state::RestoreRecord wish{.vm = id, .origin = point, .started = clock_()};
+  state::note_order(home_, wish);
+  restores_.begin(wish);
   manager_.begin_restores(clock_());
 }
 

@@ -20,6 +20,7 @@
 #include "common/random.h"
 #include "drivers/lib/backup_plan.h"
 #include "drivers/lib/messages.h"
+#include "drivers/lib/restore_order.h"
 #include "drivers/lib/restores.h"
 #include "drivers/lib/subject.h"
 #include "drivers/lib/work_dir.h"
@@ -36,6 +37,11 @@ constexpr std::chrono::hours longest_wait{240};  // for one that its service has
 constexpr const char* cut_off =
     "it was cut off, and is not done again by itself, since the machine may have written since: "
     "its disks are all old or all restored, order it again";
+
+constexpr const char* outdated =
+    "it was ordered before an older state was put back, or before the last boot, and is not begun "
+    "by itself, since the machine may have written since: its disks are as they were, order it "
+    "again";
 
 void say(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0)
@@ -186,12 +192,17 @@ namespace {
 
 // Nothing: one that was left behind has done it.  Error where it has failed, or died: its lock is
 // ours.
-std::optional<state::RestoreRecord> still_wanted(state::Restores& restores, int vm) {
+std::optional<state::RestoreRecord> still_wanted(const state::Home& home, state::Restores& restores,
+                                                 int vm) {
   auto wanted = restores.restore_of(vm);
   if (!wanted) return std::nullopt;
   if (wanted->ended && !wanted->error.empty()) throw Error{wanted->error};
   if (wanted->ended) return std::nullopt;
-  if (!wanted->begun) return wanted;
+  if (!wanted->begun && state::is_ordered(home, *wanted)) return wanted;
+  if (!wanted->begun) {
+    restores.end(vm, outdated);
+    throw Error{outdated};
+  }
   // The machine may have been started since, and have written.
   restores.end_cut_off(vm, cut_off);
   throw Error{cut_off};
@@ -219,7 +230,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   const auto lock = FileLock::lock(home.vm_dir(machine->uuid) / "cli.lock", longest_wait,
                                    "VM " + std::to_string(vm));
   fcntl(lock.fd(), F_SETFD, 0);  // also for what we start
-  const auto wanted = still_wanted(restores, vm);
+  const auto wanted = still_wanted(home, restores, vm);
   if (!wanted) return;
   const auto subject = guest::find_subject_at(uri, machine->uuid);
   if (subject.running) throw Error{"it runs: it must be powered off"};
@@ -237,6 +248,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   const auto progress = home.restore_progress(vm);
   fs::remove(progress);  // of an earlier one
   restores.note_begun(vm);
+  state::forget_order(home, vm);
   const auto finished = Command{(remotes_root() / "tm/qcow2/restore").string(),
                                 host.host + ":" + dir.string(),
                                 std::to_string(vm),

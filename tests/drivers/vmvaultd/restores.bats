@@ -251,7 +251,14 @@ echo restored >>"$CALLS"
 SH
     chmod 755 "$VMVAULT_REMOTES/tm/qcow2/restore"
 }
-ordered() { sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"; }
+# ordered: as by a service that was killed then
+ordered() {
+    local note=$VMVAULT_VAR/vms/1000000.restore born
+    sql "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"
+    : >"$note"
+    born=$(stat -c %.9W "$note")
+    echo "1 0 -1 1 $(</proc/sys/kernel/random/boot_id).$(stat -c %Hd.%Ld.%i "$note").${born%.*}.$((10#${born#*.}))" >>"$note"
+}
 
 # has_said COUNT WORDS: so many times, in the log
 has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
@@ -317,6 +324,50 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
     service_start 'RPO = 0'
     eventually is "SELECT error LIKE 'it was cut off%' FROM restores" 1
     [ "$(calls 'restore .*')" -eq 2 ]
+}
+
+# refused COUNT: the open restore ends as an error, nothing is done beyond the COUNT of before, and the machine's chain goes on
+refused() {
+    service_start 'RPO = 0'
+    eventually is "SELECT error LIKE 'it was ordered before an older state was put back,%order it again' FROM restores" 1
+    eventually grep -q 'could not be restored: it was ordered before an older state' "$BATS_TEST_TMPDIR/log"
+    [ "$(calls 'restore .*')" -eq "$1" ]
+    is 'SELECT active_image FROM vms' 1
+    service_end TERM
+}
+
+@test "in place: what was not begun in a state that is put back is not begun" {
+    local copy=$BATS_TEST_TMPDIR/copy
+    in_place
+    ordered
+    powered_off
+    touch "$FAKE/go.restore"
+    cp -a "$VMVAULT_VAR" "$copy"
+    service_start 'RPO = 0'
+    eventually is 'SELECT error, ended IS NULL FROM restores' '|0'
+    [ "$(calls 'restore .*')" -eq 1 ]
+    [ ! -e "$VMVAULT_VAR/vms/1000000.restore" ]
+    service_end TERM
+    put_back "$copy"                   # the file of the state alone
+    refused 1
+    rm -r "$VMVAULT_VAR"
+    cp -a "$copy" "$VMVAULT_VAR"       # all of it
+    refused 1
+}
+
+@test "in place: what was not begun before the machine was booted is not begun" {
+    in_place
+    ordered
+    powered_off
+    touch "$FAKE/go.restore"
+    sed -i "s/ [0-9a-f]*-[0-9a-f-]*/ 00000000-0000-4000-8000-000000000000/" "$VMVAULT_VAR/vms/1000000.restore"
+    refused 0
+    # Whoever orders it again gets it.
+    service_start 'RPO = 0'
+    eventually state runn
+    waits vm restore vm0 1
+    wait "$command"
+    [ "$(calls 'restore .*')" -eq 1 ]
 }
 
 @test "in place: what was ordered before a restart begins when the command has left the machine" {
