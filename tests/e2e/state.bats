@@ -47,3 +47,53 @@ teardown() {
     run -0 --separate-stderr vmvault backup state
     [[ $output == 'image 2, increment 0: full of '* ]]
 }
+
+@test "with a wrong password an image is not half deleted" {
+    vmvault backup state
+    cp "$VMVAULT_VAR/restic.password" password
+    echo wrong >"$VMVAULT_VAR/restic.password"
+    run -1 --separate-stderr vmvault delete 1
+    [[ $stderr == 'vmvault: cannot delete image 1, which is as it was: '*password* ]]
+    cp password "$VMVAULT_VAR/restic.password"
+    [ "$(vmvault list --json | jq -r '.[0].state')" = READY ]
+    run -0 --separate-stderr vmvault backup state
+    [[ $output == 'image 1, increment 1: increment of '* ]]
+    vmvault delete 1
+    [ "$(vmvault list --json)" = '[]' ]
+}
+
+# copied: all but the repositories is in ./copy; put_back: it is the state again
+copied() {
+    mkdir copy
+    tar -C "$VMVAULT_VAR" --one-file-system --exclude=./repo -cf - . | tar -C copy -xf -
+}
+put_back() {
+    find "$VMVAULT_VAR" -mindepth 1 -maxdepth 1 ! -name repo -exec rm -r {} +
+    cp -a copy/. "$VMVAULT_VAR"
+}
+
+stored() {
+    RESTIC_PASSWORD_FILE=$VMVAULT_VAR/restic.password restic --no-cache --no-lock -q -r "$(echo "$VMVAULT_VAR"/repo/*)" \
+        snapshots --json | jq -r '.[].short_id'
+}
+
+@test "a state that was copied during a backup, and is put back: what that backup has stored stays" {
+    vmvault backup state
+    disk_write state 0 'write -P 2 1M 1M'
+    restic_waits
+    "$BUILD/drivers/cli/vmvault" backup state >out 2>&1 3>&- &
+    local pid=$! source
+    eventually [ -e storing ]
+    copied
+    [ -s copy/vmm/1000000.json ]
+    touch go
+    wait $pid
+    source=$(last 1 .source)
+    put_back
+    run -0 --separate-stderr vmvault backup state
+    [[ $stderr == *'what it stored, if anything, stays in datastore 100'* ]]
+    [[ $stderr == *"a snapshot with the tag 'vmvault-run-"*"' stays"* ]]
+    [ "$(stored | wc -l)" -eq 3 ]
+    stored | grep -x "$source"
+    [ -z "$(find "$VMVAULT_VAR" -path '*/vmm/*' -o -name 'restic-run.*')" ]
+}

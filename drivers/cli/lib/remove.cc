@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/remove.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "common/base64.h"
 #include "common/error.h"
+#include "common/one/location.h"
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
@@ -15,14 +18,28 @@
 namespace cli {
 namespace {
 
-void remove_from_store(const App& app, const state::ImageRecord& image) {
+Command action_on(const App& app, const state::ImageRecord& image, const std::string& name,
+                  int of) {
   const auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
-  insist(app.datastore_action(image.datastore, "rm")
-             .arg(std::to_string(image.id))
-             .input(base64_encode(request.dump()) + "\n")
-             .run(),
+  auto command = app.datastore_action(image.datastore, name);
+  command.arg(std::to_string(of)).input(base64_encode(request.dump()) + "\n");
+  return command;
+}
+
+void remove_from_store(const App& app, const state::ImageRecord& image) {
+  insist(action_on(app, image, "rm", image.id).run(),
          "cannot delete image " + std::to_string(image.id) + " (the same command again continues)");
+}
+
+// A store that cannot even be looked into, as with a wrong password, loses nothing: the image is
+// not half deleted then.
+void insist_on_store(const App& app, const state::ImageRecord& image) {
+  const auto known = app.store().datastore(image.datastore);
+  const auto inventory = remotes_root() / "datastore" / (known ? known->ds_mad : "") / "inventory";
+  if (!known || access(inventory.c_str(), X_OK) != 0) return;
+  insist(action_on(app, image, "inventory", image.vm).run(),
+         "cannot delete image " + std::to_string(image.id) + ", which is as it was");
 }
 
 }  // namespace
@@ -43,6 +60,7 @@ void remove(App& app, int id, bool force) {
   settle(app, vm);                   // what belongs to the image goes with it
   const auto image = app.image(id);  // again, now that nobody else can change it
   insist_unneeded(app, image);
+  if (!force && !image.half_deleted()) insist_on_store(app, image);
   const bool active = app.store().vm(vm.id).value().active_image == id;
   app.store().mark_deleting(id, force);
   try {
