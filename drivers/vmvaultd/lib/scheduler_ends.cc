@@ -101,7 +101,8 @@ void Scheduler::fail(int at, Outcome outcome, const std::string& error) {
   request.error = error;
   ++request.failures;
   const bool left = left_job(it);
-  const int most = request.origin == Origin::manual || left ? 0 : policy_.retry.most;
+  const bool unwanted = request.origin == Origin::rpo && vms_[vm_at].vm.rpo == 0;
+  const int most = request.origin == Origin::manual || left || unwanted ? 0 : policy_.retry.most;
   if (outcome == Outcome::failed && request.failures <= most && !vms_[vm_at].gone) {
     request.not_before = now_ + delay(request);
     if (request.job >= 0) vms_[vm_at].vm.job_state = JobState::outdated;

@@ -138,7 +138,7 @@ void Scheduler::put(const Vm& vm) {
     entry.vm.rpo_state = was.rpo_state;
     if (vm.rpo != was.rpo || entry.vm.last_backup != was.last_backup)
       entry.vm.rpo_state = Vm::Rpo::kept;  // what is near or missed is found out again
-    if (entry.vm.last_backup != was.last_backup) drop_rpo(at);
+    if (entry.vm.last_backup != was.last_backup || vm.rpo == 0) drop_rpo(at);
   }
   hold(vm.id, vm.held_until, vm.held);
   set_rpo_timer(at);

@@ -94,7 +94,7 @@ void Scheduler::drop_waiting(int vm_at, int job) {
   }
 }
 
-// What only RPO asked for, once there is a newer backup.
+// What only RPO asked for, once there is a newer backup, or none is wanted any more.
 void Scheduler::drop_rpo(int vm_at) {
   for (int at = vms_[vm_at].requests; at >= 0;) {
     const int following = entry(at).next;

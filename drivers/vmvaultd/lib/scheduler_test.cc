@@ -145,6 +145,35 @@ TEST_F(SchedulerTest, BacksUpByItselfWhatHasNothingButAnRpo) {
   EXPECT_EQ(core.next(), now + 12 * hour);
 }
 
+TEST_F(SchedulerTest, ForgetsWhatRpoAskedForWhereThereIsNoneAnyMore) {
+  auto state = cloud({.all = 1, .host = 0, .datastore = 0});
+  for (const int at : {0, 1, 3}) {
+    state.vms[at].rpo = 8 * hour;
+    state.vms[at].datastore = 100;
+  }
+  Scheduler core{state, now};
+  want(core, {3, 4});
+  EXPECT_EQ(started(core, now), (Ids{3}));
+  EXPECT_TRUE(started(core, now + 7 * hour).empty());
+  EXPECT_NE(why(core, 1), "");
+  for (const int at : {0, 3}) {
+    auto vm = state.vms[at];
+    vm.rpo = 0;
+    vm.datastore = -1;
+    core.put(vm);
+  }
+  EXPECT_EQ(why(core, 1), "");
+  EXPECT_NE(why(core, 4), "") << "somebody has ordered it";
+  core.finished(3, Outcome::good, "", now + 7 * hour);
+  EXPECT_EQ(started(core, now + 7 * hour), (Ids{2}));
+  auto vm = state.vms[1];
+  vm.rpo = 0;
+  core.put(vm);
+  core.finished(2, Outcome::failed, "no luck", now + 7 * hour + 1);
+  EXPECT_EQ(started(core, now + 7 * hour + 1), (Ids{4}));
+  EXPECT_EQ(why(core, 2), "") << "not tried again";
+}
+
 TEST_F(SchedulerTest, KeepsAnUrgentOnesPlaceUntilItsDatastoreHasOne) {
   auto state = cloud({.all = 0, .host = 1, .datastore = 1});
   state.vms[1].rpo = 8 * hour;
