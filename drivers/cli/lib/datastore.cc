@@ -88,7 +88,7 @@ int chosen_datastore(const App& app, std::optional<int> asked) {
     if (!asked)
       throw BadRequest{"the setting DATASTORE is not a number: '" + printable(*text) + "'"};
   }
-  if (!app.store().datastore(*asked)) throw BadRequest{no_datastore(*asked)};
+  if (!app.store().datastore(*asked)) throw Error{no_datastore(*asked)};
   return *asked;
 }
 

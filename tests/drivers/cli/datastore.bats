@@ -44,7 +44,7 @@ setup() {
     run --separate-stderr vmvault datastore add rsync bk1:/b --set args
     fails_with 2 'NAME=VALUE'
     run --separate-stderr vmvault backup web --datastore 7
-    fails_with 2 'no datastore 7' 'datastore list'
+    fails_with 1 'no datastore 7' 'datastore list'
 }
 
 @test "a backup goes where it is told, and another place begins a new chain" {
@@ -92,8 +92,8 @@ template() {
     [ ! -e "$VMVAULT_VAR/datastores/101.xml" ]
     run -1 --separate-stderr vmvault datastore delete 101
     fails_with 1 'no datastore 101'
-    run -2 --separate-stderr vmvault backup web --datastore 101
-    fails_with 2 'no datastore 101'
+    run -1 --separate-stderr vmvault backup web --datastore 101
+    fails_with 1 'no datastore 101'
     run -1 --separate-stderr vmvault datastore delete 100
     fails_with 1 stays
     vmvault datastore add rsync bk1:/b --name far
