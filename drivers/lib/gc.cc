@@ -34,6 +34,8 @@ constexpr const char* lock_file = "cli.lock";
 // A host's clock and ours.
 constexpr std::int64_t apart = 120;
 
+constexpr const char* not_ours = "it is of no backup that failed here";
+
 // In which a backup failed.
 struct Span {
   std::int64_t begin = 0, end = 0;
@@ -173,6 +175,7 @@ class Look {
           .push_back({place_.vm, place_.datastore, one.name, kept});
     }
     keep_what_did_not_fail(all);
+    keep_below_others(all);
     all.insert(all.end(), merged.begin(), merged.end());
     return all;
   }
@@ -219,13 +222,21 @@ class Look {
     for (const auto& [time, one] : ours) one->kept = kept;
   }
 
+  // What failed as this state knows was good to a newer one, if this is a copy from when it ran.
+  static void keep_below_others(std::vector<Orphan>& all) {
+    if (std::none_of(all.begin(), all.end(), [](const auto& one) { return one.kept == not_ours; }))
+      return;
+    for (auto& one : all)
+      if (one.kept.empty()) one.kept = "another state has backups beside it, which may need it";
+  }
+
   // nullopt: it stays, since nobody knows, or no backup failed then; or it goes, since it says that
   // it is of one that failed.
   std::optional<std::int64_t> time_of(Orphan& orphan) const try {
     const auto result = parse_json(document(orphan.name, "vmvault.json"));
     const auto said = result.at("time");
     if (const auto capture = result.value("capture", ""); !capture.empty()) {
-      if (!place_.captures.contains(capture)) orphan.kept = "it is of no backup that failed here";
+      if (!place_.captures.contains(capture)) orphan.kept = not_ours;
       return std::nullopt;
     }
     const auto time = parse_utc(said.get<std::string>());

@@ -27,7 +27,8 @@ struct Sweep {
 //   backups of a machine with another UUID (stores can be shared);
 //   what is of another capture than those that failed, or of an older version's and was not
 //   captured while a backup of the machine failed: an older state file, or another one, knows less
-//   than was stored.  A backup that failed has left one at most;
+//   than was stored.  A backup that failed has left one at most, and none is removed beside what
+//   another state has stored since, of which it may be a part;
 //   what a merge that was cut off has made: what it was made of may be gone, and the next one
 //   needs it.
 // A machine that somebody works on, or whose backup, delete or merge is not over, is a problem, and

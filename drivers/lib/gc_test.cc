@@ -88,6 +88,31 @@ TEST_F(GcTest, KnowsABackupThatFailedByItsCapture) {
   EXPECT_TRUE(sweep(store, home, true).orphans.at(0).removed);
 }
 
+TEST_F(GcTest, KeepsAllBesideWhatAnotherStateHasStored) {
+  auto failed = test_attempt(vm, 1);
+  failed.capture = "0badcafe";
+  store.fail(store.begin(failed), "interrupted");  // as a copy of the state from then knows
+  names("aaaa000011112222\nbbbb0000\ncccc0000");
+  const auto document = [&](const std::string& name, const std::string& capture) {
+    write_file(dir.path() / (name + ".json"),
+               R"({"time":"2001-01-01T00:00:00Z","capture":")" + capture + R"("})", 0600);
+  };
+  document("bbbb0000", "0badcafe");
+  document("cccc0000", "0badf00d");
+  action("downloader",
+         "case $3 in *bbbb0000*) one=bbbb0000 ;; *) one=cccc0000 ;; esac\n"
+         "[ $2 = domain.xml ] || exec cat '" +
+             dir.path().string() +
+             "'/$one.json\n"
+             "exec cat '" +
+             dir.path().string() + "'/domain.xml");
+  const auto found = sweep(store, home, true);
+  ASSERT_EQ(found.orphans.size(), 2U);
+  EXPECT_EQ(found.orphans.at(0).kept, "another state has backups beside it, which may need it");
+  EXPECT_EQ(found.orphans.at(1).kept, "it is of no backup that failed here");
+  EXPECT_FALSE(fs::exists(removed()));
+}
+
 TEST_F(GcTest, KeepsAllWhenThereIsMoreThanBackupsHaveFailed) {
   names("aaaa000011112222\nbbbb0000\ncccc0000");
   auto found = sweep(store, home, true);
