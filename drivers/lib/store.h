@@ -85,6 +85,9 @@ class Store {
               const std::vector<SumsRecord>& sums = {});
   // With an error that says broken_chain the next one begins a new chain.
   void fail(std::int64_t attempt, const std::string& error);
+  // A backup that did not even become an attempt: it is one now, that has failed.  Nothing happens
+  // when its datastore is gone.
+  void refuse(const Attempt& attempt, const std::string& error);
   // Somebody wants it no more; it goes on until it ends.
   void cancel(std::int64_t attempt);
   // Is this the store's name for one of the machine's increments?

@@ -176,6 +176,15 @@ void Store::fail(std::int64_t attempt, const std::string& error) {
   });
 }
 
+void Store::refuse(const Attempt& attempt, const std::string& error) {
+  together([&] {
+    if (!datastore(attempt.datastore)) return;
+    auto failed = attempt;
+    failed.disks = {0};  // which ones it would have had nobody knows
+    fail(begin(failed), error);
+  });
+}
+
 void Store::cancel(std::int64_t attempt) {
   guarded(file_, [&] {
     SQLite::Statement put{db_, "UPDATE attempts SET cancelled = 1 WHERE id = ?"};

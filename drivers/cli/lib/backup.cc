@@ -35,6 +35,24 @@ void report(const Stored& stored, const std::string& name, std::int64_t seconds)
                   printable(disk.why).c_str());
 }
 
+// What it cannot be planned for is told by the status, too: nobody may be reading what we say.
+state::BackupPlan planned(App& app, int vm, const guest::Subject& subject,
+                          const state::BackupWish& wish) try {
+  return state::plan_backup(app.store(), app.home(), vm, subject, wish);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& error) {
+  app.store().refuse({.vm = vm,
+                      .image = {},
+                      .datastore = wish.datastore,
+                      .dir = {},
+                      .started = wish.now,
+                      .ended = {},
+                      .error = {}},
+                     one_line(error.what()));
+  throw;
+}
+
 }  // namespace
 
 void backup(App& app, const BackupOptions& options) {
@@ -46,8 +64,8 @@ void backup(App& app, const BackupOptions& options) {
   const auto lock = app.lock(vm);
   refuse_if_busy(vm);
   settle(app, vm);
-  const auto plan = state::plan_backup(
-      app.store(), app.home(), vm.id, subject,
+  const auto plan = planned(
+      app, vm.id, subject,
       {.datastore = datastore, .full = options.full, .freeze = options.freeze, .now = begun});
   if (!plan.why_anew.empty() && !options.full) note("a new chain begins: " + plan.why_anew);
   if (plan.attempt.image)

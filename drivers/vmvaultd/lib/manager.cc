@@ -137,7 +137,7 @@ void Manager::start(const Start& start, Time now) {
   auto locked = lock(start.vm);
   if (!locked)
     return core_.put_back(start.vm, now + lock_again, "is worked on by the command vmvault", now);
-  works_.emplace(start.vm, Work{.lock = std::move(locked)});
+  works_.emplace(start.vm, Work{.lock = std::move(locked), .datastore = start.datastore});
   if (start.job >= 0) jobs_.insert(start.job);
   log('I', start.vm, "a backup into datastore " + std::to_string(start.datastore) + " begins");
   ways_.prepare(start.vm, start.datastore, start.reset);

@@ -114,7 +114,18 @@ void Manager::failed(int vm, std::int64_t attempt, const std::string& error, Tim
 void Manager::end(int vm, std::int64_t attempt, Outcome outcome, const std::string& error,
                   Time now) {
   store_.together([&] {
-    if (attempt >= 0) store_.fail(attempt, error);
+    if (attempt >= 0)
+      store_.fail(attempt, error);
+    else if (outcome == Outcome::failed && works_.at(vm).phase == Work::Phase::preparing)
+      store_.refuse({.vm = vm,
+                     .image = {},
+                     .datastore = works_.at(vm).datastore,
+                     .dir = {},
+                     .started = now,
+                     .ended = {},
+                     .error = {},
+                     .service = true},
+                    error);
     core_.finished(vm, outcome, error, now);
     save();
   });

@@ -39,6 +39,8 @@ TEST_F(ManagerTest, AFailureIsTriedAgainLater) {
   manager->not_prepared(vm, "no such domain", now);
   EXPECT_EQ(manager->busy(), 0U);
   EXPECT_EQ(manager->scheduler().waits(vm).at(0).request.failures, 2);
+  EXPECT_EQ(store.last_attempt(vm)->error, "no such domain") << "the status tells of it";
+  EXPECT_TRUE(store.unfinished(vm).empty());
 }
 
 TEST_F(ManagerTest, AnAnswerThatIsNoneIsAFailure) {

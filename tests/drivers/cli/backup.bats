@@ -126,6 +126,8 @@ images() { vmvault list --json | jq length; }
     run --separate-stderr vmvault backup web
     fails_with 1 "'vda'" "'web'" "$BATS_TEST_TMPDIR/web.qcow2" 'No such file'
     [ ! -e "$CALLS" ]
+    run -0 --separate-stderr vmvault status   # nobody may have read that
+    [[ $output == *"problem: the last backup of 'web' ("*") failed: "*"$BATS_TEST_TMPDIR/web.qcow2"*'No such file'* ]]
 }
 
 @test "a disk that is not a file is an error, not left out" {
