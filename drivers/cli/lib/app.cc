@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/app.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/one/location.h"
@@ -21,7 +25,16 @@ std::string plain_lines(std::string_view text) {
   return one_line(out);
 }
 
+// Locks are files, and so is what SQLite puts beside its own.
+void insist_on_writing(const std::filesystem::path& var) {
+  if (access(var.c_str(), W_OK | X_OK) != 0)
+    throw system_error(
+        "write to the state directory '" + var.string() + "', which is needed also to look into it",
+        errno);
+}
+
 state::Store opened(const state::Home& home) {
+  insist_on_writing(home.var());
   home.prepare();
   return state::Store{home.database()};
 }

@@ -212,3 +212,15 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     run -1 --separate-stderr bash -c "'$BUILD/drivers/vmvaultd/vmvaultd' --queue >/dev/full"
     [[ $stderr == *'write the answer'* ]]
 }
+
+@test "a state that is read-only is told as that by what only looks, too" {
+    can_unshare || skip 'no mount namespaces here'
+    local verb
+    for verb in list 'show 1' status; do
+        # shellcheck disable=SC2016,SC2086
+        run --separate-stderr unshare -m --propagation private sh -c \
+            'mount --bind "$VMVAULT_VAR" "$VMVAULT_VAR" && mount -o remount,bind,ro "$VMVAULT_VAR" && exec "$@"' _ \
+            "$BUILD/drivers/cli/vmvault" $verb
+        fails_with 1 "cannot write to the state directory '$VMVAULT_VAR'" 'Read-only file system'
+    done
+}
