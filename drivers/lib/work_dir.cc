@@ -19,8 +19,11 @@ fs::path lock_file(const fs::path& dir) { return dir / "lock"; }
 
 // Nobody takes it for one that was left before it is locked.
 WorkDir::WorkDir(const Home& home)
-    : lock_{home.lock()}, dir_{TempDir::Named{home.var() / (prefix + random_hex(16))}} {
+    : lock_{home.lock()},
+      dir_{TempDir::Named{home.var() / (prefix + random_hex(16))}},
+      path_{dir_.path() / "files"} {
   lock_ = FileLock::lock(lock_file(dir_.path()), std::chrono::seconds{30}, "a new directory");
+  fs::create_directory(path_);
 }
 
 void remove_left_work(const fs::path& var) noexcept try {

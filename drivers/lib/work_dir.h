@@ -15,11 +15,12 @@ namespace state {
 class WorkDir {
  public:
   explicit WorkDir(const Home& home);
-  const std::filesystem::path& path() const { return dir_.path(); }
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   std::optional<FileLock> lock_;  // after the directory is gone: nobody else removes it meanwhile
   TempDir dir_;
+  std::filesystem::path path_;  // in it, beside the lock
 };
 
 // Those of processes that are gone, under the lock of the state directory.

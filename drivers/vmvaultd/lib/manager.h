@@ -160,7 +160,7 @@ class Manager {
     std::int64_t attempt = -1;
     bool cancelled = false;
     Task task{};
-    int datastore = -1;  // preparing: of the backup
+    int datastore = -1;     // preparing: of the backup
     std::string payload{};  // as long as it is not sent
   };
 
