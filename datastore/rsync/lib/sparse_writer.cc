@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/rsync/lib/sparse_writer.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,14 +14,11 @@ namespace rsync {
 namespace {
 
 constexpr std::size_t block = 4096;  // what a file system can leave out
-// No more than a part of the memory is filled with what the disk has not taken yet.
-constexpr std::uint64_t writeback_step = std::uint64_t{16} << 20;
-constexpr std::uint64_t most_dirty = std::uint64_t{256} << 20;
 
 }  // namespace
 
 SparseWriter::SparseWriter(int fd, std::string name, std::uint64_t from, Zeros zeros)
-    : fd_{fd}, name_{std::move(name)}, from_{from}, zeros_{zeros}, written_{from}, flushed_{from} {}
+    : fd_{fd}, name_{std::move(name)}, zeros_{zeros}, written_{from}, writeback_{fd, from} {}
 
 void SparseWriter::add(std::span<const std::byte> bytes) {
   // A run of what is not zero; blocks are those of the file.
@@ -37,7 +33,7 @@ void SparseWriter::add(std::span<const std::byte> bytes) {
   }
   write(written_ + begin, bytes.subspan(begin));
   written_ += bytes.size();
-  start_writeback();
+  writeback_.reached(written_);
 }
 
 void SparseWriter::add_zeros(std::uint64_t length) {
@@ -59,17 +55,6 @@ void SparseWriter::write(std::uint64_t offset, std::span<const std::byte> bytes)
     if (n <= 0) throw_write_error("write '" + name_ + "'", n == 0 ? EIO : errno);
     offset += static_cast<std::uint64_t>(n);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-}
-
-// Only a hint: what it cannot do, the last fsync does, and says what went wrong.
-void SparseWriter::start_writeback() {
-  for (; written_ - flushed_ >= writeback_step; flushed_ += writeback_step) {
-    const auto offset = [](std::uint64_t at) { return static_cast<off_t>(at); };
-    sync_file_range(fd_, offset(flushed_), writeback_step, SYNC_FILE_RANGE_WRITE);
-    if (flushed_ >= from_ + most_dirty)
-      sync_file_range(fd_, offset(flushed_ - most_dirty), writeback_step,
-                      SYNC_FILE_RANGE_WAIT_BEFORE);
   }
 }
 

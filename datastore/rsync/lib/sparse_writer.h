@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a file from some place on, in order, without its zeros, and so that the disk is busy from
-// the start: not all is left to the last fsync.
+// Writes a file from some place on, in order, without its zeros.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+
+#include "common/writeback.h"
 
 namespace rsync {
 
@@ -24,14 +25,12 @@ class SparseWriter {
 
  private:
   void write(std::uint64_t offset, std::span<const std::byte> bytes) const;
-  void start_writeback();
 
   const int fd_;
   const std::string name_;
-  const std::uint64_t from_;
   const Zeros zeros_;
   std::uint64_t written_;
-  std::uint64_t flushed_;  // the system has been asked to write what is before
+  Writeback writeback_;
 };
 
 // Calls each(bytes) with zeros, in pieces.

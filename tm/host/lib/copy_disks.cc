@@ -18,6 +18,7 @@
 #include "common/one/progress.h"
 #include "common/one/sums_file.h"
 #include "common/sums.h"
+#include "common/writeback.h"
 
 namespace fs = std::filesystem;
 
@@ -95,9 +96,12 @@ class Copies {
     options.stop = &stop_;
     options.progress = [this, i](std::uint64_t done) { advance(i, done); };
     sums::Writer sums;
+    Writeback writeback{file.get()};
+    std::uint64_t written = 0;
     const auto sink = [&](std::span<const std::byte> bytes) {
       sums.add(bytes);
       write_all(file.get(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, doing);
+      writeback.reached(written += bytes.size());
     };
     nbd::copy(disk.source, plans_[i], sink, options);
     if (fsync(file.get()) != 0) throw system_error(doing, errno);

@@ -17,6 +17,7 @@
 #include "common/one/machine_state.h"
 #include "common/qcow2/image_file.h"
 #include "common/rbd/manage.h"
+#include "common/writeback.h"
 #include "tm/host/lib/bitmaps.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/restored_image.h"
@@ -103,6 +104,7 @@ bool is_zero(std::span<const std::byte> bytes) {
 void write_sparsely(int from, int to, const fs::path& path) {
   std::vector<std::byte> block(std::size_t{64} << 10);
   off_t at = 0;
+  Writeback writeback{to};
   const auto doing = "write '" + path.string() + "'";
   for (std::size_t n = block.size(); n == block.size();) {
     n = read_some(from, block);
@@ -114,6 +116,7 @@ void write_sparsely(int from, int to, const fs::path& path) {
       write_all(to, {reinterpret_cast<const char*>(bytes.data()), n}, doing);
     }
     at += static_cast<off_t>(n);
+    writeback.reached(static_cast<std::uint64_t>(at));
   }
   if (ftruncate(to, at) != 0) throw system_error(doing, errno);
 }
