@@ -114,10 +114,12 @@ const Info* find(const std::vector<Info>& all, std::string_view name) {
   return found == all.end() ? nullptr : &*found;
 }
 
-void create_snapshot(const Volume& of, const std::string& name, const Access& access) {
-  insist(
-      program("lvcreate", {"-qq", "-y", "-s", "-k", "y", "-n", name, "--", of.display()}, access),
-      "make the snapshot " + of.beside(name).display());
+void create_snapshot(const Volume& of, const std::string& name, const std::string& tag,
+                     const Access& access) {
+  std::vector<std::string> arguments{"-qq", "-y", "-s", "-k", "y", "-n", name};
+  if (!tag.empty()) arguments.insert(arguments.end(), {"--addtag", tag});
+  arguments.insert(arguments.end(), {"--", of.display()});
+  insist(program("lvcreate", arguments, access), "make the snapshot " + of.beside(name).display());
 }
 
 void activate(const std::vector<Volume>& volumes, const Access& access) {

@@ -49,7 +49,9 @@ std::vector<Info> parse_volumes(const std::string& json);  // for tests: what lv
 const Info* find(const std::vector<Info>& all, std::string_view name);
 
 // Thin ones need no size.  They cost the pool nothing yet, and are not active.
-void create_snapshot(const Volume& of, const std::string& name, const Access& access);
+// No tag if it is empty.
+void create_snapshot(const Volume& of, const std::string& name, const std::string& tag,
+                     const Access& access);
 void activate(const std::vector<Volume>& volumes, const Access& access);
 void deactivate(const std::vector<Volume>& volumes, const Access& access);
 void remove(const std::vector<Volume>& volumes, const Access& access);

@@ -77,7 +77,8 @@ std::vector<Snapshot> snapshots(const Image& image, const Access& access) {
   const std::string text = insist(program(image, {"snap", "ls", "--format=json"}, access), doing);
   try {
     std::vector<Snapshot> out;
-    for (const auto& one : json::parse(text)) out.push_back({one.at("name"), one.at("size")});
+    for (const auto& one : json::parse(text))
+      out.push_back({.name = one.at("name"), .size = one.at("size"), .id = one.at("id")});
     return out;
   } catch (const json::exception& e) {
     throw Error{"cannot " + doing + ": " + e.what()};

@@ -40,7 +40,7 @@ struct Access {
 struct Snapshot {
   std::string name;
   std::uint64_t size = 0;  // of the image then, bytes
-  bool operator==(const Snapshot&) const = default;
+  std::uint64_t id = 0;    // Ceph's own: no other one of the image has it, nor ever had
 };
 
 // All of these throw Error in rbd's words, and Cancelled.

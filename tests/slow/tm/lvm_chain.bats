@@ -107,6 +107,34 @@ for n in 0 1 2 3; do restores 0 $n; done
 SCRIPT
 }
 
+@test "volumes that change places, with their snapshots: the increment is whole, and the one after it is not" {
+    there <<'SCRIPT'
+vm_start 16 16
+disk_write 0 'write -P 1 0 1M'
+disk_write 1 'write -P 2 0 1M'
+increment backup_live -1
+disk_write 0 'write -P 3 4M 64k'
+increment backup_live 0
+for snapshot in '' _one_backup_1; do
+    lvrename -qq $GROUP "$(lv 0)$snapshot" spare
+    lvrename -qq $GROUP "$(lv 1)$snapshot" "$(lv 0)$snapshot"
+    lvrename -qq $GROUP spare "$(lv 1)$snapshot"
+done
+disk_write 0 'write -P 4 8M 64k'
+increment backup_live 1
+[ "$(result '[.disks[].kind] | join(" ")')" = 'whole whole' ]
+[ "$(result '.disks[0].why')" = "the snapshot $GROUP/$(lv 0)_one_backup_1 is that of another backup" ]
+disk_write 1 'write -P 5 12M 64k'
+increment backup_live 2
+[ "$(result '[.disks[] | .kind, .read_bytes] | join(" ")')" = 'increment 0 increment 65536' ]
+[ "$(snapshots)" = '0_one_backup_2 0_one_backup_3 1_one_backup_2 1_one_backup_3' ]
+for n in 0 1 2 3; do
+    restores 0 $n
+    restores 1 $n
+done
+SCRIPT
+}
+
 @test "a volume that only has the name of a snapshot is nobody's to remove" {
     there <<'SCRIPT'
 DISKS=thin

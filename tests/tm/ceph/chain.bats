@@ -199,3 +199,79 @@ stock_increment() {
     [ "$(result '.disks[0].kind')" = increment ]
     restores 1 0 1 "$BATS_TEST_TMPDIR/ref.1.1"
 }
+
+# off PARENT [CAPTURE LAST_CAPTURE]: an increment of the only disk, while the VM is off
+off() {
+    CAPTURE=${2:-} LAST_CAPTURE=${3-none} step prebackup "$1"
+    keep $(($1 + 1))
+    step postbackup "$1"
+    image_now "$DISKS" "$BATS_TEST_TMPDIR/ref.$(($1 + 1))"
+}
+
+# is_whole INCREMENT: since the snapshot of its parent was another backup's, and it restores to the bytes
+is_whole() {
+    [ "$(result '.disks[0].kind')" = whole ]
+    [ "$(result '.disks[0].why')" = "the snapshot one_backup_$(($1 - 1)) of $DISKS is that of another backup" ]
+    restores 0 0 "$1" "$BATS_TEST_TMPDIR/ref.$1"
+}
+
+@test "a snapshot that only has the name of the parent's: the increment is whole, and the one after it is not" {
+    local DEPLOY_ID='' DISKS
+    for DISKS in one/one-31 one/one-30; do   # each with a chain
+        rbd create --size 16M $DISKS
+        image_write $DISKS "write -P ${DISKS: -1} 0 1M"
+        rm -rf "$CHAIN"
+        [ $DISKS = one/one-30 ] || local VM_ID=78
+        off -1
+        image_write $DISKS "write -P 7 ${DISKS: -1}M 64k"
+        off 0
+        [ "$(result '.disks[0].kind')" = increment ]
+        VM_ID=77
+    done
+    rbd rename one/one-30 one/one-32
+    rbd rename one/one-31 one/one-30
+    image_write one/one-30 'write -P 8 5M 64k'
+    off 1
+    is_whole 2
+    image_write one/one-30 'write -P 9 6M 64k'
+    off 2
+    [ "$(result '.disks[0] | .kind == "increment" and .read_bytes == 65536')" = true ]
+    restores 0 0 3 "$BATS_TEST_TMPDIR/ref.3"
+    # Nothing is noted of snapshots that are gone.
+    [ "$(rbd image-meta list --format json one/one-30 | jq -r 'keys[]' | xargs)" = 'vmvault.one_backup_2 vmvault.one_backup_3' ]
+}
+
+@test "an older copy of an image with its snapshots: the increment is whole" {
+    local DEPLOY_ID='' DISKS=one/one-33 n
+    rbd create --size 16M one/one-33
+    for n in 0 1; do   # two chains
+        image_write one/one-33 "write -P 1$n 0 1M"
+        rm -rf "$CHAIN"
+        off -1
+        image_write one/one-33 "write -P 2$n 3M 64k"
+        off 0
+        [ $n -eq 1 ] || rbd deep cp --no-progress one/one-33 one/one-34
+    done
+    rbd rename one/one-33 one/one-35
+    rbd rename one/one-34 one/one-33
+    off 1
+    is_whole 2
+}
+
+@test "the snapshot of a backup that failed, or of another vmvault's: the increment is whole" {
+    local DEPLOY_ID='' DISKS=one/one-36
+    rbd create --size 16M one/one-36
+    image_write one/one-36 'write -P 1 0 1M'
+    off -1 aa
+    mv "$CHAIN" "$BATS_TEST_TMPDIR/good"
+    image_write one/one-36 'write -P 2 0 64k'
+    off -1 bb
+    rm -r "$CHAIN"
+    mv "$BATS_TEST_TMPDIR/good" "$CHAIN"
+    off 0 cc aa
+    is_whole 1
+    image_write one/one-36 'write -P 3 1M 64k'
+    off 1 dd cc
+    [ "$(result '.disks[0].kind')" = increment ]
+    restores 0 0 2 "$BATS_TEST_TMPDIR/ref.2"
+}

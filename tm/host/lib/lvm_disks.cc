@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "common/cancel.h"
 #include "common/error.h"
@@ -14,12 +15,15 @@
 #include "common/one/xml.h"
 #include "tm/host/lib/lvm_snapshots.h"
 #include "tm/host/lib/rest_as_zeros.h"
+#include "tm/host/lib/snapshot_note.h"
 #include "tm/host/lib/storage.h"
 
 namespace fs = std::filesystem;
 
 namespace host {
 namespace {
+
+constexpr std::string_view note_tag = "vmvault:";
 
 struct LvmPart : Part {
   lvm::Volume place;
@@ -92,7 +96,7 @@ class LvmDisks : public Storage {
     for (const auto& part : found_)
       if (!part.pool.empty()) {
         cancel::check();  // none that has begun is cut off
-        lvm::create_snapshot(part.place, source_of(part).name, shielded());
+        lvm::create_snapshot(part.place, source_of(part).name, note_of(part), shielded());
       }
     locks_->lend(Lent::no);
   }
@@ -161,6 +165,18 @@ class LvmDisks : public Storage {
     return part.place.beside(capture_.cbt() ? increment_snapshot_of(name, capture_.own())
                                             : full_snapshot_of(name));
   }
+  std::string note_of(const LvmPart& part) const {
+    return capture_.cbt()
+               ? std::string{note_tag} + snapshot_note(capture_, part.id, part.place.name)
+               : "";
+  }
+  // A tag of LVM is the snapshot's own, and goes with it when it is renamed.
+  bool is_parent(const LvmPart& part, const lvm::Info& one) const {
+    const auto tag = std::find_if(one.tags.begin(), one.tags.end(),
+                                  [](const auto& text) { return text.starts_with(note_tag); });
+    return tag == one.tags.end() ||
+           is_of_parent(capture_, part.id, part.place.name, tag->substr(note_tag.size()));
+  }
   std::string parent_of(const LvmPart& part) const {
     return increment_snapshot_of(part.place.name, capture_.parent());
   }
@@ -214,10 +230,15 @@ class LvmDisks : public Storage {
           old.push_back(snapshot);
           continue;
         }
+        if (!is_parent(part, one)) {
+          part.why = "the snapshot " + snapshot.display() + " is that of another backup";
+          old.push_back(snapshot);
+          continue;
+        }
         part.since_parent = one.thin_id.has_value();
         if (one.active) awake.push_back(snapshot);
       }
-      if (capture_.parent() >= 0 && !part.since_parent)
+      if (capture_.parent() >= 0 && !part.since_parent && part.why.empty())
         part.why = "the snapshot " + part.place.beside(parent_of(part)).display() + " is not there";
     }
     lvm::deactivate(awake, access_);

@@ -2,6 +2,8 @@
 // Disks in Ceph: a snapshot of each is what the backup reads, and that of the parent says what has
 // changed since.
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <thread>
 
 #include "common/cancel.h"
@@ -10,21 +12,26 @@
 #include "common/nbd/zeros.h"
 #include "common/one/action.h"
 #include "common/rbd/manage.h"
+#include "common/rbd/metadata.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/rest_as_zeros.h"
+#include "tm/host/lib/snapshot_note.h"
 #include "tm/host/lib/storage.h"
 #include "tm/lib/rbd_image.h"
 
 namespace host {
 namespace {
 
+constexpr std::string_view note_key = "vmvault.";  // and the snapshot's name
 constexpr std::chrono::seconds longest_undo{5};
 // Until Ceph forgets a client that was killed (osd_client_watch_timeout), and some more.
 constexpr std::chrono::seconds until_forgotten{35};
 
 struct RbdPart : Part {
   rbd::Image place;
-  std::vector<std::string> old;  // snapshots that nobody needs any more
+  std::vector<std::string> old;              // snapshots that nobody needs any more
+  std::string image;                         // its id
+  std::map<std::string, std::string> notes;  // of snapshots, by their names
   std::unique_ptr<nbd::Server> server;
   std::optional<nbd::Map> map;
 };
@@ -174,24 +181,63 @@ class RbdDisks : public Storage {
     }
   }
 
+  // A copy of an image may have the same snapshots with the same ids.
+  static std::string itself(const RbdPart& part, const rbd::Snapshot& snapshot) {
+    return part.image + "@" + std::to_string(snapshot.id);
+  }
+
+  void read_notes(RbdPart& part) const {
+    if (const auto info = rbd::info(part.place, access_)) part.image = info->id;
+    for (auto& [key, note] : rbd::metadata(part.place, access_))
+      if (key.starts_with(note_key)) part.notes[key.substr(note_key.size())] = std::move(note);
+  }
+
+  bool is_parent(const RbdPart& part, const rbd::Snapshot& one) const {
+    const auto note = part.notes.find(one.name);
+    return note == part.notes.end() ||
+           is_of_parent(capture_, part.id, itself(part, one), note->second);
+  }
+
   // Keeps the parent, and has older ones and what a failed attempt left removed (design.md 3.1).
   void choose(RbdPart& part) const {
+    if (capture_.cbt()) read_notes(part);
     for (const auto& one : rbd::snapshots(part.place, access_)) {
       if (!is_snapshot_name(one.name)) continue;
       if (capture_.parent() >= 0 && one.name == parent_name())
-        part.since_parent = true;
+        keep_or_remove(part, one);
       else if (one.name == own_name())
         rbd::remove_snapshot(part.place, one.name, access_);
       else
         part.old.push_back(one.name);
     }
-    if (capture_.parent() >= 0 && !part.since_parent)
+    if (capture_.parent() >= 0 && !part.since_parent && part.why.empty())
       part.why = "the snapshot " + parent_name() + " of " + part.place.display() + " is not there";
+  }
+
+  void keep_or_remove(RbdPart& part, const rbd::Snapshot& parent) const {
+    part.since_parent = is_parent(part, parent);
+    if (part.since_parent) return;
+    part.why = "the snapshot " + parent.name + " of " + part.place.display() +
+               " is that of another backup";
+    part.old.push_back(parent.name);
+  }
+
+  void leave_note(const RbdPart& part) const {
+    for (const auto& one : rbd::snapshots(part.place, access_))
+      if (one.name == own_name())
+        rbd::set_metadata(part.place, std::string{note_key} + one.name,
+                          snapshot_note(capture_, part.id, itself(part, one)), access_);
+    for (const auto& [name, note] : part.notes)
+      if (name != own_name() && !(part.since_parent && name == parent_name()))
+        rbd::remove_metadata(part.place, std::string{note_key} + name, access_);
   }
 
   // While the snapshots are looked through: it is nothing that they have to wait for.
   void look_after_snapshots(const RbdPart& part) const {
-    if (capture_.cbt()) rbd::protect_snapshot(part.place, own_name(), access_);
+    if (capture_.cbt()) {
+      rbd::protect_snapshot(part.place, own_name(), access_);
+      leave_note(part);
+    }
     for (const auto& name : part.old) try {
         rbd::remove_snapshot(part.place, name, access_);
       } catch (const Cancelled&) {
@@ -217,7 +263,7 @@ class RbdDisks : public Storage {
 
   // The size comes from the snapshot itself: the image may have been resized since.
   nbd::Map look_for_content(const RbdPart& part) const {
-    const rbd::Snapshot own{.name = own_name(), .size = part.server->size()};
+    const rbd::Snapshot own{.name = own_name(), .size = part.server->size(), .id = 0};
     const auto since = part.since_parent ? std::optional{parent_name()} : std::nullopt;
     nbd::Map out{.size = own.size, .dirty_bytes = 0, .extents = {}};
     out.extents = rbd::difference(part.place, own, since, access_);
