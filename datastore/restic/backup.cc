@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stores what prebackup left in a VM's backup directory as one snapshot of a restic repository.
 
-#include <algorithm>
-
 #include "common/error.h"
 #include "common/one/action.h"
 #include "common/one/config.h"
@@ -10,6 +8,7 @@
 #include "datastore/lib/capture_failure.h"
 #include "datastore/lib/require_chain.h"
 #include "datastore/restic/lib/flatten_plan.h"
+#include "datastore/restic/lib/known_as.h"
 #include "datastore/restic/lib/requests.h"
 #include "datastore/restic/lib/upload.h"
 
@@ -42,10 +41,7 @@ void require_snapshots(const restic::Restic& restic, const Chain& chain) {
   const auto found = restic.find({});
   require_chain(
       restic::as_stored(found, chain),
-      [&](const auto& source) {
-        return std::any_of(found.begin(), found.end(),
-                           [&](const auto& snapshot) { return snapshot.id.starts_with(source); });
-      },
+      [&](const auto& source) { return restic::known_as(found, source) != nullptr; },
       "the " + restic.repository().display());
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/one/action.h"
 #include "datastore/restic/lib/flatten_plan.h"
+#include "datastore/restic/lib/known_as.h"
 #include "datastore/restic/lib/requests.h"
 
 namespace {
@@ -14,7 +15,8 @@ constexpr Contract contract{
     .input = Input::base64_xml,
     .reply =
         "The id of each snapshot, whoever made it, one per line; behind it, if it was merged "
-        "from others, their ids.",
+        "from others, their ids.  Where C<restic tag> or C<restic copy> gave it another id, the "
+        "first that it had, and that one behind it.",
     .description = "Stdin is as for F<rm>; only the VM of the image, and its job, matter."};
 
 std::string inventory(const Request& request) {
@@ -23,7 +25,8 @@ std::string inventory(const Request& request) {
   if (!restic.exists()) return "";
   std::string names;
   for (const auto& snapshot : restic.find({})) {
-    names += (names.empty() ? "" : "\n") + snapshot.id;
+    names += (names.empty() ? "" : "\n") + restic::first_id(snapshot);
+    if (restic::first_id(snapshot) != snapshot.id) names += " " + snapshot.id;
     for (const auto& id : restic::stands_for(snapshot)) names += " " + id;
     for (const auto& id : restic::ancestors_of(snapshot)) names += " " + id;
   }

@@ -3,7 +3,6 @@
 
 #include "common/error.h"
 #include "common/one/action.h"
-#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/prune.h"
 #include "datastore/restic/lib/requests.h"
 
@@ -17,7 +16,9 @@ constexpr Contract contract{
     .reply = "Nothing.",
     .description =
         "Snapshots that do not exist any more are no error, nor is a repository that does not "
-        "exist below a BASE_PATH of this machine that does.  While others use the repository it "
+        "exist below a BASE_PATH of this machine that does.  What C<restic tag> or C<restic copy> "
+        "gave another id goes, too, with all copies in this repository.  While others use the "
+        "repository it "
         "waits, for at most RESTIC_LOCK_WAIT seconds (300).\n\n"
         "It succeeds when the snapshots are gone.  Their data is removed when RESTIC_PRUNE says: "
         "C<now> at once, C<window> at once in that part of the day, else by the F<monitor> of that "
@@ -30,10 +31,7 @@ std::string rm(const Request& request) {
   const restic::PrunePolicy policy{image.datastore()};
   const auto restic = restic::open(image);
   if (restic.repository().was_never_made()) return "";
-  std::vector<std::string> ids;
-  for (const auto& increment : image.chain().increments()) ids.push_back(increment.source);
-  for (const auto& id : restic::left_by_flattens(restic.find({}), image.chain())) ids.push_back(id);
-  restic::remove_snapshots(restic, ids, policy);
+  restic::remove_chain(restic, image.chain(), policy);
   return "";
 }
 

@@ -57,11 +57,11 @@ std::string verify(const Request& request) {
   const auto& known = request["DIRECTORY"];
   const auto restic = restic::open(image);
   restic.insist();
-  const auto stored = restic.as_stored(chain);
+  const auto [stored, found] = restic.as_stored(chain);
   auto texts = texts_in(known.empty() ? "" : normal_path(known));
   if (const auto& first = stored.increments().front(); stored.text() != chain.text())
     forget(texts, first.id);
-  restic::Snapshots snapshots{restic, stored};
+  restic::Snapshots snapshots{restic, stored, found};
   Verification verification{snapshots, stored, std::move(texts)};
   verification.check_structure();
   if (depth == "data") verification.read_data();

@@ -18,6 +18,7 @@
 #include "common/view.h"
 #include "datastore/lib/selection.h"
 #include "datastore/restic/lib/flat_files.h"
+#include "datastore/restic/lib/known_as.h"
 #include "datastore/restic/lib/noted_dir.h"
 
 namespace fs = std::filesystem;
@@ -165,7 +166,7 @@ bool is_whole(const Restic& restic, const Snapshot& snapshot) {
 }
 
 FlatSnapshot stored_flat_snapshot(const Restic& restic, const Snapshot& snapshot) {
-  FlatSnapshot flat{.source = short_id(snapshot.id), .disk_bytes = 0};
+  FlatSnapshot flat{.source = short_id(first_id(snapshot)), .disk_bytes = 0};
   for (const auto& [path, size] : stored_files(restic, snapshot.id))
     if (is_disk_file(fs::path{path}.filename())) flat.disk_bytes += size;
   return flat;

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "common/error.h"
+#include "datastore/restic/lib/known_as.h"
 #include "datastore/restic/lib/restic_version.h"
 
 namespace restic {
@@ -51,12 +52,6 @@ std::vector<std::string> short_ids(const Chain& chain) {
   std::vector<std::string> ids;
   for (const auto& one : chain.increments()) ids.push_back(short_id(one.source));
   return ids;
-}
-
-const Snapshot* find_in(const std::vector<Snapshot>& all, const std::string& id) {
-  const auto it = std::find_if(all.begin(), all.end(),
-                               [&](const Snapshot& one) { return one.id.starts_with(id); });
-  return it == all.end() ? nullptr : &*it;
 }
 
 // In the place of how many of the first of these it is; 0: it is not of this chain, or holds more.
@@ -123,16 +118,18 @@ class Planner {
     return out;
   }
 
-  std::vector<std::string> left() const {
+  std::vector<std::string> all_of_it() const {
     std::vector<std::string> ids;
-    for (const auto* one : earlier()) ids.push_back(one->id);
+    for (const auto& one : chain_.increments()) add(one.source, ids);
+    for (const auto* one : earlier())
+      if (!holds(ids, one->id)) ids.push_back(one->id);
     for (const auto& id : ids_)
       if (const auto* one = find(id)) add_sources(*one, ids);
     return ids;
   }
 
  private:
-  const Snapshot* find(const std::string& id) const { return find_in(all_, id); }
+  const Snapshot* find(const std::string& id) const { return known_as(all_, id); }
 
   bool are_all_there(std::size_t count) const {
     return std::all_of(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(count),
@@ -144,7 +141,7 @@ class Planner {
     for (const auto& source : sources) {
       auto more = ancestors_of(source.snapshot);
       for (auto& id : stands_for(source.snapshot)) more.push_back(std::move(id));
-      if (source.merged) more.push_back(short_id(source.snapshot.id));
+      if (source.merged) more.push_back(short_id(first_id(source.snapshot)));
       std::copy_if(more.begin(), more.end(), std::back_inserter(ids),
                    [&](const auto& id) { return !holds(ids_, id); });
     }
@@ -173,8 +170,8 @@ class Planner {
   }
 
   void add(const std::string& id, std::vector<std::string>& ids) const {
-    const auto* one = find(id);
-    if (one && std::find(ids.begin(), ids.end(), one->id) == ids.end()) ids.push_back(one->id);
+    for (const auto* one : all_known_as(all_, id))
+      if (!holds(ids, one->id)) ids.push_back(one->id);
   }
 
   // Of a flatten: what it was made of should be gone.
@@ -209,9 +206,9 @@ Chain as_stored(const std::vector<Snapshot>& all, const Chain& chain) {
   const auto ids = short_ids(chain);
   std::size_t gone_up_to = 0;  // behind the last that is missing
   for (std::size_t i = 0; i < ids.size(); ++i)
-    if (!find_in(all, ids[i])) gone_up_to = i + 1;
+    if (!known_as(all, ids[i])) gone_up_to = i + 1;
   const auto begin =
-      std::find_if(ids.begin(), ids.end(), [&](const auto& id) { return !find_in(all, id); });
+      std::find_if(ids.begin(), ids.end(), [&](const auto& id) { return !known_as(all, id); });
   const auto first_gone = static_cast<std::size_t>(begin - ids.begin());
   const Snapshot* merged = nullptr;
   std::size_t count = 0;
@@ -226,7 +223,7 @@ Chain as_stored(const std::vector<Snapshot>& all, const Chain& chain) {
     }
   }
   if (!merged) return chain;
-  std::vector<Increment> stored{{increments[count - 1].id, short_id(merged->id)}};
+  std::vector<Increment> stored{{increments[count - 1].id, short_id(first_id(*merged))}};
   stored.insert(stored.end(), increments.begin() + static_cast<std::ptrdiff_t>(count),
                 increments.end());
   return Chain{std::move(stored)};
@@ -244,8 +241,8 @@ FlattenPlan plan_flatten(const std::vector<Snapshot>& all, const Chain& chain, i
   return Planner{all, chain, keep}.plan(whole);
 }
 
-std::vector<std::string> left_by_flattens(const std::vector<Snapshot>& all, const Chain& chain) {
-  return Planner{all, chain, 1}.left();
+std::vector<std::string> all_of_chain(const std::vector<Snapshot>& all, const Chain& chain) {
+  return Planner{all, chain, 1}.all_of_it();
 }
 
 bool is_own_tag(const std::string& tag) { return tag.starts_with("vmvault-"); }

@@ -46,9 +46,9 @@ Chain as_stored(const std::vector<Snapshot>& all, const Chain& chain);
 // The snapshot of a flatten that has merged this one, as far as is known; nullptr: there is none.
 const Snapshot* merged_into(const std::vector<Snapshot>& all, const std::string& id);
 
-// Ids of what belongs to a chain, but is not in it: what flattens have stored that were cut off,
-// and what others could not remove.
-std::vector<std::string> left_by_flattens(const std::vector<Snapshot>& all, const Chain& chain);
+// The ids that all of a chain has now: its snapshots and their copies, what flattens have stored
+// that were cut off, and what others could not remove.
+std::vector<std::string> all_of_chain(const std::vector<Snapshot>& all, const Chain& chain);
 
 // The short ids of what a flatten has made this snapshot of; none if it was not made by one.
 std::vector<std::string> stands_for(const Snapshot& snapshot);

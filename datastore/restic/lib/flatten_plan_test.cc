@@ -126,10 +126,16 @@ TEST(FlattenPlan, LeavesOtherChainsAlone) {
 TEST(FlattenPlan, KnowsWhatARemovalHasToTakeAlong) {
   auto later = with(all, snapshot("ffffffff", 20, {"vmvault-flat-aaaaaaaa-bbbbbbbb"}));
   later = with(later, snapshot("99999999", 20, {"vmvault-flat-aaaaaaaa-eeeeeeee"}));
-  EXPECT_EQ(left_by_flattens(later, chain), std::vector{full("ffffffff")});
+  const std::vector of_it{full("aaaaaaaa"), full("bbbbbbbb"), full("cccccccc"), full("dddddddd")};
+  const auto with_left = [&](std::vector<std::string> left) {
+    left.insert(left.begin(), of_it.begin(), of_it.end());
+    return left;
+  };
+  EXPECT_EQ(all_of_chain(later, chain), with_left({full("ffffffff")}));
   later[2].tags = {"vmvault-flat-eeeeeeee-77777777"};
-  EXPECT_EQ(left_by_flattens(later, chain), (std::vector{full("ffffffff"), full("eeeeeeee")}));
-  EXPECT_TRUE(left_by_flattens(all, chain).empty());
+  EXPECT_EQ(all_of_chain(later, chain), with_left({full("ffffffff"), full("eeeeeeee")}));
+  EXPECT_EQ(all_of_chain(all, chain), of_it);
+  EXPECT_TRUE(all_of_chain({later.back()}, chain).empty());
 }
 
 TEST(FlattenPlan, RemovesWhatAnEarlierOneCouldNot) {
@@ -216,7 +222,43 @@ TEST(FlattenPlan, GoesOnFromWhatAnOlderStateDoesNotKnow) {
   EXPECT_TRUE(plan.sources[0].merged);
   EXPECT_FALSE(plan.sources[1].merged);
   EXPECT_EQ(plan.obsolete, (std::vector{abcd.id, e.id}));
-  EXPECT_EQ(left_by_flattens({abcd, e}, older), std::vector{abcd.id});
+  EXPECT_EQ(all_of_chain({abcd, e}, older), (std::vector{e.id, abcd.id}));
+}
+
+// What `restic tag` or `restic copy` makes of a snapshot.
+Snapshot known_by_another(const std::string& id, Snapshot one) {
+  one.original = one.original.empty() ? one.id : one.original;
+  one.id = full(id);
+  return one;
+}
+
+TEST(FlattenPlan, KnowsSnapshotsByTheFirstIdThatTheyHad) {
+  std::vector<Snapshot> there;
+  for (const auto& one : all)
+    there.push_back(known_by_another(std::string(8, one.id[0] == 'a' ? '1' : one.id[0]), one));
+  auto plan = plan_flatten(there, chain, 2, is_whole);
+  EXPECT_EQ(sources(plan), "011b2c");
+  EXPECT_EQ(plan.tag, "vmvault-flat-aaaaaaaa-bbbbbbbb-cccccccc");
+  EXPECT_EQ(plan.obsolete, (std::vector{full("11111111"), full("bbbbbbbb"), full("cccccccc")}));
+
+  plan = plan_flatten(with(all, known_by_another("11111111", all[0])), chain, 2, is_whole);
+  EXPECT_EQ(sources(plan), "0a1b2c");
+  EXPECT_EQ(plan.obsolete,
+            (std::vector{full("aaaaaaaa"), full("11111111"), full("bbbbbbbb"), full("cccccccc")}))
+      << "the copy goes, too";
+  EXPECT_EQ(all_of_chain(with(there, known_by_another("22222222", all[3])), chain),
+            (std::vector{full("11111111"), full("bbbbbbbb"), full("cccccccc"), full("dddddddd"),
+                         full("22222222")}));
+}
+
+TEST(FlattenPlan, WhatItHasStoredMayHaveAnotherId) {
+  const auto flat = known_by_another("11111111", abc);
+  const auto plan = plan_flatten({flat, d}, chain, 2, is_whole);
+  ASSERT_TRUE(plan.done);
+  EXPECT_EQ(plan.done->id, flat.id);
+  EXPECT_TRUE(plan.obsolete.empty());
+  EXPECT_EQ(stored({flat, d}, chain.text()), "2:ffffffff,3:dddddddd");
+  EXPECT_EQ(plan_flatten({flat, d}, chain, 1, is_whole).ancestors_tag, "vmvault-was-ffffffff");
 }
 
 TEST(FlattenPlan, HandsDownWhatItsSourcesWereMadeOf) {

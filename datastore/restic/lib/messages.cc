@@ -47,6 +47,9 @@ std::vector<Snapshot> parse_snapshots(std::string_view text) try {
       snapshot.time = parse_time(*time);
     if (const auto tags = entry.find("tags"); tags != entry.end() && tags->is_array())
       snapshot.tags = *tags;
+    if (const auto original = entry.find("original");
+        original != entry.end() && original->is_string())
+      snapshot.original = *original;
     all.push_back(std::move(snapshot));
   }
   return all;

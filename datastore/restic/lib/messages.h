@@ -15,7 +15,8 @@ struct Snapshot {
   std::string id;  // all 64 digits
   std::vector<std::string> paths;
   std::vector<std::string> tags;
-  std::int64_t time = 0;  // seconds since 1970, without their fraction
+  std::int64_t time = 0;      // seconds since 1970, without their fraction
+  std::string original = {};  // the first id that it had, before `restic tag` or `restic copy`
 };
 
 // Of `snapshots --json`.  Throws Error when it is no list of snapshots.

@@ -18,6 +18,7 @@ TEST(Snapshots, AreReadAsRealOnesAre) {
   EXPECT_EQ(all[0].paths, (std::vector<std::string>{"/b/disk.0.4", "/b/vm.xml"}));
   EXPECT_EQ(all[0].tags, std::vector<std::string>{"one-2"});
   EXPECT_EQ(all[0].time, 1795167344);
+  EXPECT_TRUE(all[0].original.empty());
 }
 
 TEST(Snapshots, HaveTheirTimesInAnyZone) {
@@ -29,6 +30,15 @@ TEST(Snapshots, HaveTheirTimesInAnyZone) {
   EXPECT_EQ(time("2026-11-20T05:05:44.000000001-04:30"), 1795167344);
   for (const auto* text : {"", "now", "2026-11-20T09:35:44", "2026-11-20T09:35:44+2"})
     EXPECT_THROW(time(text), Error) << text;
+}
+
+TEST(Snapshots, SayWhichIdTheyHadAtFirst) {
+  const auto original = [](const std::string& value) {
+    return parse_snapshots(R"([{"id":"a","paths":[],"original":)" + value + "}]")[0].original;
+  };
+  EXPECT_EQ(original(R"("b")"), "b");
+  EXPECT_EQ(original("null"), "");
+  EXPECT_EQ(original("7"), "");
 }
 
 TEST(Snapshots, MayBeNoneAndWithoutTags) {

@@ -13,6 +13,7 @@
 #include "common/one/config.h"
 #include "common/one/location.h"
 #include "common/random.h"
+#include "datastore/restic/lib/flatten_plan.h"
 
 namespace fs = std::filesystem;
 
@@ -136,15 +137,18 @@ void prune(const Restic& restic, const PrunePolicy& policy) {
   if (before && read_file_if_any(note) == before) fs::remove(note, gone);
 }
 
-void remove_snapshots(const Restic& restic, const std::vector<std::string>& ids,
-                      const PrunePolicy& policy) {
-  std::vector<std::string> found;
-  for (const auto& snapshot : restic.find(ids)) found.push_back(short_id(snapshot.id));
-  if (!found.empty()) {
+void remove_chain(const Restic& restic, const Chain& chain, const PrunePolicy& policy) {
+  auto all = restic.find({});
+  // More than once only where somebody gives them other ids meanwhile.
+  for (auto ids = all_of_chain(all, chain); !ids.empty(); ids = all_of_chain(all, chain)) {
+    for (auto& id : ids) id = short_id(id);
     note_prune(restic.repository());
-    restic.forget(found, std::nullopt);
+    restic.forget(ids, std::nullopt);
+    all = restic.find({});
     // Where the store does not let it remove them, restic only says so (up to 0.17).
-    if (!restic.find(found).empty())
+    if (std::any_of(all.begin(), all.end(), [&](const auto& one) {
+          return std::find(ids.begin(), ids.end(), short_id(one.id)) != ids.end();
+        }))
       throw Error{"the snapshots in the " + restic.repository().display() +
                   " cannot be removed: the store keeps them"};
   }

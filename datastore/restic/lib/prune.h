@@ -45,10 +45,10 @@ class PrunePolicy {
   std::vector<std::string> limits_;
 };
 
-// Forgets the snapshots, those of them that there are, and prunes if the policy says "now".  When
-// it returns they are gone; that their data is still there is no Error, but logged and noted.
-void remove_snapshots(const Restic& restic, const std::vector<std::string>& ids,
-                      const PrunePolicy& policy);
+// Forgets the snapshots of a chain, those of them that there are, with all copies in this
+// repository, and prunes if the policy says "now".  When it returns they are gone; that their data
+// is still there is no Error, but logged and noted.
+void remove_chain(const Restic& restic, const Chain& chain, const PrunePolicy& policy);
 
 // Prunes, and takes the note back.  Waits for the exclusive lock.
 void prune(const Restic& restic, const PrunePolicy& policy);

@@ -13,6 +13,7 @@
 #include "common/one/location.h"
 #include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/hosts.h"
+#include "datastore/restic/lib/known_as.h"
 
 namespace fs = std::filesystem;
 
@@ -36,16 +37,10 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-std::vector<Snapshot>::const_iterator with_id(const std::vector<Snapshot>& all,
-                                              const std::string& id) {
-  return std::find_if(all.begin(), all.end(),
-                      [&](const Snapshot& one) { return one.id.starts_with(id); });
-}
-
 std::vector<std::string> missing_of(const Chain& chain, const std::vector<Snapshot>& all) {
   std::vector<std::string> missing;
   for (const auto& one : chain.increments())
-    if (with_id(all, one.source) == all.end()) missing.push_back(one.source);
+    if (!known_as(all, one.source)) missing.push_back(one.source);
   return missing;
 }
 
@@ -258,7 +253,7 @@ std::vector<Snapshot> Restic::find_tagged(const std::string& tag, Care care) con
   throw failure("list the snapshots", finished);
 }
 
-Restic::Found Restic::look_for(const Chain& chain) const {
+Restic::Found Restic::as_stored(const Chain& chain) const {
   std::vector<std::string> ids;
   for (const auto& increment : chain.increments()) ids.push_back(increment.source);
   Found found{.chain = chain, .snapshots = find(ids)};
@@ -273,16 +268,14 @@ Restic::Found Restic::look_for(const Chain& chain) const {
   return found;
 }
 
-Chain Restic::as_stored(const Chain& chain) const { return look_for(chain).chain; }
-
 std::vector<StoredIncrement> Restic::find_all_of(const Chain& chain) const {
-  const auto [stored, found] = look_for(chain);
+  const auto [stored, found] = as_stored(chain);
   if (const auto missing = missing_of(stored, found); !missing.empty())
     throw Error{"the " + repository_.display() + " has no snapshot " + joined(missing) +
                 " of the chain " + chain.text()};
   std::vector<StoredIncrement> parts;
   for (const auto& one : stored.increments())
-    parts.push_back({.increment = one.id, .snapshot = *with_id(found, one.source)});
+    parts.push_back({.increment = one.id, .snapshot = *known_as(found, one.source)});
   auto& first = parts.front();
   first.merged = stored.text() != chain.text();
   if (first.merged)

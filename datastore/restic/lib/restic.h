@@ -75,12 +75,16 @@ class Restic {
   void insist() const;
   bool exists() const { return !absent(); }
 
-  // Those of the snapshots with these ids that exist.
+  // Those of the snapshots that have these ids now; without any id, all.
   std::vector<Snapshot> find(const std::vector<std::string>& ids) const;
   std::vector<Snapshot> find_tagged(const std::string& tag, Care care) const;
+  struct Found {
+    Chain chain;
+    std::vector<Snapshot> snapshots;  // those of it, and perhaps others
+  };
   // The chain as it is stored, see flatten_plan.h.  Throws an Error that says so where its end was
   // merged into a later increment.
-  Chain as_stored(const Chain& chain) const;
+  Found as_stored(const Chain& chain) const;
   // What the chain is read from, in its order; never nothing.  Throws an Error that names what is
   // missing of it.
   std::vector<StoredIncrement> find_all_of(const Chain& chain) const;
@@ -97,11 +101,6 @@ class Restic {
   std::string dump(const std::string& snapshot, const std::filesystem::path& path) const;
 
  private:
-  struct Found {
-    Chain chain;  // as it is stored
-    std::vector<Snapshot> snapshots;
-  };
-  Found look_for(const Chain& chain) const;
   Version check_version() const;
   Finished ask(const std::vector<std::string>& args, Care care = Care::cancellable) const;
   bool absent() const;

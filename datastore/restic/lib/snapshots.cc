@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/restic/lib/snapshots.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "common/base64.h"
 #include "common/one/xml.h"
 #include "datastore/restic/lib/dump.h"
+#include "datastore/restic/lib/known_as.h"
+#include "datastore/restic/lib/restic_version.h"
 
 namespace restic {
 
-Snapshots::Snapshots(const Restic& restic, const Chain& chain) : restic_{restic} {
-  for (const auto& one : chain.increments()) ids_.push_back(one.source);
+Snapshots::Snapshots(const Restic& restic, const Chain& chain, const std::vector<Snapshot>& found)
+    : restic_{restic} {
+  for (const auto& one : chain.increments()) {
+    const auto* snapshot = known_as(found, one.source);
+    ids_.push_back(one.source);
+    now_.push_back(snapshot ? short_id(snapshot->id) : "");
+  }
   paths_.resize(ids_.size());
 }
 
@@ -55,18 +61,12 @@ std::string Snapshots::check() {
   return restic_.repository().without_secrets(first_finding(finished.err));
 }
 
-bool Snapshots::is_there(std::size_t i) {
-  if (!found_) found_ = restic_.find(ids_);
-  return std::any_of(found_->begin(), found_->end(),
-                     [&](const Snapshot& one) { return one.id.starts_with(ids_[i]); });
-}
-
 std::optional<StoredChain::Sizes> Snapshots::files(std::size_t i, std::string& problem) {
-  if (!is_there(i)) {
+  if (now_[i].empty()) {
     add_problem(problem, name(i) + " is not in the repository");
     return std::nullopt;
   }
-  const auto text = ask({"ls", "--json", "--no-lock", ids_[i]}, name(i), problem);
+  const auto text = ask({"ls", "--json", "--no-lock", now_[i]}, name(i), problem);
   if (!text) return std::nullopt;
   Sizes sizes;
   for (const auto& [path, size] : parse_files(*text)) {
@@ -79,7 +79,7 @@ std::optional<StoredChain::Sizes> Snapshots::files(std::size_t i, std::string& p
 
 std::optional<std::string> Snapshots::document(std::size_t i, const std::string& file,
                                                std::string& problem) {
-  return ask({"dump", "--quiet", ids_[i], paths_[i].at(file)}, file, problem);
+  return ask({"dump", "--quiet", now_[i], paths_[i].at(file)}, file, problem);
 }
 
 bool Snapshots::is_vm(const std::string& text) const try {
@@ -89,7 +89,7 @@ bool Snapshots::is_vm(const std::string& text) const try {
 }
 
 qcow2::Source Snapshots::open(std::size_t i, const std::string& file) {
-  return dumps_.add(std::make_shared<Dump>(restic_, ids_[i], paths_[i].at(file),
+  return dumps_.add(std::make_shared<Dump>(restic_, now_[i], paths_[i].at(file),
                                            Threads::as_configured, answer_limit()));
 }
 

@@ -12,7 +12,8 @@ namespace restic {
 
 class Snapshots : public StoredChain {
  public:
-  Snapshots(const Restic& restic, const Chain& chain);
+  // What there is of the chain is among `found`.
+  Snapshots(const Restic& restic, const Chain& chain, const std::vector<Snapshot>& found);
 
   std::string check() override;
   std::string name(std::size_t i) const override { return "the snapshot " + ids_[i]; }
@@ -26,11 +27,10 @@ class Snapshots : public StoredChain {
  private:
   std::optional<std::string> ask(const std::vector<std::string>& args, const std::string& what,
                                  std::string& problem) const;
-  bool is_there(std::size_t i);
 
   const Restic& restic_;
-  std::vector<std::string> ids_;
-  std::optional<std::vector<Snapshot>> found_;
+  std::vector<std::string> ids_;  // of the chain
+  std::vector<std::string> now_;  // those that they have; empty: it is not there
   std::vector<std::map<std::string, std::string>> paths_;  // of the files, by name
   SideBySide dumps_;
 };
