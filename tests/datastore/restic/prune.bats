@@ -81,6 +81,7 @@ ALWAYS=00:00-24:00 NEVER=00:00-00:00
 @test "the limits of pruning are passed on" {
     with_fakes
     export FAKE_RESTIC_LOG=$BATS_TEST_TMPDIR/restic.log
+    IMAGE=$(image 0:aaaaaaaa)   # which is what it has
     EXTRA='<RESTIC_PRUNE_MAX_UNUSED>5%</RESTIC_PRUNE_MAX_UNUSED><RESTIC_PRUNE_MAX_REPACK>2G</RESTIC_PRUNE_MAX_REPACK>'
     run -0 rm_image
     grep -q '^argv.* forget aaaaaaaa$' "$FAKE_RESTIC_LOG"
