@@ -200,8 +200,9 @@ class RbdDisks : public Storage {
 
   // Keeps the parent, and has older ones and what a failed attempt left removed (design.md 3.1).
   void choose(RbdPart& part) const {
+    const auto all = rbd::snapshots(part.place, access_);
     if (capture_.cbt()) read_notes(part);
-    for (const auto& one : rbd::snapshots(part.place, access_)) {
+    for (const auto& one : all) {
       if (!is_snapshot_name(one.name)) continue;
       if (capture_.parent() >= 0 && one.name == parent_name())
         keep_or_remove(part, one);
