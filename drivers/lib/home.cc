@@ -180,10 +180,25 @@ Xml Home::datastore(int id) const {
   return document;
 }
 
+// Two states in one repository would merge and delete each other's backups.
+bool Home::is_of_another_state(const fs::path& base) const {
+  std::error_code none;
+  return base.filename() == repository().filename() &&
+         fs::exists(base.parent_path() / database().filename(), none) &&
+         !fs::equivalent(base.parent_path(), var_, none);
+}
+
 // Not corrected: what it names may be a file system that is not mounted now.
 void Home::refuse_moved(int id, const Xml& datastore) const {
   if (datastore.find("TEMPLATE/RESTIC_BACKEND") != "LOCAL") return;
   const fs::path base = datastore.find("BASE_PATH").value_or("");
+  if (id == default_datastore && is_of_another_state(base))
+    throw Error{"the state directory '" + var_.string() + "' is a copy of '" +
+                base.parent_path().string() + "', whose backups are in '" + base.string() +
+                "' and would be changed: if they are to be this one's, move the other one away; if "
+                "not, correct BASE_PATH in '" +
+                datastore_file(id).string() + "', to '" + repository().string() +
+                "' if the repositories were copied, too"};
   if (base.empty() || fs::exists(base) || !fs::exists(repository())) return;
   throw Error{described(datastore_file(id)) + " says that the repositories are in '" +
               base.string() + "', which is not there, and there is '" + repository().string() +

@@ -95,6 +95,7 @@ class Home {
   bool has_repositories() const;
   bool make_password() const;
   void make_datastore() const;
+  bool is_of_another_state(const std::filesystem::path& base) const;
   void refuse_moved(int id, const Xml& datastore) const;
   std::filesystem::path var_;
 };

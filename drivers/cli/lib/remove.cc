@@ -36,10 +36,11 @@ void remove_from_store(const App& app, const state::ImageRecord& image) {
 // not half deleted then.
 void insist_on_store(const App& app, const state::ImageRecord& image) {
   const auto known = app.store().datastore(image.datastore);
-  const auto inventory = remotes_root() / "datastore" / (known ? known->ds_mad : "") / "inventory";
-  if (!known || access(inventory.c_str(), X_OK) != 0) return;
-  insist(action_on(app, image, "inventory", image.vm).run(),
-         "cannot delete image " + std::to_string(image.id) + ", which is as it was");
+  if (!known) return;
+  const auto look = action_on(app, image, "inventory", image.vm);
+  if (access((remotes_root() / "datastore" / known->ds_mad / "inventory").c_str(), X_OK) != 0)
+    return;
+  insist(look.run(), "cannot delete image " + std::to_string(image.id) + ", which is as it was");
 }
 
 }  // namespace

@@ -151,6 +151,25 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     [ ! -e "$old" ]
 }
 
+@test "a copy of a state beside it does nothing to the other one's backups" {
+    vmvault backup web
+    vmvault backup web
+    local original=$VMVAULT_VAR command
+    cp -a "$VMVAULT_VAR" "$VMVAULT_VAR.copy"
+    VMVAULT_VAR+=.copy
+    for command in 'backup web' 'flatten 1 --keep 1' 'verify 1' 'delete 1' "restore 1 --to $BATS_TEST_TMPDIR/to"; do
+        # shellcheck disable=SC2086  # words
+        run --separate-stderr vmvault $command
+        fails_with 1 "'$VMVAULT_VAR' is a copy of '$original'" BASE_PATH
+    done
+    ln -s "$original" "$original.link"   # is no copy
+    VMVAULT_VAR=$original.link run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 2: increment of '* ]]
+    mv "$original/state.db" "$original/state.db.away"
+    run -0 --separate-stderr vmvault backup web
+    [[ $output == 'image 1, increment 2: increment of '* ]]
+}
+
 @test "a state directory with a blank in its name is refused" {
     VMVAULT_VAR="$BATS_TEST_TMPDIR/my backups" run --separate-stderr vmvault list
     fails_with 2 'my backups' VMVAULT_VAR
