@@ -123,6 +123,7 @@ ${S[1]}" ]
 
 @test "the exit codes of new releases are understood" {
     with_fakes
+    IMAGE=$(image 0:aaaaaaaa)   # which is what it has
     EXTRA='<RESTIC_LOCK_WAIT>0</RESTIC_LOCK_WAIT>'
     FAKE_RESTIC_FAIL=locked run -1 --separate-stderr image_action rm "$IMAGE" 57
     one_line 'by PID 7 on bk1'
