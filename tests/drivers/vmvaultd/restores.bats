@@ -301,14 +301,14 @@ has_said() { [ "$(grep -c -- "$2" "$BATS_TEST_TMPDIR/log")" -eq "$1" ]; }
 
 @test "in place: one that was cut off with its service is not done again" {
     in_place
-    sed -i '2i echo $$ $PPID >"$FAKE/pids"' "$VMVAULT_REMOTES/tm/qcow2/restore"
+    sed -i '2i echo $PPID $$ >"$FAKE/pids"' "$VMVAULT_REMOTES/tm/qcow2/restore"
     ordered
     powered_off
     service_start 'RPO = 0'
     eventually called 'restore .*'
     service_end KILL
     # shellcheck disable=SC2046
-    kill -KILL $(<"$FAKE/pids")   # as when the power goes
+    kill -KILL $(<"$FAKE/pids")   # as when the power goes: who would note the end of the other one goes first
     touch "$FAKE/go.restore"
     service_start 'RPO = 0'
     eventually is "SELECT error LIKE 'it was cut off%order it again' FROM restores" 1
