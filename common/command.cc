@@ -14,6 +14,7 @@
 
 #include "common/cancel.h"
 #include "common/child_output.h"
+#include "common/ended.h"
 #include "common/error.h"
 
 namespace {
@@ -249,7 +250,7 @@ std::string Command::output() const {
   Finished finished = run();
   if (finished.ok()) return std::move(finished.out);
   const std::string words = last_line(finished.err);
-  throw Error{"'" + display() + "' failed with status " + std::to_string(finished.status) +
+  throw Error{ended("'" + display() + "'", finished.status) +
               (words.empty() ? "" : ": " + words)};
 }
 

@@ -72,9 +72,9 @@ TEST(Command, TellsASignalFromAStatus) {
 
 TEST(Command, QuotesTheLastWordsOfAFailure) {
   EXPECT_EQ(refusal(shell("echo noise >&2; echo 'it is locked' >&2; echo >&2; exit 11")),
-            "'sh -c 'echo noise >&2; echo '\\''it is locked'\\'' >&2; echo >&2; exit 11'' failed "
+            "'sh -c 'echo noise >&2; echo '\\''it is locked'\\'' >&2; echo >&2; exit 11'' ended "
             "with status 11: it is locked");
-  EXPECT_EQ(refusal(Command{"false"}), "'false' failed with status 1");
+  EXPECT_EQ(refusal(Command{"false"}), "'false' ended with status 1");
 }
 
 TEST(Command, SaysWhichProgramIsMissing) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "common/ended.h"
 #include "common/error.h"
 
 namespace lvm {
@@ -48,9 +49,7 @@ std::string insist(const Command& command, const std::string& doing) {
   std::string words = last_line(finished.err);
   words.erase(0, words.find_first_not_of(' '));
   throw Error{"cannot " + doing + ": " +
-              (words.empty() ? command.argv().front() + " ended with status " +
-                                   std::to_string(finished.status)
-                             : words)};
+              (words.empty() ? ended(command.argv().front(), finished.status) : words)};
 }
 
 }  // namespace lvm

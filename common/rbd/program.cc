@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rbd/program.h"
 
+#include "common/ended.h"
+
 namespace rbd {
 namespace {
 
@@ -46,9 +48,7 @@ Command program(const Image& image, std::initializer_list<std::string_view> verb
 
 Error failure(const std::string& doing, const Finished& finished) {
   const std::string words = last_line(finished.err);
-  return Error{
-      "cannot " + doing + ": " +
-      (words.empty() ? "rbd ended with status " + std::to_string(finished.status) : words)};
+  return Error{"cannot " + doing + ": " + (words.empty() ? ended("rbd", finished.status) : words)};
 }
 
 Finished finish(const Command& command, const std::string& doing) try {

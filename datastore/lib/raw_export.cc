@@ -17,6 +17,7 @@
 #include "common/cancel.h"
 #include "common/child.h"
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/mount.h"
@@ -109,8 +110,7 @@ class Daemon {
     std::string words(4096, '\0');
     const auto n = read(err_.get(), words.data(), words.size());
     words.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    return Error{std::string{program} + " ended with status " + std::to_string(status) + ": " +
-                 joined_lines(words)};
+    return Error{::ended(std::string{program}, status) + ": " + joined_lines(words)};
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "common/base64.h"
 #include "common/cancel.h"
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -85,8 +86,7 @@ Command action(const Home& home, const std::string& driver, const char* name) {
 std::string output(const char* name, const Finished& finished) {
   if (finished.ok()) return finished.out;
   const auto why = last_plain_line(finished.err);
-  throw Error{std::string{name} + ": " +
-              (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
+  throw Error{std::string{name} + ": " + (why.empty() ? ended("it", finished.status) : why)};
 }
 
 // What a store has.

@@ -5,6 +5,7 @@
 
 #include "common/base64.h"
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -32,8 +33,7 @@ void insist(const std::string& host, const std::string& name, const Finished& fi
                 "': install the same version of vmvault there"};
   if (finished.status == ssh_failed)
     throw Error{"ssh does not reach host " + host + (why.empty() ? "" : ": " + why)};
-  throw Error{"host " + host + ": " +
-              (why.empty() ? name + " ended with status " + std::to_string(finished.status) : why)};
+  throw Error{"host " + host + ": " + (why.empty() ? ended(name, finished.status) : why)};
 }
 
 [[noreturn]] void refuse(const GuestDisk& disk, const std::string& domain, const std::string& why) {

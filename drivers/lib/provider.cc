@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -39,8 +40,8 @@ std::string run(const Home& home, const fs::path& path, const std::vector<std::s
                             .run();
   if (finished.ok()) return finished.out;
   const auto why = last_plain_line(finished.err);
-  throw Error{path.filename().string() + " of the datastore's driver: " +
-              (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
+  throw Error{path.filename().string() +
+              " of the datastore's driver: " + (why.empty() ? ended("it", finished.status) : why)};
 }
 
 std::string document(const Home& home, int datastore) {

@@ -2,6 +2,7 @@
 #include "tm/lib/host_call.h"
 
 #include "common/base64.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/one/location.h"
 #include "common/one/log_line.h"
@@ -22,8 +23,7 @@ void HostCall::insist(const Finished& finished) const {
   if (!why.empty() && finished.status != ssh_failed)
     throw Error{why, finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request
                                                                             : Exit::failed};
-  throw Error{"backup_host on " + host + " ended with status " + std::to_string(finished.status) +
-              (why.empty() ? "" : ": " + why)};
+  throw Error{ended("backup_host on " + host, finished.status) + (why.empty() ? "" : ": " + why)};
 }
 
 bool HostCall::end(std::chrono::milliseconds limit, Cancel cancel) const {

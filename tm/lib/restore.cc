@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/number.h"
@@ -38,8 +39,7 @@ Command with_log(Command command) { return std::move(command.err_lines(pass_log_
 
 Error failed(const std::string& what, const Finished& finished) {
   const auto why = last_plain_line(finished.err);
-  return Error{what + ": " +
-               (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
+  return Error{what + ": " + (why.empty() ? ended("it", finished.status) : why)};
 }
 
 fs::path datastore_action(const std::string& ds_mad, const std::string& name) {

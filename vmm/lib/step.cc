@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/command.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/number.h"
 #include "common/one/action.h"
@@ -116,9 +117,8 @@ std::string run_step(const Step& step) try {
   Relay relay;
   Finished finished = finish(step, relay);
   if (!finished.ok()) {
-    const auto why = !relay.plain().empty() ? relay.text()
-                                            : step.driver.action + " failed with status " +
-                                                  std::to_string(finished.status);
+    const auto why =
+        !relay.plain().empty() ? relay.text() : ended(step.driver.action, finished.status);
     if (is_death(finished.status)) throw Doubtful{why};
     throw Error{why};
   }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "common/command.h"
+#include "common/ended.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
 
@@ -71,7 +72,7 @@ Request HelperStore::about_vm(const std::string& doing, int vm) const {
 Error HelperStore::failure(const std::string& said, int status) const {
   const auto why = one_line(last_line(said));
   return Error{"the backup server " + settings().target.name() + ": " +
-               (why.empty() ? "its helper ended with status " + std::to_string(status) : why)};
+               (why.empty() ? ended("its helper", status) : why)};
 }
 
 HelperStore::Answer HelperStore::try_once(const Request& request, Terms terms) const {

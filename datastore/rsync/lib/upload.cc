@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base64.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/one/limits.h"
 #include "common/one/log_line.h"
@@ -71,10 +72,9 @@ void upload(const Store& store, const Cargo& cargo, const std::string& name) {
           .run();
   const auto why = last_plain_line(finished.err);
   if (!finished.ok())
-    throw Error{
-        "cannot store '" + cargo.directory.string() + "' on " + store.settings().target.name() +
-        ": " +
-        (why.empty() ? "the upload ended with status " + std::to_string(finished.status) : why)};
+    throw Error{"cannot store '" + cargo.directory.string() + "' on " +
+                store.settings().target.name() + ": " +
+                (why.empty() ? ended("the upload", finished.status) : why)};
   if (stored != name)
     throw Error{"'" + cargo.directory.string() + "' is not stored: the upload did not say so"};
   progress.at(cargo.selection.bytes);

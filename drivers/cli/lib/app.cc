@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "common/cancel.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/one/location.h"
 #include "common/one/log_line.h"
@@ -119,8 +120,7 @@ void insist(const Finished& finished, const std::string& doing) {
     throw Cancelled{};
   const auto why = plain_lines(finished.err);
   throw Error{
-      doing + ": " +
-          (why.empty() ? "it ended with status " + std::to_string(finished.status) : why),
+      doing + ": " + (why.empty() ? ended("it", finished.status) : why),
       finished.status == static_cast<int>(Exit::bad_request) ? Exit::bad_request : Exit::failed};
 }
 

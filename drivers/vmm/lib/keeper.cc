@@ -12,6 +12,7 @@
 #include "common/cancel.h"
 #include "common/command.h"
 #include "common/confine.h"
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/number.h"
 #include "drivers/lib/mad_environment.h"
@@ -131,7 +132,7 @@ std::string run(const Record& record, const fs::path& remotes, const std::string
     // Its answer is its last deed, whatever ends it then.
     if (done.ok() || done.out.ends_with('\n'))
       return mad::answer("BACKUP", true, record.vm_id(), done.out);
-    const auto line = failure("the backup failed with status " + std::to_string(done.status));
+    const auto line = failure(ended("the backup", done.status));
     if (done.status > 128) undo_killed(record, remotes, request, listener);
     return line;
   } catch (const Error& e) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/ended.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/chain.h"
@@ -30,8 +31,7 @@ state::ImageRecord image_up_to(const state::Store& store, const state::Origin& o
 void insist(const Finished& finished, const std::string& doing) {
   if (finished.ok()) return;
   const auto why = last_plain_line(finished.err);
-  throw Error{doing + ": " +
-              (why.empty() ? "it ended with status " + std::to_string(finished.status) : why)};
+  throw Error{doing + ": " + (why.empty() ? ended("it", finished.status) : why)};
 }
 
 BackupPoint::BackupPoint(const state::Home& home, state::Store& store, const state::Origin& origin)

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "common/ended.h"
 #include "common/error.h"
 
 namespace vmvaultd {
@@ -156,7 +157,7 @@ void Driver::bury() {
   const int status = child_->wait();
   child_.reset();
   out_.reset();
-  if (phase_ != Phase::dying) lose("it ended with status " + std::to_string(status));
+  if (phase_ != Phase::dying) lose(ended("it", status));
   phase_ = Phase::resting;
 }
 

@@ -149,7 +149,7 @@ undone() {
     kill -KILL "$(journal pid)"
     eventually free
     touch "$BATS_TEST_TMPDIR/go"
-    step_failed 'backup_host on localhost ended with status 137'
+    step_failed 'backup_host on localhost was killed by SIGKILL'
     at_once
     undone
     next_works

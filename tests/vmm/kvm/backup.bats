@@ -72,13 +72,13 @@ replay() {
 @test "a step that fails without a word is named" {
     driver_does prebackup_live 'exit 7'
     run -1 --separate-stderr backup < <(message)
-    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live failed with status 7' ]
+    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live ended with status 7' ]
 }
 
 @test "a step that is killed is a step that failed" {
     driver_does prebackup_live 'kill -KILL $$'
     run -1 --separate-stderr backup < <(message)
-    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live failed with status 137' ]
+    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live was killed by SIGKILL, as the kernel does where memory is short' ]
     [ "$(steps)" = 'tm/qcow2/prebackup_live tm/qcow2/postbackup_live' ]
 }
 
@@ -179,7 +179,7 @@ left_behind() {
     driver_does prebackup_live 'exit 1'
     driver_waits postbackup_live
     VMVAULT_STEP_DEADLINE_POSTBACKUP=1 run -1 --separate-stderr backup < <(message)
-    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live failed with status 1' ]
+    [ "$(plain_lines <<<"$stderr")" = 'prebackup_live ended with status 1' ]
     [[ $stderr == *'postbackup_live did not end within 1 s'* ]]
     told_to_stop postbackup_live
 }
