@@ -10,13 +10,16 @@
 
 namespace state {
 
-// What `work` returns; an SQLite exception becomes an Error that names the file.
+// It names the file, and says that its file system is full where SQLite only knows of an I/O error.
+Error failure_of(const std::filesystem::path& file, const SQLite::Exception& error);
+
+// What `work` returns; an SQLite exception becomes failure_of() it.
 template <class Work>
 auto guarded(const std::filesystem::path& file, Work&& work) -> decltype(work()) {
   try {
     return work();
   } catch (const SQLite::Exception& error) {
-    throw Error{"the state file '" + file.string() + "': " + one_line(error.what())};
+    throw failure_of(file, error);
   }
 }
 

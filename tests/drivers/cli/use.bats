@@ -243,3 +243,18 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
         fails_with 1 "cannot write to the state directory '$VMVAULT_VAR'" 'Read-only file system'
     done
 }
+
+@test "a state on a full file system is told as that" {
+    can_unshare || skip 'no mount namespaces here'
+    vmvault backup web >/dev/null
+    local verb
+    for verb in list 'show 1' 'backup web'; do
+        # shellcheck disable=SC2016,SC2086
+        run --separate-stderr unshare -m --propagation private sh -c \
+            'cp -a "$VMVAULT_VAR/." "$1" && mount -t tmpfs -o size=6m,mode=700 none "$VMVAULT_VAR" &&
+             cp -a "$1/." "$VMVAULT_VAR" && { cat /dev/zero >"$VMVAULT_VAR/rest" 2>/dev/null; shift; exec "$@"; }' _ \
+            "$(mktemp -d -p "$BATS_TEST_TMPDIR")" "$BUILD/drivers/cli/vmvault" $verb
+        echo "$verb: $stderr"
+        fails_with 1 "$VMVAULT_VAR" 'is full'
+    done
+}
