@@ -43,7 +43,9 @@ std::string random_hex() {
 std::string read_password(const fs::path& path) {
   auto text = read_file(path);
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-  if (text.empty()) throw Error{"the password file '" + path.string() + "' is empty"};
+  if (text.empty())
+    throw Error{"the password file '" + path.string() +
+                "' is empty: put your copy of it back (mode 0600)"};
   return text;
 }
 

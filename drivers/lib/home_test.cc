@@ -88,6 +88,19 @@ TEST_F(HomeTest, ThePasswordFileIsTheOneTruth) {
   EXPECT_EQ(home.datastore(100).at("TEMPLATE/RESTIC_PASSWORD"), "new & <better>");
 }
 
+TEST_F(HomeTest, SaysWhatToDoWithoutAPassword) {
+  home.prepare();
+  write_file(home.password_file(), "\n");
+  try {
+    home.prepare();
+    FAIL() << "an empty password was taken";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), ("the password file '" + home.password_file().string() +
+                                "' is empty: put your copy of it back (mode 0600)")
+                                   .c_str());
+  }
+}
+
 TEST_F(HomeTest, KeepsWhatAnOperatorAddedToTheDatastore) {
   home.prepare();
   auto document = home.datastore(100);

@@ -128,12 +128,17 @@ bool is_default_datastore(const std::string& number) {
   return number == setting("DATASTORE").value_or(std::to_string(state::default_datastore));
 }
 
+// 0 until its monitor was heard of.
+std::string room_text(const char* mib, const Element& of) {
+  return of.number("TOTAL_MB", 0) > 0 ? mib_text(mib, of) : "-";
+}
+
 std::vector<Column> datastore_columns() {
   return {
       id,
       name,
-      {"SIZE", "what there is", [](auto& of) { return mib_text("TOTAL_MB", of); }},
-      {"FREE", "what is left", [](auto& of) { return mib_text("FREE_MB", of); }},
+      {"SIZE", "what there is", [](auto& of) { return room_text("TOTAL_MB", of); }},
+      {"FREE", "what is left", [](auto& of) { return room_text("FREE_MB", of); }},
       {"IMAGES", "how many", [](auto& of) { return count(of.child("IMAGES")); }},
       {"TYPE", "bck: of backups, img: of restored disks",
        [](auto& of) { return of.text("TYPE") == "3" ? "bck" : "img"; }},

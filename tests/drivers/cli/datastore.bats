@@ -21,6 +21,8 @@ setup() {
     said=$(xmllint --xpath '//RSYNC_HOST/text() | //RSYNC_USER/text() | //BASE_PATH/text() | //RSYNC_ARGS/text()' \
         "$VMVAULT_VAR/datastores/101.xml" | sort | tr '\n' ' ')
     [ "$said" = '-a --bwlimit=9 /backups bk1 vault ' ]
+    run -0 vmvault datastore list --csv --no-header -l SIZE,FREE -f ID=101
+    [ "$output" = -,- ]   # nobody has monitored it
     run -0 vmvault datastore list --csv --no-header -l ID,NAME,DS,DEFAULT
     [ "$output" = $'100,default,restic,yes\n101,far,rsync,no' ]
     [ "$(VMVAULT_DATASTORE=101 vmvault datastore list --csv --no-header -l ID -f DEFAULT=yes)" = 101 ]

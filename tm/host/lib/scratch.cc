@@ -82,7 +82,8 @@ void check_floor(const fs::path& dir, std::uint64_t floor) {
     throw Error{"'" + dir.string() +
                 "', where the guest's overwritten data go during a backup, has " +
                 std::to_string(free >> 20) + " MiB free, less than the floor of " +
-                std::to_string(floor >> 20) + " MiB: the backup ends before the guest suffers"};
+                std::to_string(floor >> 20) +
+                " MiB: the backup ends before the guest suffers; SCRATCH_PATH names another place"};
 }
 
 }  // namespace host
