@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// As checked_source.h, for a file that is read from any place.
+// As KnownSums::check(), for a file that is read from any place.
 #pragma once
 
 #include <cstdint>

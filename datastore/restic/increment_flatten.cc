@@ -48,15 +48,13 @@ std::string increment_flatten(const Request& request) {
   const restic::PrunePolicy policy{image.datastore()};
   const auto restic = restic::open(image);
   const Running running{image.vm_id(), "flatten"};
-  const auto sums = sums_directory(request);
-  if (!sums.empty()) setenv("VMVAULT_SUMS", sums.c_str(), 1);
   return restic::flatten(
       restic,
       {.vm_id = image.vm_id(),
        .chain = chain,
        .keep = keep,
        .scratch = normal_path(image.datastore().attribute("RESTIC_TMP_DIR", "/var/tmp")),
-       .sums = sums},
+       .sums = sums_directory(request)},
       policy);
 }
 

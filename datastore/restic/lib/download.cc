@@ -51,7 +51,7 @@ void stream(const Restic& restic, const DiskUrl& url, const fs::path& scratch) {
     write_merged(qcow2::Merge{fetch_layers(directory.path(), restic, chain)});
     return;
   }
-  const Streams streams{restic, chain.size(), scratch};
+  const Streams streams{restic, chain.size(), scratch, KnownSums::in_environment()};
   if (auto readers = streams.open(chain)) {
     write_merged(qcow2::Merge{std::move(*readers)});
     return;

@@ -10,7 +10,6 @@
 #include "common/nbd/server.h"
 #include "common/qcow2/stream.h"
 #include "common/sums.h"
-#include "datastore/lib/checked_source.h"
 #include "datastore/restic/lib/scratch.h"
 
 namespace fs = std::filesystem;
@@ -25,7 +24,7 @@ class Streamed : public FlatDisk {
       : streams_{streams}, chain_{std::move(chain)} {
     merge_.emplace(std::move(readers));
     size_ = merge_->plan().file_size();
-    if (all_checked(chain_)) sums_.emplace(size_);
+    if (streams_.check_all(chain_)) sums_.emplace(size_);
     if (opened == Opened::closed) merge_.reset();
   }
 
@@ -46,13 +45,6 @@ class Streamed : public FlatDisk {
   std::optional<std::string> sums() const override { return sums_ ? sums_->all() : std::nullopt; }
 
  private:
-  // Streams does that where it knows the sums.
-  static bool all_checked(const std::vector<StoredFile>& chain) {
-    return std::all_of(chain.begin(), chain.end(), [](const auto& stored) {
-      return !stored.merged && known_sums(stored.path.filename()).has_value();
-    });
-  }
-
   void begin_anew() {
     merge_.reset();
     auto readers = streams_.open(chain_);

@@ -39,11 +39,12 @@ std::map<int, std::string> disks_of(const FlattenPlan& plan) {
 }  // namespace
 
 FlatFiles::FlatFiles(const Restic& restic, const FlattenPlan& plan, Read read,
-                     const fs::path& directory)
+                     const fs::path& directory, const KnownSums& sums)
     : restic_{restic},
       plan_{plan},
       names_{disks_of(plan)},
-      streams_{restic, std::min(names_.size(), read_at_once) * plan.sources.size(), directory} {
+      streams_{restic, std::min(names_.size(), read_at_once) * plan.sources.size(), directory,
+               sums} {
   open_disks(read, directory);
   read_documents();
 }

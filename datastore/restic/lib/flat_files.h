@@ -23,10 +23,11 @@ class FlatFiles {
   // Opens what they are made of: disks by their chains, documents of the newest source, but
   // not its checksums.  Whatever
   // has to be copied is copied now, to below `directory`, if there is room for it, and for the
-  // merged files, too, if those will be written: else an Error before the first byte.
+  // merged files, too, if those will be written: else an Error before the first byte.  What is not
+  // copied is held against `sums` while it is read.
   // `restic` and `plan` must outlive this object.
   FlatFiles(const Restic& restic, const FlattenPlan& plan, Read read,
-            const std::filesystem::path& directory);
+            const std::filesystem::path& directory, const KnownSums& sums);
 
   const std::map<std::string, std::unique_ptr<FlatDisk>>& disks() const { return disks_; }
   const std::map<std::string, std::string>& documents() const { return documents_; }

@@ -16,6 +16,7 @@
 #include "common/one/progress.h"
 #include "common/private_mount.h"
 #include "common/view.h"
+#include "datastore/lib/known_sums.h"
 #include "datastore/lib/selection.h"
 #include "datastore/restic/lib/flat_files.h"
 #include "datastore/restic/lib/known_as.h"
@@ -142,14 +143,14 @@ std::optional<PrivateMount> private_mount(const fs::path& at) try {
 
 }  // namespace
 
-FlatSnapshot store_flat_snapshot(const Restic& restic, const FlattenPlan& plan, int vm_id,
-                                 const fs::path& scratch, const fs::path& note) {
+FlatSnapshot store_flat_snapshot(const Restic& restic, const FlattenPlan& plan,
+                                 const FlattenOrder& order, const fs::path& note) {
   const auto original = fs::path{plan.sources.back().snapshot.paths.at(0)}.parent_path();
-  const NotedDir directory{scratch, note};
+  const NotedDir directory{order.scratch, note};
   auto mount = private_mount(original);  // before there is any thread
   const FlatFiles files{restic, plan, mount ? Read::from_a_view : Read::from_files,
-                        directory.path()};
-  const Backup backup{.restic = restic, .plan = plan, .files = files, .vm_id = vm_id};
+                        directory.path(), KnownSums{order.sums}};
+  const Backup backup{.restic = restic, .plan = plan, .files = files, .vm_id = order.vm_id};
   // The last two words of its path tell the VM.
   const auto at = directory.path() / original.parent_path().filename() / original.filename();
   auto source = mount ? run_on_view(backup, *mount, original) : run_on_files(backup, at);

@@ -22,12 +22,11 @@ struct FlatSnapshot {
 
 // Stores it under the paths of the newest of its sources, with that one's documents, tags and time.
 // restic reads it from a view that only restic sees; where there can be none, from files in a
-// directory below `scratch` (see NotedDir), and then they are stored under that path.  All readers
-// of the sources have ended when it returns.  Throws Error, Cancelled: there may be a snapshot all
-// the same.
-FlatSnapshot store_flat_snapshot(const Restic& restic, const FlattenPlan& plan, int vm_id,
-                                 const std::filesystem::path& scratch,
-                                 const std::filesystem::path& note);
+// directory below its `scratch` (see NotedDir, and `note`), and then they are stored under that
+// path.  All readers of the sources have ended when it returns.  Throws Error, Cancelled: there may
+// be a snapshot all the same.
+FlatSnapshot store_flat_snapshot(const Restic& restic, const FlattenPlan& plan,
+                                 const FlattenOrder& order, const std::filesystem::path& note);
 
 // Does the snapshot hold each file that it was made of?
 bool is_whole(const Restic& restic, const Snapshot& snapshot);

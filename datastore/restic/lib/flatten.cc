@@ -114,7 +114,7 @@ std::string flatten(const Restic& restic, const FlattenOrder& order, const Prune
   std::optional<Candidate> candidate;
   if (!plan.done) candidate.emplace(restic, plan.tag);
   const auto flat = plan.done ? stored_flat_snapshot(restic, *plan.done)
-                              : store_flat_snapshot(restic, plan, order.vm_id, order.scratch, note);
+                              : store_flat_snapshot(restic, plan, order, note);
   leave_sums(flat, order.sums);
   remove_old(restic, plan.obsolete, policy);
   if (candidate) candidate->keep();

@@ -2,24 +2,13 @@
 // The oldest increments of a chain become one (contract 3.8.11 and 4.9).
 #pragma once
 
-#include <filesystem>
 #include <string>
 
-#include "common/one/chain.h"
+#include "datastore/restic/lib/flatten_plan.h"
 #include "datastore/restic/lib/prune.h"
 #include "datastore/restic/lib/restic.h"
 
 namespace restic {
-
-struct FlattenOrder {
-  int vm_id = -1;
-  Chain chain;  // longer than `keep`
-  int keep = 1;
-  std::filesystem::path scratch;  // for what cannot be merged on the way
-  // Those of the merged files are left below it, in a directory of the snapshot's name; empty: they
-  // are not.
-  std::filesystem::path sums{};
-};
 
 // Merges all but the last `keep` - 1 increments, and returns "<MiB of the merged one> <chain>".
 //

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,6 +18,16 @@
 #include "datastore/restic/lib/stored.h"
 
 namespace restic {
+
+struct FlattenOrder {
+  int vm_id = -1;
+  Chain chain;  // longer than `keep`
+  int keep = 1;
+  std::filesystem::path scratch;  // for what cannot be merged on the way
+  // The checksums of the captures (KnownSums).  Those of the merged files are left below it, in a
+  // directory of the snapshot's name.  Empty: nobody knows them, and none are left.
+  std::filesystem::path sums{};
+};
 
 struct FlattenPlan {
   std::vector<StoredIncrement> sources;  // to be merged, oldest first; never empty

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -11,7 +12,6 @@
 #include "common/file.h"
 #include "common/mount.h"
 #include "common/one/action.h"
-#include "datastore/lib/checked_source.h"
 
 namespace fs = std::filesystem;
 
@@ -33,8 +33,8 @@ std::size_t read_some(int fd, std::span<std::byte> out, const fs::path& name) {
   }
 }
 
-Streams::Streams(const Restic& restic, std::size_t files, const fs::path& scratch)
-    : restic_{restic}, many_{files > most_dumps} {
+Streams::Streams(const Restic& restic, std::size_t files, const fs::path& scratch, KnownSums sums)
+    : restic_{restic}, sums_{std::move(sums)}, many_{files > most_dumps} {
   if (!many_) return;
   try {
     if (const auto why = no_fuse_because(); !why.empty()) throw Error{why};
@@ -56,6 +56,12 @@ qcow2::Source Streams::open(const StoredFile& stored, Threads threads, SideBySid
   };
 }
 
+bool Streams::check_all(const std::vector<StoredFile>& chain) const {
+  return std::all_of(chain.begin(), chain.end(), [&](const auto& stored) {
+    return !stored.merged && sums_.of(stored.path.filename()).has_value();
+  });
+}
+
 std::optional<std::vector<qcow2::StreamReader>> Streams::open(
     const std::vector<StoredFile>& chain) const {
   if (many_ && !repository_) return std::nullopt;
@@ -66,7 +72,7 @@ std::optional<std::vector<qcow2::StreamReader>> Streams::open(
     const auto threads = sources.empty() ? Threads::as_configured : Threads::one;
     auto source = open(stored, threads, dumps);
     sources.push_back(stored.merged ? std::move(source)
-                                    : checked(stored.path.filename(), std::move(source)));
+                                    : sums_.check(stored.path.filename(), std::move(source)));
   }
   std::vector<qcow2::StreamReader> readers;
   for (std::size_t i = 0; i < chain.size(); ++i) {

@@ -7,7 +7,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "datastore/lib/checked_source.h"
+#include "datastore/lib/known_sums.h"
 #include "datastore/lib/pass_on.h"
 #include "datastore/rsync/lib/protocol.h"
 
@@ -20,20 +20,21 @@ void require_files(const Store::Found& found, int disk) {
 }
 
 // What is merged is not what its capture was.
-bool have_sums(const Store::Found& found, int disk) {
+bool have_sums(const KnownSums& sums, const Store::Found& found, int disk) {
   for (const auto& one : found.chain.increments())
-    if (!found.is_merged(one) && known_sums(disk_file(disk, one))) return true;
+    if (!found.is_merged(one) && sums.of(disk_file(disk, one))) return true;
   return false;
 }
 
 // Here, from the files themselves, since only we know the checksums.  false, and nothing is
 // written: one of them is not of sequential layout, so it is none of vmvault's.
-bool stream_checked(Store& store, int vm, const Store::Found& found, int disk) {
+bool stream_checked(Store& store, int vm, const Store::Found& found, int disk,
+                    const KnownSums& sums) {
   std::vector<qcow2::StreamReader> readers;
   for (const auto& one : found.chain.increments()) {
     const auto file = disk_file(disk, one);
     auto bytes = store.open(vm, one.source, file);
-    if (!found.is_merged(one)) bytes = checked(file, std::move(bytes));
+    if (!found.is_merged(one)) bytes = sums.check(file, std::move(bytes));
     const auto failed = std::make_shared<bool>(false);
     const auto source = [failed, bytes](std::span<std::byte> out) {
       *failed = true;
@@ -67,7 +68,8 @@ void stream_disk(Store& store, const DiskUrl& url) {
   const int disk = url.disk_id();
   require_files(found, disk);
   const bool few = found.chain.increments().size() <= store.most_open();
-  if (few && have_sums(found, disk) && stream_checked(store, vm, found, disk)) return;
+  const auto sums = KnownSums::in_environment();
+  if (few && have_sums(sums, found, disk) && stream_checked(store, vm, found, disk, sums)) return;
   pass_on(store.open_disk(vm, found, disk), disk_file(disk, url.chain.last()), Content::image);
 }
 

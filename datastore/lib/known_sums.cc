@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datastore/lib/checked_source.h"
+#include "datastore/lib/known_sums.h"
 
 #include <cstdlib>
 #include <memory>
@@ -20,14 +20,18 @@ void insist(const sums::Check& check, const std::string& disk_file) {
 
 }  // namespace
 
-std::optional<std::string> known_sums(const std::string& disk_file) {
+KnownSums KnownSums::in_environment() {
   const char* directory = std::getenv("VMVAULT_SUMS");
-  if (!directory || !*directory || !disk_file.starts_with("disk.")) return std::nullopt;
-  return read_file_if_any(std::filesystem::path{directory} / sums_file(disk_file));
+  return KnownSums{directory ? directory : ""};
 }
 
-qcow2::Source checked(const std::string& disk_file, qcow2::Source source) {
-  auto sums = known_sums(disk_file);
+std::optional<std::string> KnownSums::of(const std::string& disk_file) const {
+  if (directory_.empty() || !disk_file.starts_with("disk.")) return std::nullopt;
+  return read_file_if_any(directory_ / sums_file(disk_file));
+}
+
+qcow2::Source KnownSums::check(const std::string& disk_file, qcow2::Source source) const {
+  auto sums = of(disk_file);
   if (!sums) return source;
   const auto check = std::make_shared<sums::Check>(*std::move(sums));
   return [disk_file, check, source = std::move(source)](std::span<std::byte> out) {
