@@ -152,7 +152,8 @@ TEST_F(StoreTest, AFlattenLeavesNothingProven) {
   for (int n = 1; n < 3; ++n) back_up(vm, image, n);
   for (int n = 0; n < 3; ++n) store.note_check(image, n, 4711, "");
   store.flatten(image, {.id = 1, .source = "bbbb0000", .dir = "/v"});
-  for (const auto& one : store.image(image)->increments) EXPECT_FALSE(one.proven) << one.id;
+  const auto after = store.image(image).value();
+  for (const auto& one : after.increments) EXPECT_FALSE(one.proven) << one.id;
 }
 
 TEST_F(StoreTest, UpdatingAVmUsesUpNoId) {

@@ -91,7 +91,8 @@ Argument change_owner(Request& request) {
   if (user < 0) return std::int64_t{job};
   const auto whose = request.users().user(user);
   if (!whose) throw no_such("USER", user);
-  for (const int vm : request.views().jobs(state::only(job)).at(0).vms)
+  const auto jobs = request.views().jobs(state::only(job));
+  for (const int vm : jobs.at(0).vms)
     if (!whose->is_admin() && request.users().owner(state::Owned::vm, vm) != user)
       throw Failure{Code::action, "VM " + std::to_string(vm) + " of the job is another's", job};
   request.users().set_owner(state::Owned::job, job, user);
