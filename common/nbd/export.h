@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/nbd/edges.h"
 #include "common/nbd/limiter.h"
 #include "common/qcow2/extent.h"
 #include "common/qcow2/plan.h"
@@ -38,14 +39,18 @@ struct Map {
   std::uint64_t size = 0;         // of the disk, bytes
   std::uint64_t dirty_bytes = 0;  // as bitmap or layers count them; `size` without either
   qcow2::Extents extents;         // ready for a Plan
-  // Of each 256th of the disk, in bytes: what does not read as zeros; of that, what is clean; and
-  // what is dirty.  Empty: nobody has looked.
-  std::vector<std::uint64_t> data = {}, clean_data = {}, dirty = {};
+  // What does not read as zeros: of a disk with very many pieces, the topmost most_pieces of them.
+  // Empty: nobody has looked.
+  Edges data = {};
 };
 
-// Was the disk smaller since it had this `data` and the bitmap began?  Then a part of that is gone
-// which is not dirty, and so is everything behind it.  qemu's bitmaps do not tell.
-bool was_smaller(const std::vector<std::uint64_t>& data, const Map& now);
+inline constexpr std::size_t most_pieces = 16'384;
+
+// Was the disk, which has the size that it had, smaller since it held this `data` and the bitmap
+// began?  Then what it held from there on is gone, or other data is in its place (qemu-img resize
+// --preallocation), and nothing of that is dirty: qemu's bitmaps do not tell.  Not seen where all
+// of that was data and all of it is again.
+bool was_smaller(const Edges& data, const Map& now);
 
 // Asks for the block status of the whole disk.  With a bitmap or layers: what is clean is absent,
 // what is dirty is data or (a hole, reads as zeros) zero.  Without: data, and holes as `base` says.

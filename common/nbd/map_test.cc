@@ -226,19 +226,51 @@ TEST(NbdRuns, TellThatADiskWasSmaller) {
     return combine(both, Base::parent);
   };
   const auto before = mapped({600'000, 0, 400'000, zero}, {size, 0}).data;
+  EXPECT_EQ(before, (Edges{0, 600'000}));
   const auto smaller = [&](const Map& now) { return was_smaller(before, now); };
   EXPECT_FALSE(smaller(mapped({600'000, 0, 400'000, zero}, {size, 0})));
-  EXPECT_FALSE(smaller(mapped({size, 0}, {size, 0}))) << "what is more was not lost";
   EXPECT_FALSE(
-      smaller(mapped({500'000, 0, 500'000, zero}, {500'000, 0, 100'000, dirty, 400'000, 0})));
+      smaller(mapped({600'000, 0, 300'000, zero, 100'000, 0}, {900'000, 0, 100'000, dirty})))
+      << "something was written";
+  EXPECT_FALSE(
+      smaller(mapped({500'000, 0, 500'000, zero}, {500'000, 0, 100'000, dirty, 400'000, 0})))
+      << "something was discarded";
   EXPECT_TRUE(smaller(mapped({500'000, 0, 500'000, zero}, {size, 0})));
   EXPECT_TRUE(smaller(mapped({590'000, 0, 410'000, zero}, {590'000, 0, 2000, dirty, 408'000, 0})));
   EXPECT_TRUE(
       smaller(mapped({100'000, 0, 800'000, zero, 100'000, 0}, {900'000, 0, 100'000, dirty})))
       << "something was written since";
+  EXPECT_TRUE(smaller(mapped({599'000, 0, 1000, zero, 1000, 0, 399'000, zero},
+                             {600'000, 0, 1000, dirty, 399'000, 0})))
+      << "as much was written beside it";
+  EXPECT_TRUE(smaller(mapped({size, 0}, {size, 0}))) << "nobody has written what there is more";
+  EXPECT_TRUE(smaller(
+      mapped({500'000, 0, 100'000, zero, 400'000, 0}, {500'000, 0, 100'000, dirty, 400'000, 0})));
+  EXPECT_TRUE(smaller(mapped({650'000, 0, 10'000, zero, 300'000, 0, 40'000, zero}, {size, 0})))
+      << "some of that may be zeros again";
+  EXPECT_FALSE(
+      smaller(mapped({650'000, 0, 350'000, zero}, {600'000, 0, 10'000, dirty, 390'000, 0})))
+      << "qemu has copied more than what was written";
   EXPECT_FALSE(smaller(mapped({100'000, 0, 100'000, zero, 400'000, 0, 400'000, zero}, {size, 0})))
       << "a hole where a file system has found zeros";
   EXPECT_FALSE(was_smaller({}, mapped({size, zero}, {size, 0}))) << "nothing is known of before";
+  EXPECT_TRUE(was_smaller({0, 0}, mapped({size, 0}, {size, 0}))) << "it was empty";
+  EXPECT_FALSE(was_smaller({600'000, 700'000}, mapped({700'000, 0, 300'000, zero}, {size, 0})))
+      << "only what lies behind 600'000 was known";
+}
+
+TEST(NbdRuns, KeepTheTopmostPieces) {
+  constexpr std::uint32_t pieces = 20'000, size = 2 * pieces;
+  std::vector<std::uint32_t> zeros;
+  for (std::uint32_t n = 0; n < pieces; ++n) zeros.insert(zeros.end(), {1, zero, 1, 0});
+  std::vector<Runs> both{{"a", flag(zero), size}, {"b", flag(dirty), size}};
+  add(both[0], 0, zeros);
+  add(both[1], 0, {size, 0});
+  const auto now = combine(both, Base::parent);
+  EXPECT_EQ(now.data.size(), 2 * most_pieces);
+  EXPECT_EQ(now.data.back(), size);
+  EXPECT_EQ(now.data.front(), size - 2 * most_pieces + 1);
+  EXPECT_FALSE(was_smaller(now.data, now));
 }
 
 }  // namespace

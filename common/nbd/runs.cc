@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "common/nbd/shares.h"
-
 namespace nbd {
 
 void Runs::add(std::uint64_t offset, std::span<const std::uint32_t> pairs) {
@@ -33,40 +31,44 @@ qcow2::Content content(bool zero, const bool* dirty, Base base) {
 }  // namespace
 
 Map combine(std::span<const Runs> answers, Base base) {
-  Map map{.size = answers[0].size(), .dirty_bytes = 0, .extents = {}};
+  Map map{.size = answers[0].size(), .dirty_bytes = 0, .extents = {}, .data = {0, 0}};
   const auto& zeros = answers[0].get();
   const auto* dirty = answers.size() > 1 ? &answers[1].get() : nullptr;
-  Shares data{map.size}, clean_data{map.size}, dirt{map.size};
   std::size_t z = 0, d = 0;
   for (std::uint64_t at = 0; at < map.size;) {
     const std::uint64_t end = std::min(zeros[z].end, dirty ? (*dirty)[d].end : map.size);
     const bool* is_dirty = dirty ? &(*dirty)[d].set : nullptr;
-    const bool clean = is_dirty && !*is_dirty;
-    if (!clean) {
-      map.dirty_bytes += end - at;
-      dirt.add(at, end - at);
-    }
-    if (!zeros[z].set) data.add(at, end - at);
-    if (!zeros[z].set && clean) clean_data.add(at, end - at);
+    if (!is_dirty || *is_dirty) map.dirty_bytes += end - at;
+    if (!zeros[z].set) append(map.data, at, end);
     const auto what = content(zeros[z].set, is_dirty, base);
     if (what != qcow2::Content::absent) append(map.extents, {at, end - at, what});
     if (zeros[z].end == end) ++z;
     if (dirty && (*dirty)[d].end == end) ++d;
     at = end;
   }
-  map.data = data.take();
-  map.clean_data = clean_data.take();
-  map.dirty = dirt.take();
+  if (const auto count = map.data.size(); count > 2 * most_pieces)
+    map.data.erase(map.data.begin(), map.data.end() - static_cast<std::ptrdiff_t>(2 * most_pieces));
   return map;
 }
 
-bool was_smaller(const std::vector<std::uint64_t>& data, const Map& now) {
-  if (data.empty() || data.size() != now.clean_data.size()) return false;
-  std::size_t first = 0;
-  while (first < data.size() && data[first] <= now.clean_data[first] + now.dirty[first]) ++first;
-  return first < data.size() &&
-         std::all_of(now.clean_data.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                     now.clean_data.end(), [](auto bytes) { return bytes == 0; });
+bool was_smaller(const Edges& data, const Map& now) {
+  if (data.empty() || now.data.empty()) return false;
+  // qemu copies 64 KiB of what a guest is about to overwrite: where holes were in that is data
+  // then.
+  constexpr std::uint64_t most_beside = 128 << 10;
+  Edges changed{0, 0};  // with a bitmap all that is dirty is in the extents, and nothing else
+  for (const auto& extent : now.extents) append(changed, extent.offset, extent.end());
+  Along before{data}, after{now.data}, dirty{changed};
+  bool lost = false;  // behind the last clean data; a file system may find zeros anywhere
+  for (auto at = std::max(data.front(), now.data.front()); at < now.size;) {
+    const bool was = before.at(at), is = after.at(at), clean = !dirty.at(at);
+    const auto end = std::min(
+        {before.change(at, now.size), after.change(at, now.size), dirty.change(at, now.size)});
+    if (clean && is && !was && end - at > most_beside) return true;
+    if (clean) lost = !is && (lost || was);
+    at = end;
+  }
+  return lost;
 }
 
 }  // namespace nbd

@@ -85,6 +85,41 @@ next_is_right() {
     same_disk a.qcow2 to/disk.0.qcow2
 }
 
+@test "a disk was smaller for a while, and as much was written beside what it lost" {
+    disk_write "$name" 0 'write -P 7 41024k 64k'
+    vmvault backup "$name"
+    virsh -q blockresize "$name" vda 41024k
+    virsh -q blockresize "$name" vda 64M
+    disk_write "$name" 0 'write -P 8 41088k 64k'
+    disk_write "$name" 0 'write -P 9 8M 1M'
+    next_is whole increment 'was smaller for a while'
+    disk_write "$name" 0 'write -P 6 41024k 64k'
+    rm -r ref to
+    next_is increment increment
+}
+
+# regrown MODE: the disks were smaller for a while, and their images have room for what they hold now
+regrown() {
+    local disk
+    disk_write "$name" 0 'write -P 7 20M 8M'
+    disk_write "$name" 1 'write -P 7 10M 8M'
+    vmvault backup "$name"
+    virsh -q destroy "$name"
+    for disk in a:24:64 b:14:32; do
+        IFS=: read -r disk less more <<<"$disk"
+        qemu-img resize -q --shrink "$disk.qcow2" "${less}M"
+        qemu-img resize -q --preallocation="$1" "$disk.qcow2" "${more}M"
+    done
+    next_is whole whole 'was smaller for a while'
+    paused_start "$name"
+    disk_write "$name" 0 'write -P 6 25M 64k'
+    rm -r ref to
+    next_is increment increment
+}
+@test "disks were smaller for a while, and grew with preallocated metadata" { regrown metadata; }
+@test "disks were smaller for a while, and grew with room in the file system" { regrown falloc; }
+@test "disks were smaller for a while, and grew with zeros" { regrown full; }
+
 @test "an older copy of another chain was written over a disk" {
     disk_write "$name" 0 'write -P 7 63M 1M'
     vmvault backup "$name"

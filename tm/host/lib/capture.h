@@ -55,11 +55,11 @@ struct Part {
   std::string target;
   std::string format;
   std::filesystem::path image;
-  bool bitmaps = false;                    // the image can hold one: qcow2 version 3
-  bool since_parent = false;               // only what changed since the parent
-  std::string parent_bitmap = {};          // since_parent, of a file
-  std::string why;                         // why not, where it could have been expected
-  std::vector<std::uint64_t> before = {};  // since_parent: what the disk held then, if known
+  bool bitmaps = false;            // the image can hold one: qcow2 version 3
+  bool since_parent = false;       // only what changed since the parent
+  std::string parent_bitmap = {};  // since_parent, of a file
+  std::string why;                 // why not, where it could have been expected
+  nbd::Edges before = {};          // since_parent: what the disk held then, if known
 };
 
 // The same for a VM that runs, noted in the journal.  Throws Error when it does not (any more).

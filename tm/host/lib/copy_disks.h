@@ -21,15 +21,15 @@ struct CopyDisk {
   bool exact = false;  // an increment whose map names less than clusters, and nothing besides
   bool deep = false;  // its server is faster with many requests on one connection than with several
   // What the disk held when the bitmap was begun (nbd::Map::data); empty: that is not known.
-  std::vector<std::uint64_t> before = {};
+  nbd::Edges before = {};
   std::filesystem::path target;  // made, with mode 0600; must not exist; its sums go beside it
   // Filled by plan_disks():
   std::uint64_t virtual_size = 0;
   std::uint64_t dirty_bytes = 0;
   std::uint64_t file_size = 0;
   std::uint64_t data_bytes = 0;  // of it, what is read over NBD
-  bool lost = false;  // the bitmap does not tell all that changed: the file holds everything
-  std::vector<std::uint64_t> data = {};  // for the next one, as `before`
+  bool lost = false;     // the bitmap does not tell all that changed: the file holds everything
+  nbd::Edges data = {};  // for the next one, as `before`
 };
 
 // Asks for the map of every disk, and lays out its file.

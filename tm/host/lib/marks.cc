@@ -24,12 +24,19 @@ using nlohmann::json;
 namespace host {
 namespace {
 
+// Earlier versions noted how much of each 256th of the disk was data, as "data".
+nbd::Edges parse_edges(const json& in) {
+  auto edges = in.value("edges", nbd::Edges{});
+  if (edges.size() % 2 != 0 || !std::is_sorted(edges.begin(), edges.end())) return {};
+  return edges;
+}
+
 Mark parse_mark(const json& in) {
   return {.bitmap = in.at("bitmap"),
           .size = in.at("size"),
           .image = in.at("image"),
           .created = in.at("created"),
-          .data = in.value("data", std::vector<std::uint64_t>{}),
+          .data = parse_edges(in),
           .token = in.value("token", ""),
           .capture = in.value("capture", ""),
           .length = in.value("length", std::uint64_t{0}),
@@ -47,7 +54,7 @@ std::optional<int> number(std::string_view text) {
 
 json to_json(const Mark& mark) {
   json out{{"bitmap", mark.bitmap},   {"size", mark.size},    {"image", mark.image},
-           {"created", mark.created}, {"data", mark.data},    {"token", mark.token},
+           {"created", mark.created}, {"edges", mark.data},   {"token", mark.token},
            {"capture", mark.capture}, {"length", mark.length}};
   if (mark.backing) out["backing"] = base64_encode(*mark.backing);  // of any bytes
   return out;
@@ -76,9 +83,9 @@ std::optional<Mark> Marks::find(int increment, int disk) const {
   return mark->second;
 }
 
-std::vector<std::uint64_t> Marks::data(int increment, int disk) const {
+nbd::Edges Marks::data(int increment, int disk) const {
   const auto mark = find(increment, disk);
-  return mark ? mark->data : std::vector<std::uint64_t>{};
+  return mark ? mark->data : nbd::Edges{};
 }
 
 std::string Marks::bitmap(int vm_id, int increment) const {
@@ -94,7 +101,7 @@ void Marks::write(int increment, const std::map<int, Mark>& disks, int keep) {
   for (const auto& [number, marks] : increments_)
     for (const auto& [disk, mark] : marks)
       out["increments"][std::to_string(number)][std::to_string(disk)] = to_json(mark);
-  write_file(file_, out.dump(1) + "\n");
+  write_file(file_, out.dump() + "\n");
 }
 
 std::string identity_of(const fs::path& file) {

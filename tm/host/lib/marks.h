@@ -11,7 +11,8 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "common/nbd/edges.h"
 
 namespace host {
 
@@ -20,9 +21,9 @@ struct Mark {
   std::uint64_t size = 0;    // of the disk, bytes
   std::string image;         // identity_of() the image file
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
-  std::vector<std::uint64_t> data = {};  // what the disk held (nbd::Map::data); empty: unknown
-  std::string token = {};                // token_of() the bitmap; empty: there was none to be had
-  std::string capture = {};              // BackupConfig::capture
+  nbd::Edges data = {};      // what the disk held (nbd::Map::data); empty: unknown
+  std::string token = {};    // token_of() the bitmap; empty: there was none to be had
+  std::string capture = {};  // BackupConfig::capture
   std::uint64_t length = 0;  // of the image file, bytes; it only grows; 0: an older version's mark
   std::optional<std::string> backing = {};  // backing_of() the image; none: an older version's mark
   bool operator==(const Mark&) const = default;
@@ -34,7 +35,7 @@ class Marks {
   explicit Marks(const std::filesystem::path& vm_dir);
 
   std::optional<Mark> find(int increment, int disk) const;
-  std::vector<std::uint64_t> data(int increment, int disk) const;  // of that mark, if there is one
+  nbd::Edges data(int increment, int disk) const;  // of that mark, if there is one
   // What the bitmaps of this VM's increment are called; as contract 4.3 says, where no mark tells.
   std::string bitmap(int vm_id, int increment) const;
   // Replaces what is known of this increment, forgets all but it and `keep`, durably.

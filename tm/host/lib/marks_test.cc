@@ -51,7 +51,7 @@ TEST(Marks, AreFoundAgain) {
                   .size = 1 << 30,
                   .image = "77/1.2",
                   .created = 1800000000,
-                  .data = {65536, 0},
+                  .data = {0, 0, 65536, 131072},
                   .token = "0011223344556677",
                   .capture = "8899aabb",
                   .length = 4096,
