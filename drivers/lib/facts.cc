@@ -14,14 +14,11 @@ namespace {
 
 using ById = std::unordered_map<int, VmFacts*>;
 
-// SQLite takes the other columns of a row with max() from the row that has it.
 void add_backups(const SQLite::Database& db, const ById& by_id) {
   SQLite::Statement get{
       db,
-      "SELECT vm, count(DISTINCT image), count(*), sum(increments.bytes), max(CASE WHEN " +
-          damaged_increment +
-          " THEN NULL ELSE date END), increments.bytes FROM increments JOIN images ON images.id = "
-          "increments.image WHERE state = 'READY' GROUP BY vm"};
+      "SELECT vm, count(DISTINCT image), count(*), sum(increments.bytes) FROM increments JOIN "
+      "images ON images.id = increments.image WHERE state = 'READY' GROUP BY vm"};
   while (get.executeStep()) {
     const auto found = by_id.find(get.getColumn(0));
     if (found == by_id.end()) continue;
@@ -29,10 +26,19 @@ void add_backups(const SQLite::Database& db, const ById& by_id) {
     facts.images = get.getColumn(1);
     facts.increments = get.getColumn(2);
     facts.bytes = static_cast<std::uint64_t>(get.getColumn(3).getInt64());
-    if (get.getColumn(4).isNull()) continue;
-    facts.newest = get.getColumn(4).getInt64();
-    facts.newest_bytes = static_cast<std::uint64_t>(get.getColumn(5).getInt64());
   }
+}
+
+// SQLite takes the other columns of a row with max() from the row that has it.
+void add_newest(const SQLite::Database& db, std::int64_t now, const ById& by_id) {
+  SQLite::Statement get{db, "SELECT attempts.vm, max(attempts.id), date, increments.bytes " +
+                                good_backups + "AND date <= ? GROUP BY attempts.vm"};
+  get.bind(1, now);
+  while (get.executeStep())
+    if (const auto found = by_id.find(get.getColumn(0)); found != by_id.end()) {
+      found->second->newest = get.getColumn(2).getInt64();
+      found->second->newest_bytes = static_cast<std::uint64_t>(get.getColumn(3).getInt64());
+    }
 }
 
 void add_attempts(const SQLite::Database& db, const ById& by_id) {
@@ -53,7 +59,7 @@ void add_attempts(const SQLite::Database& db, const ById& by_id) {
 
 }  // namespace
 
-std::vector<VmFacts> vm_facts(Store& store) {
+std::vector<VmFacts> vm_facts(Store& store, std::int64_t now) {
   return guarded(store.file(), [&] {
     auto& db = store.database();
     // One moment of all tables, which keeps nobody from writing.
@@ -64,6 +70,7 @@ std::vector<VmFacts> vm_facts(Store& store) {
     ById by_id;
     for (auto& one : all) by_id[one.vm.id] = &one;
     add_backups(db, by_id);
+    add_newest(db, now, by_id);
     add_attempts(db, by_id);
     return all;
   });

@@ -16,7 +16,7 @@ struct VmFacts {
   int images = 0;
   int increments = 0;                        // restore points of all its images
   std::uint64_t bytes = 0;                   // of their disk files
-  std::optional<std::int64_t> newest{};      // when the newest good backup began
+  std::optional<std::int64_t> newest{};      // as Store::newest_backups()
   std::uint64_t newest_bytes = 0;            // of that one
   std::optional<std::int64_t> duration{};    // seconds, of the last attempt that went well
   std::optional<std::int64_t> last_ended{};  // of all attempts
@@ -24,6 +24,6 @@ struct VmFacts {
 };
 
 // Of all machines, by id.  A half deleted image does not count.
-std::vector<VmFacts> vm_facts(Store& store);
+std::vector<VmFacts> vm_facts(Store& store, std::int64_t now);
 
 }  // namespace state

@@ -66,9 +66,9 @@ class Store {
   std::vector<ImageRecord> images() const;  // by id
   std::vector<ImageRecord> images_of(int vm) const;
 
-  // When the newest backup of each of these machines began.  What bears a later date than `now` was
-  // made by a wrong clock: how old it is nobody knows, so it does not count.  Nor does what was
-  // found damaged, or builds on that.
+  // When the newest backup of each of these machines began: the one that was made last, whatever
+  // the dates of the others.  What bears a later date than `now` was made by a wrong clock: how old
+  // it is nobody knows, so it does not count.  Nor does what was found damaged, or builds on that.
   std::map<int, std::int64_t> newest_backups(const std::vector<int>& vms, std::int64_t now) const;
 
   // What the machine's newest backup is called in its datastore; empty: it has none.

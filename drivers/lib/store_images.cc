@@ -117,14 +117,15 @@ std::map<int, std::int64_t> Store::newest_backups(const std::vector<int>& vms,
                                                   std::int64_t now) const {
   return guarded(file_, [&] {
     std::map<int, std::int64_t> all;
+    // Of each machine no more attempts are read than there are behind that one.
     SQLite::Statement get{db_,
-                          "SELECT vm, max(date) FROM increments JOIN images ON images.id = "
-                          "increments.image WHERE state = 'READY' AND date <= ?2 AND vm IN "
-                          "(SELECT value FROM json_each(?1)) AND NOT " +
-                              damaged_increment + " GROUP BY vm"};
+                          "SELECT value, (SELECT date " + good_backups +
+                              "AND attempts.vm = value AND date <= ?2 ORDER BY attempts.id DESC "
+                              "LIMIT 1) FROM json_each(?1)"};
     get.bind(1, nlohmann::json(vms).dump());
     get.bind(2, now);
-    while (get.executeStep()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();
+    while (get.executeStep())
+      if (!get.getColumn(1).isNull()) all[get.getColumn(0).getInt()] = get.getColumn(1).getInt64();
     return all;
   });
 }

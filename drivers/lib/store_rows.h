@@ -26,6 +26,14 @@ inline const std::string damaged_increment =
     "EXISTS (SELECT 1 FROM increments AS below WHERE below.image = increments.image "
     "AND below.id <= increments.id AND below.damage <> '')";
 
+// In SQL: the backups there are that can be restored, as far as is known.  They were made in the
+// order of attempts.id; their dates are those of a clock.
+inline const std::string good_backups =
+    "FROM attempts CROSS JOIN increments ON increments.image = attempts.image AND increments.id = "
+    "attempts.increment CROSS JOIN images ON images.id = increments.image WHERE ended IS NOT NULL "
+    "AND attempts.error = '' AND state = 'READY' AND NOT " +
+    damaged_increment + " ";
+
 void add_increment(SQLite::Database& db, int image, const BackupRecord& backup);
 void add_sums(SQLite::Database& db, int image, int increment, const SumsRecord& record);
 

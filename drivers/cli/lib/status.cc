@@ -98,14 +98,21 @@ std::string_view cause(std::string_view error) {
   return error.starts_with(said) ? error.substr(said.size()) : error;
 }
 
+// Nobody knows how old it is, then: a clock was wrong, or is.
+bool is_to_come(std::int64_t date) { return date > std::time(nullptr); }
+
 void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   VmStatus one{.vm = vm,
                .workers = workers(vm.id),
                .last_good = {},
                .last_attempt = app.store().last_attempt(vm.id)};
-  // Also what bears a date to come: the reader sees that.
+  // Also what bears a date to come, as that is told.
   const auto newest = app.store().newest_backups({vm.id}, std::numeric_limits<std::int64_t>::max());
   if (const auto found = newest.find(vm.id); found != newest.end()) one.last_good = found->second;
+  if (one.last_good && is_to_come(*one.last_good))
+    status.problems.push_back("the last backup of '" + vm.name + "' bears a date to come (" +
+                              local_time(*one.last_good) +
+                              "): a clock was wrong, or is; how old it is nobody knows");
   if (one.last_attempt && !one.last_attempt->error.empty())
     status.problems.push_back("the last backup of '" + vm.name + "' (" +
                               local_time(one.last_attempt->started) +
@@ -143,7 +150,7 @@ Json to_json(const Status& status) {
       vm["running"].push_back({{"phase", worker.phase}, {"pid", worker.pid}});
     if (one.last_good) {
       vm["last_backup"] = utc_time(*one.last_good);
-      vm["age_seconds"] = now - *one.last_good;
+      if (!is_to_come(*one.last_good)) vm["age_seconds"] = now - *one.last_good;
     }
     out["vms"].push_back(std::move(vm));
   }
@@ -161,9 +168,12 @@ std::string mib_text(const std::optional<std::int64_t>& mib) {
   return mib ? size_text(static_cast<std::uint64_t>(*mib) << 20) : "?";
 }
 
+std::string age_text(std::int64_t date) {
+  return is_to_come(date) ? "in the future" : duration_text(std::time(nullptr) - date);
+}
+
 void print_text(const Status& status) {
   std::vector<std::vector<std::string>> rows{{"VM", "DOMAIN", "LAST BACKUP", "AGE", "NOW"}};
-  const auto now = std::time(nullptr);
   for (const auto& one : status.vms) {
     std::string running;
     for (const auto& worker : one.workers)
@@ -171,7 +181,7 @@ void print_text(const Status& status) {
                  std::to_string(worker.pid) + ")";
     rows.push_back({std::to_string(one.vm.id), one.vm.name,
                     one.last_good ? local_time(*one.last_good) : "never",
-                    one.last_good ? duration_text(now - *one.last_good) : "-",
+                    one.last_good ? age_text(*one.last_good) : "-",
                     running.empty() ? "-" : running});
   }
   std::fputs(table(rows).c_str(), stdout);

@@ -97,7 +97,7 @@ std::optional<std::string> Api::metrics() {
   if (!world_.measure) return std::nullopt;
   auto measured = world_.inbox.call(world_.measure).get();
   Lease lease{*this};
-  measured.vms = state::vm_facts(lease.store());
+  measured.vms = state::vm_facts(lease.store(), measured.now);
   measured.hosts = vmvaultd::Pools{lease.store()}.hosts();
   for (const auto& one : lease.store().datastores()) {
     vmvaultd::DatastoreSpace space{.id = one.id, .name = one.name};

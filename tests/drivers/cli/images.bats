@@ -2,6 +2,8 @@
 # vmvault list, show, delete and status.
 
 load helper
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 setup() { setup_vmvault; }
 
@@ -106,6 +108,22 @@ setup() { setup_vmvault; }
     run -0 --separate-stderr vmvault status --json
     [ "$(jq '.datastores[0].free_mb' <<<"$output")" = 3072 ]
     [ "$(jq '.problems | length' <<<"$output")" = 1 ]
+}
+
+@test "status: a backup of a clock that was ahead hides no newer one, and has no age" {
+    local soon=$(($(date +%s) + 31536000))
+    vmvault backup web
+    sql "UPDATE increments SET date = $soon"
+    run -0 vmvault status
+    [[ $output == *web*"$(date -d "@$soon" '+%F %T')"*'in the future'* ]]
+    [[ $output == *"problem: the last backup of 'web' bears a date to come ("*'): a clock was wrong, or is; '* ]]
+    run -0 --separate-stderr vmvault status --json
+    [ "$(jq -r '.vms[0].last_backup' <<<"$output")" = "$(date -u -d "@$soon" +%FT%TZ)" ]
+    [ "$(jq '.vms[0].age_seconds' <<<"$output")" = null ]
+    vmvault backup web
+    run -0 --separate-stderr vmvault status --json
+    [ "$(jq '.vms[0].age_seconds | . >= 0 and . < 3600' <<<"$output")" = true ]
+    [ "$(jq -c .problems <<<"$output")" = '[]' ]
 }
 
 @test "status tells what an interrupted backup owes, and not while one runs" {
