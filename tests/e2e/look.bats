@@ -141,3 +141,29 @@ pids_of() {
     one_line
     [ "$(cat "$AT/disk.0.raw")" = mine ]
 }
+
+# mounted_while COMMAND...: that waits for the end of a mount, says for whom, and is done then
+mounted_while() {
+    serve --disk 0
+    "$BUILD/drivers/cli/vmvault" "$@" >"$AT.said" 2>&1 3>&- &
+    local waits=$!
+    eventually grep -qE "^vmvault: warning: .*waiting for the repository .*, which is locked by PID [0-9]+ on " "$AT.said" ||
+        { cat "$AT.said"; kill "$waits"; return 1; }
+    kill "$pid"
+    wait "$pid"
+    wait "$waits" || { cat "$AT.said"; return 1; }
+    [ "$(grep -c 'which is locked by' "$AT.said")" -eq 1 ]
+}
+
+# From here on less and less is left.
+@test "what needs the repository for itself waits for the end of a mount, and says for whom; backups go on" {
+    serve --disk 0
+    VMVAULT_RESTIC_LOCK_WAIT=1 run -1 --separate-stderr vmvault verify "$image"
+    [[ ${stderr_lines[0]} == 'vmvault: warning: '*'which is locked by PID '* ]]
+    VMVAULT_RESTIC_LOCK_WAIT=0 vmvault backup look
+    kill "$pid"
+    wait "$pid"
+    mounted_while flatten "$image" --keep 1
+    mounted_while delete "$image"
+    [ "$(vmvault list --json)" = '[]' ]
+}

@@ -29,6 +29,10 @@ std::chrono::milliseconds cancel_limit() {
   return given ? seconds{*given} : std::chrono::milliseconds{4500};
 }
 
+std::string lock_holder(const std::optional<LockOwner>& owner) {
+  return owner ? std::to_string(owner->pid) + " on " + owner->host : "somebody";
+}
+
 std::chrono::milliseconds time_to_undo() {
   if (!cancel::requested()) return undo_limit;
   return std::max(std::chrono::milliseconds{0}, cancel_limit() - cancel::age());
@@ -68,8 +72,10 @@ bool LockWait::again(const Finished& finished) {
   restic_.clear_stale_locks(care_, owner);
   if (!std::exchange(cleared_, true)) return true;
   const auto& repository = restic_.repository();
-  log(Level::info, "waiting for the " + repository.display() + ", which is locked by " +
-                       repository.without_secrets(owner ? owner->text() : reason(finished.err)));
+  // A warning, as that is what people are shown.
+  if (std::exchange(told_, lock_holder(owner)) != lock_holder(owner))
+    log(Level::warn, "waiting for the " + repository.display() + ", which is locked by " +
+                         repository.without_secrets(owner ? owner->text() : reason(finished.err)));
   const auto left = std::chrono::ceil<seconds>(end_ - Clock::now());
   pause(std::clamp(left, seconds{0}, pause_), care_);
   pause_ = std::min(pause_ * 2, longest_pause);

@@ -114,8 +114,8 @@ class Restic {
   Version version_;
 };
 
-// Waiting for others to unlock the repository: with growing pauses, saying in the log for whom, and
-// clearing away what dead processes left, for at most RESTIC_LOCK_WAIT.
+// Waiting for others to unlock the repository: with growing pauses, warning once of each for whom,
+// and clearing away what dead processes left, for at most RESTIC_LOCK_WAIT.
 class LockWait {
  public:
   LockWait(const Restic& restic, Care care);
@@ -128,6 +128,7 @@ class LockWait {
   std::chrono::steady_clock::time_point end_;
   std::chrono::seconds pause_{1};
   bool cleared_ = false;
+  std::string told_{};  // whom the last warning was about
 };
 
 }  // namespace restic

@@ -39,9 +39,8 @@ Finished run(App& app, const state::Attempt& attempt, const CaptureRequest& requ
       .write_to(reply.get())
       .stop_with(patient)
       .err_lines([&](std::string_view line) {
-        if (!line.starts_with("WARN:")) return;
         display.clear();
-        note("warning:" + std::string{line.substr(5)});
+        note_warning(line);
       })
       .run();
 }

@@ -99,4 +99,9 @@ void note(std::string_view text) {
   std::fputs(line.c_str(), stderr);
 }
 
+void note_warning(std::string_view line) {
+  constexpr std::string_view level = "WARN:";
+  if (line.starts_with(level)) note("warning:" + std::string{line.substr(level.size())});
+}
+
 }  // namespace cli

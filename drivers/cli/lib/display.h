@@ -23,5 +23,7 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 
 // "vmvault: text" on stderr.
 void note(std::string_view text);
+// The same of a line that an action has logged, if it is a warning.
+void note_warning(std::string_view line);
 
 }  // namespace cli

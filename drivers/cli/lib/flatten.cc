@@ -39,9 +39,8 @@ FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
         .stop_with({.signal = SIGTERM, .grace = std::chrono::minutes{10}})
         .answer_counts()
         .err_lines([&](std::string_view line) {
-          if (!line.starts_with("WARN:")) return;
           display.clear();
-          note("warning:" + std::string{line.substr(5)});
+          note_warning(line);
         })
         .run();
   }();

@@ -28,7 +28,7 @@ Command action_on(const App& app, const state::ImageRecord& image, const std::st
 }
 
 void remove_from_store(const App& app, const state::ImageRecord& image) {
-  insist(action_on(app, image, "rm", image.id).run(),
+  insist(action_on(app, image, "rm", image.id).err_lines(note_warning).run(),
          "cannot delete image " + std::to_string(image.id) + " (the same command again continues)");
 }
 

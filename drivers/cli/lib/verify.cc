@@ -51,13 +51,17 @@ state::Verdict ask(const App& app, const state::ImageRecord& image, const Verify
   const auto request =
       messages::datastore_action(messages::image(image), app.home().datastore(image.datastore));
   const auto finished = [&] {
-    const ProgressDisplay display{work.path() / "progress"};
+    ProgressDisplay display{work.path() / "progress"};
     return app.datastore_action(image.datastore, "verify")
         .arg(options.read_data ? "data" : "structure")
         .arg(std::to_string(options.increment.value_or(-1)))
         .arg(known.path().string())
         .env("VMVAULT_PROGRESS", (work.path() / "progress").string())
         .input(base64_encode(request.dump()) + "\n")
+        .err_lines([&](std::string_view line) {
+          display.clear();
+          note_warning(line);
+        })
         .run();
   }();
   insist(finished, "cannot verify " + name_of(image));
