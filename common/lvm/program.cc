@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "common/ended.h"
 #include "common/error.h"
@@ -43,11 +44,22 @@ Command program(std::string_view name, const std::vector<std::string>& arguments
   return out;
 }
 
+// Which may be followed by what every change of a volume group warns of.
+std::string complaint(std::string_view stderr_text) {
+  std::istringstream lines{std::string{stderr_text}};
+  std::string last, last_warning;
+  for (std::string line; std::getline(lines, line);) {
+    line.erase(0, line.find_first_not_of(' '));
+    if (line.empty()) continue;
+    (line.starts_with("WARNING:") ? last_warning : last) = line;
+  }
+  return last.empty() ? last_warning : last;
+}
+
 std::string insist(const Command& command, const std::string& doing) {
   Finished finished = command.run();
   if (finished.ok()) return std::move(finished.out);
-  std::string words = last_line(finished.err);
-  words.erase(0, words.find_first_not_of(' '));
+  const std::string words = complaint(finished.err);
   throw Error{"cannot " + doing + ": " +
               (words.empty() ? ended(command.argv().front(), finished.status) : words)};
 }

@@ -19,6 +19,8 @@ Command program(std::string_view name, const std::vector<std::string>& arguments
 Command plain_program(std::string_view name, const std::vector<std::string>& arguments,
                       const Access& access);
 
+// What it says of its failure: the last line of this stderr that is no warning, or the last one.
+std::string complaint(std::string_view stderr_text);
 // Its stdout; an Error "cannot `doing`: ..." in its words.
 std::string insist(const Command& command, const std::string& doing);
 
