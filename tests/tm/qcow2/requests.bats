@@ -145,3 +145,17 @@ refused() {
     clean
     virsh -q checkpoint-delete lab one-77-0
 }
+
+@test "two disks of a VM that is off that are the same image are refused by their names" {
+    local VM_DIR=$BATS_TEST_TMPDIR/vm
+    mkdir "$VM_DIR"
+    qemu-img create -q -f qcow2 "$VM_DIR/disk.0" 1M
+    ln -s disk.0 "$VM_DIR/disk.1"
+    DEPLOY_ID=off DISKS='0 1' run -1 --separate-stderr step prebackup -1
+    refused "disks 'vda' and 'vdb' are the same image '$VM_DIR/disk.0'"
+    run -0 qemu-img info --output=json "$VM_DIR/disk.0"
+    [ "$(jq '."format-specific".data.bitmaps' <<<"$output")" = null ]
+    DEPLOY_ID=off DISKS='0 1' step prebackup -1 NONE FULL
+    DEPLOY_ID=off DISKS='0 1' step postbackup -1 NONE FULL
+    clean
+}

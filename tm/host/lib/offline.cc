@@ -112,12 +112,24 @@ class NewBitmaps {
   bool kept_ = false;
 };
 
+// Each would give it the bitmap that is the other's.
+void refuse_same_image(const std::vector<OfflinePart>& parts, const OfflinePart& part) {
+  std::error_code error;
+  for (const auto& other : parts)
+    if (other.bitmaps && part.bitmaps && fs::equivalent(other.image, part.image, error))
+      throw Error{"disks '" + other.target + "' and '" + part.target + "' are the same image '" +
+                  part.image.string() +
+                  "': what changes in it can be tracked for one of them only"};
+}
+
 // Whoever opens an image first has it: if it was the VM, this fails.
 std::vector<OfflinePart> choose_all(const Capture& capture) {
   const Marks marks{capture.request.vm_dir};
   std::vector<OfflinePart> parts;
   for (const int id : capture.request.file_disks()) {
-    parts.push_back(look_at(capture, capture.request.vm.disk(id)));
+    auto part = look_at(capture, capture.request.vm.disk(id));
+    if (capture.cbt()) refuse_same_image(parts, part);
+    parts.push_back(std::move(part));
     choose(capture, marks, parts.back());
   }
   return parts;
