@@ -43,6 +43,33 @@ deep_lab() {
     [ "$(readlink "$VM_DIR/disk.0")" = disk.0.snap/0 ]
 }
 
+@test "an encrypted disk gets no layer, which would be without its key" {
+    local key
+    key=$(</proc/sys/kernel/random/uuid)
+    cd "$BATS_TEST_TMPDIR"
+    echo "<secret ephemeral='no' private='no'><uuid>$key</uuid></secret>" >secret.xml
+    virsh -q secret-define secret.xml
+    virsh -q secret-set-value "$key" "$(printf pass | base64)" 2>/dev/null
+    mkdir -p "$VM_DIR"
+    # It measures how fast it derives a key, and fails where it had no processor meanwhile.
+    eventually qemu-img create -q -f qcow2 --object secret,id=s,data=pass \
+        -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 "$VM_DIR/disk.0" 16M
+    "$FIXTURES/domain" --guest "$GUEST" --no-agent lab console "$VM_DIR/disk.0" |
+        sed "s,<target dev='vda',<encryption format='luks'><secret type='passphrase' uuid='$key'/></encryption>&," |
+        virsh -q define /dev/stdin
+    virsh -q start lab --paused
+    run -1 --separate-stderr step prebackup_live -1
+    [[ $stderr == *'disk 0 of VM 77 is encrypted: INCREMENT_MODE=SNAPSHOT cannot be used with it, use CBT'* ]]
+    [[ $(virsh -q domblklist lab) == *" $VM_DIR/disk.0" ]]
+    [ "$(cd "$VM_DIR" && echo disk.*)" = disk.0 ]
+    clean
+    lab_off
+    run -1 --separate-stderr step prebackup -1
+    [[ $stderr == *'is encrypted: INCREMENT_MODE=SNAPSHOT'* ]]
+    [ "$(cd "$VM_DIR" && echo disk.*)" = disk.0 ]
+    virsh -q secret-undefine "$key"
+}
+
 @test "a disk of 140 files: what libvirt says of it is read" {
     deep_lab 140
     INCREMENT_MODE=CBT step prebackup_live -1

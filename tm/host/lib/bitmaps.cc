@@ -30,6 +30,7 @@ ImageInfo image_info(const std::filesystem::path& file, const std::string& forma
   try {
     const json in = json::parse(text);
     ImageInfo out{.virtual_size = in.at("virtual-size"), .bitmaps = {}};
+    out.encrypted = in.value("encrypted", false);
     const json data = in.value("format-specific", json::object()).value("data", json::object());
     if (data.contains("bitmaps"))
       for (const auto& one : data.at("bitmaps")) out.bitmaps.push_back(parse_bitmap(one));

@@ -18,6 +18,7 @@ struct Bitmap {
 struct ImageInfo {
   std::uint64_t virtual_size = 0;
   std::vector<Bitmap> bitmaps;
+  bool encrypted = false;  // within the qcow2 file: without its key nobody reads it
 };
 
 enum class Access {

@@ -21,12 +21,12 @@ using nlohmann::json;
 namespace host {
 namespace {
 
-std::vector<fs::path> chain_of(const fs::path& file) {
+void read_chain(const fs::path& file, DiskLayers& disk) {
   const std::string text =
       Command{"qemu-img", "info", "--output=json", "-U", "--backing-chain", "-f",
               "qcow2",    "--",   file.string()}
           .output();
-  std::vector<fs::path> out;
+  auto& out = disk.files;
   try {
     const json chain = json::parse(text);
     for (const auto& one : chain) {
@@ -34,12 +34,12 @@ std::vector<fs::path> chain_of(const fs::path& file) {
       const fs::path name = one.at("filename").get<std::string>();
       const fs::path real = fs::canonical(name, error);
       out.push_back(error ? name : real);
+      disk.encrypted |= one.value("encrypted", false);
     }
   } catch (const json::exception&) {
     out.clear();
   }
   if (out.empty()) throw Error{"cannot read what qemu-img says of '" + file.string() + "'"};
-  return out;
 }
 
 // tm/qcow2/ln lets <image>.snap/0 be a link to the image itself.
@@ -83,7 +83,7 @@ DiskLayers look_at_layers(const fs::path& vm_dir, int disk, bool for_layers) {
   std::error_code error;
   const fs::path active = fs::canonical(out.link, error);
   if (error) throw system_error("find '" + out.link.string() + "'", error.value());
-  out.files = chain_of(active);
+  read_chain(active, out);
   out.plain = !is_link(out.link);
   out.dir = vm_dir / (out.plain ? fs::path{out.link.filename().string() + ".snap"}
                                 : fs::read_symlink(out.link).parent_path());

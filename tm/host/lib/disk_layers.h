@@ -22,7 +22,8 @@ struct DiskLayers {
   // Real paths, from the active layer down; but layer 0 is <real_dir>/0, even if that is a link to
   // the image of a persistent disk.
   std::vector<std::filesystem::path> files;
-  bool plain = false;  // the "link" is the disk itself: no layers yet
+  bool plain = false;      // the "link" is the disk itself: no layers yet
+  bool encrypted = false;  // one of them is, by qemu
 
   const std::filesystem::path& active() const { return files.front(); }
   std::size_t layers() const;  // so many files, from the top, are layers in `dir`

@@ -51,6 +51,13 @@ void refuse_depth(const Capture& capture, const Part& part, const DiskLayers& la
       std::to_string(most)};
 }
 
+// A layer at rest is read without its guest's qemu, which has the key; the new one would have none.
+void refuse_encryption(const Capture& capture, const LayeredPart& part) {
+  if (part.layers.encrypted)
+    throw Error{name_of(capture, part) +
+                " is encrypted: INCREMENT_MODE=SNAPSHOT cannot be used with it, use CBT"};
+}
+
 // What of the disk is the increment: the layers that have come since the parent.
 void choose(const Capture& capture, const LayerBook& book, const Marks& marks, LayeredPart& part) {
   if (capture.parent() < 0) return;
@@ -89,6 +96,7 @@ LayeredPart look_at(const Capture& capture, const LayerBook& book, const Marks& 
   out.layers = look_at_layers(capture.request.vm_dir, id, true);
   out.image = out.layers.active();
   refuse_depth(capture, out, out.layers);
+  refuse_encryption(capture, out);
   choose(capture, book, marks, out);
   return out;
 }

@@ -67,6 +67,8 @@ LiveDisk read_disk(const Disk& wanted, const std::string& who, const XmlNode& di
   if (const auto driver = disk.first("driver")) out.format = driver->attribute("type").value_or("");
   if (out.format != "qcow2" && out.format != "raw")
     throw Error{name + " has the format '" + out.format + "': only qcow2 and raw are supported"};
+  out.encrypted =
+      disk.first("encryption | source/encryption | backingStore//encryption").has_value();
   return out;
 }
 

@@ -17,6 +17,7 @@ struct LiveDisk {
   std::string target;          // "vda"
   std::string format;          // of the active layer: qcow2 or raw
   std::filesystem::path file;  // the active layer
+  bool encrypted = false;      // it, or a layer below it: qemu has the key, and reads what is in it
 };
 
 struct LiveDomain {

@@ -38,6 +38,11 @@ OfflinePart look_at(const Capture& capture, const Disk& disk) {
                 "': only qcow2 and raw are supported"};
   out.bitmaps = out.format == "qcow2" && qcow2_version(out.image) >= 3;
   ImageInfo info = image_info(out.image, out.format, Access::exclusive);
+  if (info.encrypted)
+    throw Error{"disk " + std::to_string(disk.id) + " (" + disk.target + ") of VM " +
+                std::to_string(capture.request.vm.id) +
+                " is encrypted within its qcow2 file, and only its guest's qemu has the key: back "
+                "the VM up while it runs"};
   out.found = std::move(info.bitmaps);
   out.size = info.virtual_size;
   return out;
