@@ -32,6 +32,11 @@ const DocumentResult* CaptureResult::document(std::string_view what) const {
 
 bool CaptureResult::lacks_domain() const { return !files.empty() && !files.contains("domain.xml"); }
 
+// A file is read through the guest's qemu if there is one; snapshots of Ceph and LVM never are.
+bool CaptureResult::is_as_seen(const DiskResult& disk) const {
+  return live && disk.format != "rbd" && disk.format != "lvm";
+}
+
 bool CaptureResult::is_as_captured(const std::string& file, std::string_view text) const {
   const auto sum = files.find(file);
   return sum == files.end() || sum->second == sha256_of(text);
@@ -57,7 +62,8 @@ CaptureResult parse_result(std::string_view json) try {
                             .virtual_size = disk.value("virtual_size", std::uint64_t{0}),
                             .dirty_bytes = disk.value("dirty_bytes", std::uint64_t{0}),
                             .read_bytes = disk.value("read_bytes", std::uint64_t{0}),
-                            .file_size = disk.value("file_size", std::uint64_t{0})});
+                            .file_size = disk.value("file_size", std::uint64_t{0}),
+                            .format = disk.value("format", "")});
   for (const auto& one : document.value("documents", nlohmann::json::array()))
     result.documents.push_back({.what = one.at("what"),
                                 .file = one.at("file"),

@@ -13,6 +13,7 @@ struct DiskResult {
   std::string target, file, kind, why;  // kind: full, increment, whole; why: if it is whole
   std::uint64_t virtual_size = 0, dirty_bytes = 0, read_bytes = 0;
   std::uint64_t file_size = 0;  // 0: it was merged, and nobody has said
+  std::string format = {};      // of the machine's disk: qcow2, raw, rbd, lvm
 };
 
 // A file of the machine besides its disks.
@@ -39,6 +40,9 @@ struct CaptureResult {
   bool says_sizes() const;      // of each of them
   bool all_whole() const;       // an increment that holds everything
   bool lacks_domain() const;    // there was none when the disks were taken; as far as is known
+  // Is it as the guest saw it, and not as it lay in its place?  If it was encrypted there, it is
+  // not any more.
+  bool is_as_seen(const DiskResult& disk) const;
   const DocumentResult* document(std::string_view what) const;  // nullptr: it does not say
   // False: it is another than the file of that name was, as far as is known.
   bool is_as_captured(const std::string& file, std::string_view text) const;

@@ -34,6 +34,20 @@ TEST(Result, ReadsWhatACaptureSays) {
   EXPECT_FALSE(result.document("disks"));
 }
 
+TEST(Result, KnowsWhatWasReadThroughTheGuestsQemu) {
+  const auto as_seen = [](const std::string& live, const std::string& format) {
+    const auto result = parse_result(R"({"vm":1,"increment":0,"live":)" + live +
+                                     R"(,"disks":[{"id":0,"target":"vda","file":"f",)" + format +
+                                     R"("kind":"full"}]})");
+    return result.is_as_seen(result.disks[0]);
+  };
+  EXPECT_TRUE(as_seen("true", R"("format":"raw",)"));
+  EXPECT_TRUE(as_seen("true", ""));
+  EXPECT_FALSE(as_seen("true", R"("format":"lvm",)"));
+  EXPECT_FALSE(as_seen("true", R"("format":"rbd",)"));
+  EXPECT_FALSE(as_seen("false", R"("format":"raw",)"));
+}
+
 TEST(Result, RefusesWhatIsNone) {
   for (const char* text : {"", "{", "[]", "{}", R"({"vm":1,"increment":"x","disks":[]})",
                            R"({"vm":1,"increment":0,"disks":[{"id":0}]})",

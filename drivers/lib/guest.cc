@@ -41,7 +41,8 @@ GuestDisk parse_disk(const XmlNode& disk) {
                 .source = {},
                 .format = disk.find("driver/@type").value_or("raw"),
                 .bus = disk.find("target/@bus").value_or(""),
-                .read_only = disk.first("readonly").has_value()};
+                .read_only = disk.first("readonly").has_value(),
+                .encrypted = disk.first("encryption | source/encryption").has_value()};
   if (disk.first("backingStore/source")) {
     one.below = disk.find("backingStore/source/@file").value_or("");
     if (one.below.empty()) one.below = "another image";

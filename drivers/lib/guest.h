@@ -20,6 +20,7 @@ struct GuestDisk {
   std::string bus;
   std::string below{};  // of what the domain says is below it (backingStore); it need not say
   bool read_only = false;
+  bool encrypted = false;  // by qemu, which has the key
 
   bool removable() const { return device == "cdrom" || device == "floppy"; }
 };

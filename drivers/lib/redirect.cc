@@ -14,18 +14,22 @@ void remove_all(const XmlNode& from, const std::string& xpath) {
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) node->remove();
 }
 
-void point_to(XmlNode disk, const std::filesystem::path& file) {
-  for (const char* name : {"source", "backingStore", "mirror", "auth", "encryption", "transient"})
-    remove_all(disk, name);
-  disk.set_attribute("type", "file");
-  auto driver = disk.first("driver");
-  (driver ? *driver : disk.add("driver")).set_attribute("type", "qcow2");
-  disk.add("source").set_attribute("file", file.string());
-}
-
 void remove_attribute(const XmlNode& node, const char* name) {
   if (xmlAttr* found = xmlHasProp(node.raw(), reinterpret_cast<const xmlChar*>(name)))
     xmlRemoveProp(found);
+}
+
+void point_to(XmlNode disk, const std::filesystem::path& file, bool encrypted) {
+  if (!encrypted) remove_all(disk, "encryption");
+  if (const auto inner = disk.first("source/encryption"); inner && encrypted) disk.add_copy(*inner);
+  // librbd knows disks in Ceph only.
+  for (const auto& kept : disk.find_all("encryption")) remove_attribute(kept, "engine");
+  for (const char* name : {"source", "backingStore", "mirror", "auth", "transient"})
+    remove_all(disk, name);
+  disk.set_attribute("type", "file");
+  auto driver = disk.first("driver");
+  (driver ? *driver : disk.add("driver")).set_attribute("type", encrypted ? "raw" : "qcow2");
+  disk.add("source").set_attribute("file", file.string());
 }
 
 // The form that every libvirt reads: the path as text.
@@ -67,9 +71,19 @@ void remove_live_parts(const XmlNode& domain) {
 
 }  // namespace
 
+std::set<std::string> encrypted_disks(std::string_view domain) {
+  const auto document = read_document(domain, "the stored domain.xml");
+  std::set<std::string> out;
+  for (const auto& disk : document.root().find_all("devices/disk"))
+    if (disk.first("encryption | source/encryption"))
+      out.insert(disk.find("target/@dev").value_or(""));
+  return out;
+}
+
 Redirected redirect(std::string_view domain,
                     const std::map<std::string, std::filesystem::path>& files,
-                    const std::filesystem::path& nvram, const std::string& emulator_cpus) {
+                    const std::filesystem::path& nvram, const std::string& emulator_cpus,
+                    const std::set<std::string>& encrypted) {
   const auto document = read_document(domain, "the stored domain.xml");
   const auto root = document.root();
   if (root.name() != "domain") throw Error{"the stored domain.xml is no domain"};
@@ -79,7 +93,7 @@ Redirected redirect(std::string_view domain,
     const auto target = disk.find("target/@dev").value_or("");
     const auto file = files.find(target);
     if (file != files.end()) {
-      point_to(disk, file->second);
+      point_to(disk, file->second, encrypted.contains(target));
       missing.erase(target);
     } else if (!removable(disk)) {
       result.removed.push_back(target);

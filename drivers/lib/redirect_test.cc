@@ -89,6 +89,36 @@ TEST(Redirect, TakesOutDisksThatWereNotRestoredButNoMedium) {
   EXPECT_EQ(document.at("devices/disk[@device='cdrom']/source/@file"), "/iso/install.iso");
 }
 
+// As a child of the disk, or of its source.
+TEST(Redirect, KeepsTheEncryptionOfADiskThatIsRestoredEncrypted) {
+  const std::string secret =
+      "<secret type='passphrase' uuid='23401b18-2886-42e0-8639-73a62b52342c'/>";
+  const std::string inside =
+      "<encryption format='luks' engine='librbd'>" + secret + "</encryption>";
+  const std::string text =
+      "<domain><devices><disk><driver name='qemu' type='raw'/><source file='/a'/><encryption "
+      "format='luks'>" +
+      secret +
+      "</encryption><target dev='vda'/></disk><disk type='network'><source protocol='rbd' "
+      "name='a/b'>" +
+      inside +
+      "</source><target dev='vdb'/></disk><disk><target dev='vdc'/></disk></devices></domain>";
+  const std::map<std::string, std::filesystem::path> files{
+      {"vda", "/r/0"}, {"vdb", "/r/1"}, {"vdc", "/r/2"}};
+  const std::set<std::string> both{"vda", "vdb"};
+  EXPECT_EQ(encrypted_disks(text), both);
+  const Xml kept{redirect(text, files, {}, {}, both).xml};
+  EXPECT_EQ(kept.root().find_all("devices/disk/encryption/secret").size(), 2u);
+  EXPECT_EQ(kept.root().find_all("//encryption").size(), 2u);
+  EXPECT_FALSE(kept.find("//encryption/@engine"));
+  EXPECT_EQ(kept.at("devices/disk[1]/driver/@type"), "raw");
+  EXPECT_EQ(kept.at("devices/disk[2]/driver/@type"), "raw");
+  EXPECT_EQ(kept.at("devices/disk[3]/driver/@type"), "qcow2");
+  const Xml gone{redirect(text, files).xml};
+  EXPECT_FALSE(gone.find("//encryption"));
+  EXPECT_EQ(gone.at("devices/disk[1]/driver/@type"), "qcow2");
+}
+
 // The stored document is foreign: it may be anything.
 TEST(Redirect, SurvivesAliasesInAliases) {
   const std::string nest = "<alias><alias><alias/></alias></alias>";

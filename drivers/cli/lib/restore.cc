@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/cli/lib/restore.h"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -10,11 +11,16 @@
 #include <ctime>
 #include <deque>
 #include <map>
+#include <set>
+#include <span>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/one/config.h"
 #include "common/one/machine_state.h"
 #include "common/one/xml.h"
+#include "common/qcow2/disk_file.h"
+#include "common/read_at.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/fetch.h"
 #include "drivers/cli/lib/new_file.h"
@@ -32,9 +38,14 @@ namespace {
 // What is to be restored, and to where.
 struct Plan : RestorePoint {
   fs::path to;
+  // Targets of the disks that are in the backup as they lay encrypted in their place.
+  std::set<std::string> encrypted{};
 
+  // libvirt takes what is encrypted in a qcow2 file for another thing than a file that is
+  // encrypted.
+  bool is_raw(const state::DiskResult& disk) const { return encrypted.contains(disk.target); }
   fs::path file(const state::DiskResult& disk) const {
-    return to / ("disk." + std::to_string(disk.id) + ".qcow2");
+    return to / ("disk." + std::to_string(disk.id) + (is_raw(disk) ? ".raw" : ".qcow2"));
   }
   fs::path nvram() const { return to / machine_state::nvram_document; }
   fs::path tpm() const { return to / fs::path{machine_state::tpm_file}.filename(); }
@@ -71,7 +82,7 @@ void refuse_without_space(const Plan& plan) {
       largest[disk.id] = std::max(largest[disk.id], disk.file_size);
   }
   std::uint64_t need = 0;
-  for (const auto& disk : plan.disks) need += largest[disk.id];
+  for (const auto& disk : plan.disks) need += largest[disk.id] * (plan.is_raw(disk) ? 2 : 1);
   const auto have = free_bytes(plan.to);
   if (need > have)
     throw Error{"not enough space in '" + plan.to.string() + "': the restore needs about " +
@@ -86,6 +97,32 @@ void fetch_to(const App& app, const Plan& plan, const state::DiskResult& disk,
   if (fsync(file.fd()) != 0) throw system_error("write '" + file.path().string() + "'", errno);
 }
 
+// The disk of a qcow2 file, sparse.
+void write_raw(const fs::path& from, const NewFile& to) {
+  constexpr std::size_t at_once = std::size_t{1} << 20;
+  const Fd fd = open_file(from, O_RDONLY | O_NOFOLLOW);
+  const auto name = "'" + from.string() + "'", doing = "write '" + to.path().string() + "'";
+  const auto read = [&](std::uint64_t at, std::span<std::byte> out) {
+    return read_at(fd.get(), at, out, name);
+  };
+  qcow2::DiskFile disk{read, fs::file_size(from), name, qcow2::Behind::nothing};
+  std::vector<std::byte> buffer(at_once);
+  for (const auto& extent : disk.extents()) {
+    if (extent.content != qcow2::Content::data) continue;
+    if (lseek(to.fd(), static_cast<off_t>(extent.offset), SEEK_SET) == -1)
+      throw system_error(doing, errno);
+    for (auto at = extent.offset; at < extent.end();) {
+      const auto bytes = std::span{buffer}.first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(at_once, extent.end() - at)));
+      disk.read(at, bytes);
+      write_all(to.fd(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, doing);
+      at += bytes.size();
+    }
+  }
+  if (ftruncate(to.fd(), static_cast<off_t>(disk.virtual_size())) != 0)
+    throw system_error(doing, errno);
+}
+
 // Everything but the disks, read first, since it is small: a wrong password or a lost repository is
 // known before any disk.
 struct Machine {
@@ -95,7 +132,12 @@ struct Machine {
   std::string nvram, tpm;  // empty: not in the backup
 };
 
-Machine read_machine(App& app, const Plan& plan) {
+Machine read_machine(App& app, Plan& plan) {
+  const auto text = plan.document(app, "domain.xml");
+  const auto encrypted = guest::encrypted_disks(text);
+  for (const auto& disk : plan.disks)
+    if (encrypted.contains(disk.target) && !plan.result.is_as_seen(disk))
+      plan.encrypted.insert(disk.target);
   std::map<std::string, fs::path> files;
   for (const auto& disk : plan.disks) files[disk.target] = plan.file(disk);
   Machine out;
@@ -105,9 +147,8 @@ Machine read_machine(App& app, const Plan& plan) {
   }
   if (plan.has(machine_state::tpm))
     out.tpm = machine_state::unpack_tpm(plan.document(app, machine_state::tpm_document));
-  out.domain = guest::redirect(plan.document(app, "domain.xml"), files,
-                               out.nvram.empty() ? fs::path{} : plan.nvram(),
-                               state::emulator_cpus(app.store()));
+  out.domain = guest::redirect(text, files, out.nvram.empty() ? fs::path{} : plan.nvram(),
+                               state::emulator_cpus(app.store()), plan.encrypted);
   const Xml domain{out.domain.xml};
   out.uuid = domain.find("uuid").value_or("");
   out.name = domain.find("name").value_or("");
@@ -140,8 +181,8 @@ void write_part(std::deque<NewFile>& parts, const fs::path& path, const std::str
 
 void restore(App& app, const RestoreOptions& options) {
   const auto begun = std::time(nullptr);
-  const Plan plan{restore_point(app, options.image, options.increment, options.disk),
-                  fs::absolute(options.to).lexically_normal()};
+  Plan plan{restore_point(app, options.image, options.increment, options.disk),
+            fs::absolute(options.to).lexically_normal()};
   const bool with_domain = !options.disk && !plan.result.lacks_domain();
   if (!options.disk && !with_domain)
     note("there was no domain any more when " + plan.name() +
@@ -150,17 +191,27 @@ void restore(App& app, const RestoreOptions& options) {
 
   Machine machine;
   if (with_domain) machine = read_machine(app, plan);
+  if (!plan.encrypted.empty()) refuse_existing(plan, with_domain);  // they have other names
   NewDirectories directory{plan.to};
   refuse_without_space(plan);
   std::optional<RestoredTpm> tpm;
   std::deque<NewFile> parts;
   bool checked = true;
   std::uint64_t bytes = 0;
-  for (const auto& disk : plan.disks) {
-    const auto& part = parts.emplace_back(plan.file(disk));
+  const auto fetch_part = [&](const state::DiskResult& disk, const NewFile& part) {
     fetch_to(app, plan, disk, part);
     checked &= check_image(part.part(), "the restored disk '" + part.path().string() + "'");
     bytes += fs::file_size(part.part());
+  };
+  for (const auto& disk : plan.disks) {
+    const auto& part = parts.emplace_back(plan.file(disk));
+    if (!plan.is_raw(disk)) {
+      fetch_part(disk, part);
+      continue;
+    }
+    const NewFile packed{fs::path{part.path()}.replace_extension(".qcow2")};
+    fetch_part(disk, packed);
+    write_raw(packed.part(), part);
   }
   if (!machine.nvram.empty()) write_part(parts, plan.nvram(), machine.nvram);
   if (!machine.tpm.empty()) {

@@ -65,6 +65,11 @@ const state::DiskResult& BackupPoint::disk(int id) const {
   return *found;
 }
 
+bool BackupPoint::has(int id) const {
+  return std::any_of(result_.disks.begin(), result_.disks.end(),
+                     [&](const auto& one) { return one.id == id; });
+}
+
 std::string BackupPoint::url(int id) const { return url_of(disk(id).file); }
 std::string BackupPoint::target(int id) const { return disk(id).target; }
 

@@ -25,6 +25,8 @@ class BackupPoint {
   std::string url(int disk) const;
   std::string target(int disk) const;  // "vda"
   const std::vector<state::DiskResult>& disks() const { return result_.disks; }
+  bool has(int disk) const;
+  bool is_as_seen(int disk) const { return result_.is_as_seen(this->disk(disk)); }  // by the guest
   // A small file of the backup; and what the machine kept besides its disks (machine_state.h),
   // empty if it is not in the backup.
   std::string document(const std::string& file) const;

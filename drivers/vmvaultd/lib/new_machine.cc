@@ -56,6 +56,15 @@ std::string template_of(const NewMachine& machine, const guest::Guest& guest,
   return one::to_text(all);
 }
 
+void refuse_encrypted(const NewMachine& machine) {
+  const auto encrypted = guest::encrypted_disks(machine.domain);
+  for (const auto& disk : machine.disks)
+    if (!disk.as_seen && encrypted.contains(disk.target))
+      throw Error{"disk '" + disk.target +
+                  "' was backed up as it lay encrypted in its place, and no machine can be made on "
+                  "a qcow2 file of that: restore it with 'vmvault restore --to'"};
+}
+
 }  // namespace
 
 // A machine may use what is there: an older state that was put back gives numbers away again.
@@ -68,6 +77,7 @@ std::string free_name(const fs::path& dir, int template_id) {
 }
 
 std::string write_machine(const NewMachine& machine) {
+  refuse_encrypted(machine);
   const auto base =
       machine.dir / (machine.files.empty() ? std::to_string(machine.record.id) : machine.files);
   const fs::path domain_file = base.string() + ".xml", nvram_file = base.string() + ".nvram";

@@ -14,6 +14,7 @@ struct NewMachine {
   struct Disk {
     state::DiskImage image;
     std::string target;
+    bool as_seen = true;  // CaptureResult::is_as_seen()
   };
 
   state::TemplateRecord record;
@@ -30,7 +31,8 @@ std::string free_name(const std::filesystem::path& dir, int template_id);
 
 // Writes <dir>/<files>.xml, ready for `virsh define`: with a name and a UUID of its own, and
 // <files>.nvram beside it.  Returns the template, in OpenNebula's form.  Error for a domain
-// that is none.
+// that is none, and for a disk that holds what lay encrypted in its place: in a qcow2 file libvirt
+// cannot use that.
 std::string write_machine(const NewMachine& machine);
 
 }  // namespace vmvaultd

@@ -80,6 +80,18 @@ TEST_F(NewMachineTest, PinnedProcessorsAreTheEmulatorsToo) {
   EXPECT_EQ(made().find("cputune/emulatorpin/@cpuset"), "4,6");
 }
 
+TEST_F(NewMachineTest, ADiskThatLayEncryptedInItsPlaceIsRefused) {
+  machine.disks[0].as_seen = false;
+  write_machine(machine);
+  std::string encrypted = domain;
+  encrypted.insert(encrypted.find("<target dev='vda'"), "<encryption format='luks'/>");
+  machine.domain = encrypted;
+  EXPECT_THROW(write_machine(machine), Error);
+  machine.disks[0].as_seen = true;
+  write_machine(machine);
+  EXPECT_FALSE(made().find("//encryption"));
+}
+
 TEST_F(NewMachineTest, ADomainWithoutTheDiskIsRefused) {
   machine.disks[0].target = "vdb";
   EXPECT_THROW(write_machine(machine), Error);

@@ -172,7 +172,9 @@ void fetch_template(const state::Home& home, int id) {
                      .files = free_name(dir, id)};
   for (const auto& image : restores.disk_images())
     if (image.template_id == id)
-      machine.disks.push_back({.image = image, .target = point.target(image.origin.disk)});
+      machine.disks.push_back({.image = image,
+                               .target = point.target(image.origin.disk),
+                               .as_seen = point.is_as_seen(image.origin.disk)});
   make_directory(dir);
   say(base64_encode(write_machine(machine)) + "\n");
 }
@@ -189,6 +191,20 @@ void insist_on_nothing_below(const std::vector<messages::VmDisk>& disks, int wan
 }
 
 namespace {
+
+// What it would find encrypted would not be.
+void insist_on_encryption(const state::Home& home, state::Store& store, const state::Origin& origin,
+                          const std::vector<messages::VmDisk>& disks) {
+  std::optional<BackupPoint> point;
+  for (const auto& one : disks) {
+    if (!one.disk.encrypted || (origin.disk >= 0 && origin.disk != one.id)) continue;
+    if (!point) point.emplace(home, store, origin);
+    if (point->has(one.id) && point->is_as_seen(one.id))
+      throw Error{"the domain's disk " + one.disk.target +
+                  " is encrypted, and the backup has what its guest saw, without that: 'vmvault "
+                  "restore --to' restores it, with a domain that says so"};
+  }
+}
 
 // Nothing: one that was left behind has done it.  Error where it has failed, or died: its lock is
 // ours.
@@ -242,6 +258,7 @@ void restore_in_place(const state::Home& home, const std::string& uri, int vm) {
   const auto disks =
       guest::take_disks(store, vm, subject.guest, mode, guest::MachineFiles{host.host});
   insist_on_nothing_below(disks, wanted->origin.disk, machine->name);
+  insist_on_encryption(home, store, wanted->origin, disks);
   const auto dir =
       host.is_here() ? home.vm_link(vm) : state::prepare_dir(home, *machine, host, disks);
   write_documents(home, vm, subject, host, disks, *image);

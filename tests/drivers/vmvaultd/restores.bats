@@ -68,6 +68,16 @@ wanted() {
     [ -z "$(find "$VMVAULT_VAR/restored" -name '9.*')" ]
 }
 
+@test "no machine is made on a disk that was backed up as it lay encrypted in its place" {
+    wanted 0
+    sql "UPDATE increments SET result = replace(result, '\"live\":true', '\"live\":false')"
+    sed -i "s,<source file='[^']*'/>,<encryption format='luks'/>&," "$FAKE/domain.xml"
+    service_start 'RPO = 0'
+    eventually is 'SELECT state FROM disk_images' READY
+    eventually is "SELECT error LIKE '%disk ''vda'' was backed up as it lay encrypted in its place%' FROM templates" 1
+    [ ! -e "$VMVAULT_VAR/restored/4.xml" ]
+}
+
 @test "a download that is killed is begun anew" {
     wanted 0
     cat >"$FAKE/downloader" <<'SH'
@@ -408,6 +418,18 @@ refused() {
     touch "$FAKE/go.restore"
     service_start 'RPO = 0'
     eventually is "SELECT error LIKE '%''/img/base'' below its disk vda,%(virsh edit vm0)' FROM restores" 1
+    run -1 grep -q ^restore "$CALLS"
+}
+
+@test "in place: a disk that is encrypted stays as it is where the backup has what its guest saw" {
+    in_place
+    ordered
+    powered_off
+    sed -i "s,<source file='[^']*'/>,<encryption format='luks'><secret type='passphrase' uuid='$(</proc/sys/kernel/random/uuid)'/></encryption>&," \
+        "$BATS_TEST_TMPDIR/node.xml"
+    touch "$FAKE/go.restore"
+    service_start 'RPO = 0'
+    eventually is "SELECT error LIKE '%disk vda is encrypted, and the backup has what its guest saw%' FROM restores" 1
     run -1 grep -q ^restore "$CALLS"
 }
 
