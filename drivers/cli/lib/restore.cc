@@ -119,7 +119,7 @@ void write_raw(const fs::path& from, const NewFile& to) {
       at += bytes.size();
     }
   }
-  if (ftruncate(to.fd(), static_cast<off_t>(disk.virtual_size())) != 0)
+  if (ftruncate(to.fd(), static_cast<off_t>(disk.virtual_size())) != 0 || fsync(to.fd()) != 0)
     throw system_error(doing, errno);
 }
 
