@@ -49,9 +49,13 @@ std::string read_password(const fs::path& path) {
   return text;
 }
 
-std::string described(const fs::path& datastore_file) {
+std::string description_of(const fs::path& datastore_file) {
   return "the datastore's description '" + datastore_file.string() + "'";
 }
+
+bool is_local(const Xml& datastore) { return datastore.find("TEMPLATE/RESTIC_BACKEND") == "LOCAL"; }
+
+fs::path base_of(const Xml& datastore) { return datastore.find("BASE_PATH").value_or(""); }
 
 Xml new_datastore(const fs::path& base) {
   auto document = Xml::create("DATASTORE");
@@ -131,7 +135,8 @@ bool Home::make_password() const {
 void Home::make_datastore() const {
   const auto path = datastore_file(default_datastore);
   const auto before = read_file_if_any(path);
-  auto document = before ? read_document(*before, described(path)) : new_datastore(repository());
+  auto document =
+      before ? read_document(*before, description_of(path)) : new_datastore(repository());
   const auto password = read_password(password_file());
   if (auto old = document.root().first("TEMPLATE/RESTIC_PASSWORD")) {
     if (old->text() == password) return;
@@ -172,13 +177,22 @@ void Home::prepare_vm(int id, const std::string& uuid) const {
   sync_directory(link.parent_path());
 }
 
-Xml Home::datastore(int id) const {
+Xml Home::described(int id) const {
   const auto text = read_file_if_any(datastore_file(id));
   if (!text)
     throw Error{"datastore " + std::to_string(id) + " is unknown: there is no '" +
                 datastore_file(id).string() + "'"};
-  auto document = read_document(*text, described(datastore_file(id)));
-  refuse_moved(id, document);
+  return read_document(*text, description_of(datastore_file(id)));
+}
+
+// Not corrected by itself: what it names may be a file system that is not mounted now.
+Xml Home::datastore(int id) const {
+  auto document = described(id);
+  if (has_moved(document))
+    throw Error{description_of(datastore_file(id)) + " says that the repositories are in '" +
+                base_of(document).string() + "', which is not there, and there is '" +
+                repository().string() + "': if the state was moved, correct BASE_PATH" +
+                (id == default_datastore ? ", as 'vmvault adopt' does" : "")};
   return document;
 }
 
@@ -190,21 +204,28 @@ bool Home::is_of_another_state(const fs::path& base) const {
          !fs::equivalent(base.parent_path(), var_, none);
 }
 
-// Not corrected: what it names may be a file system that is not mounted now.
-void Home::refuse_moved(int id, const Xml& datastore) const {
-  if (datastore.find("TEMPLATE/RESTIC_BACKEND") != "LOCAL") return;
-  const fs::path base = datastore.find("BASE_PATH").value_or("");
-  if (id == default_datastore && is_of_another_state(base))
-    throw Error{"the state directory '" + var_.string() + "' is a copy of '" +
-                base.parent_path().string() + "', whose backups are in '" + base.string() +
-                "' and would be changed: if they are to be this one's, move the other one away; if "
-                "not, correct BASE_PATH in '" +
-                datastore_file(id).string() + "', to '" + repository().string() +
-                "' if the repositories were copied, too"};
-  if (base.empty() || fs::exists(base) || !fs::exists(repository())) return;
-  throw Error{described(datastore_file(id)) + " says that the repositories are in '" +
-              base.string() + "', which is not there, and there is '" + repository().string() +
-              "': if the state was moved, correct BASE_PATH"};
+std::string Home::why_of_another() const {
+  const auto document = described(default_datastore);
+  const auto base = base_of(document);
+  if (!is_local(document) || !is_of_another_state(base)) return "";
+  return "the state directory '" + var_.string() + "' is a copy of '" +
+         base.parent_path().string() + "', whose backups are in '" + base.string() +
+         "' and would be changed: if they are to be this one's, move the other one away; if not, "
+         "correct BASE_PATH in '" +
+         datastore_file(default_datastore).string() + "', to '" + repository().string() +
+         "' if the repositories were copied, too";
+}
+
+bool Home::has_moved(const Xml& datastore) const {
+  const auto base = base_of(datastore);
+  return is_local(datastore) && !base.empty() && !fs::exists(base) && fs::exists(repository());
+}
+
+void Home::take_repositories() const {
+  auto document = described(default_datastore);
+  if (!has_moved(document)) return;
+  document.root().first("BASE_PATH")->set_text(repository().string());
+  write_datastore(default_datastore, document);
 }
 
 }  // namespace state

@@ -91,12 +91,19 @@ class Home {
   // and when its repositories are not where it says, but here: the directory was moved.
   Xml datastore(int id) const;
 
+  // The repositories of the default datastore are those of another state directory: a sentence with
+  // what to do, or nothing.
+  std::string why_of_another() const;
+  // They are here and not where its description says: it is corrected.
+  void take_repositories() const;
+
  private:
   bool has_repositories() const;
   bool make_password() const;
   void make_datastore() const;
+  Xml described(int id) const;
   bool is_of_another_state(const std::filesystem::path& base) const;
-  void refuse_moved(int id, const Xml& datastore) const;
+  bool has_moved(const Xml& datastore) const;
   std::filesystem::path var_;
 };
 

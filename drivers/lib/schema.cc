@@ -290,6 +290,15 @@ ALTER TABLE increments ADD COLUMN capture TEXT NOT NULL DEFAULT '';
 ALTER TABLE restores ADD COLUMN begun INTEGER;
 UPDATE restores SET begun = started WHERE ended IS NULL;
 )",
+    // Where the state is at home: a copy is not.
+    R"(
+CREATE TABLE home (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  machine TEXT NOT NULL,
+  host TEXT NOT NULL,
+  var TEXT NOT NULL
+) STRICT;
+)",
 };
 
 }  // namespace

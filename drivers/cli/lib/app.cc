@@ -11,6 +11,7 @@
 #include "common/one/location.h"
 #include "common/one/log_line.h"
 #include "drivers/cli/lib/display.h"
+#include "drivers/lib/place.h"
 
 namespace cli {
 namespace {
@@ -65,13 +66,19 @@ App::App(std::string libvirt_uri)
   name_default(store_);
 }
 
+void App::insist_on_place() {
+  if (there_) state::insist_on_place(store_, home_);
+}
+
 void App::make_state() {
+  insist_on_place();
   if (there_) return;
   var_dir();
   const bool first_use = home_.prepare();
   store_ = state::Store{home_.database()};
   name_default(store_);
   there_ = true;
+  insist_on_place();
   if (first_use)
     note("the backups' password was made in '" + home_.password_file().string() +
          "': keep a copy of it elsewhere, nothing can be restored without it");
@@ -100,7 +107,8 @@ state::ImageRecord App::image(int id) const {
   return *std::move(found);
 }
 
-FileLock App::lock(const state::VmRecord& vm) const {
+FileLock App::lock(const state::VmRecord& vm) {
+  insist_on_place();
   home_.prepare_vm(vm.id, vm.uuid);
   auto lock = FileLock::try_lock(home_.vm_dir(vm.uuid) / "cli.lock");
   if (!lock)

@@ -16,10 +16,13 @@ class App {
  public:
   // Opens the state.  Where there is none, nothing is made: it is empty.
   explicit App(std::string libvirt_uri);
-  // To be called before anything is kept.  The first time, makes the state, and tells the user
-  // where the password is.
+  // To be called before anything is kept: an Error in a copy.  The first time, makes the state, and
+  // tells the user where the password is.
   void make_state();
   bool has_state() const { return there_; }
+  // The state looks after its backups, or an Error (drivers/lib/place.h).  For what only changes
+  // what there is already: make_state() and lock() insist, too.
+  void insist_on_place();
 
   const std::string& uri() const { return uri_; }
   const state::Home& home() const { return home_; }
@@ -33,8 +36,9 @@ class App {
 
   // The image, or an Error that says how to find what there is.
   state::ImageRecord image(int id) const;
-  // Nobody else backs up this machine, or deletes from its chains, while the lock is held.
-  FileLock lock(const state::VmRecord& vm) const;
+  // Nobody else backs up this machine, or deletes from its chains, while the lock is held.  An
+  // Error in a copy.
+  FileLock lock(const state::VmRecord& vm);
 
  private:
   std::string uri_;

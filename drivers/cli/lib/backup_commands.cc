@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The short commands, for one host and without a service.
+#include <cstdio>
 #include <filesystem>
 
 #include "common/error.h"
@@ -18,6 +19,7 @@
 #include "drivers/cli/lib/restore.h"
 #include "drivers/cli/lib/tree.h"
 #include "drivers/cli/lib/verify.h"
+#include "drivers/lib/place.h"
 
 namespace cli {
 namespace {
@@ -25,6 +27,13 @@ namespace {
 constexpr const char* default_increment = "As of this increment (default: the last)";
 
 struct Nothing {};
+
+void adopt(App& app) {
+  const auto var = app.home().var().string();
+  if (!app.has_state()) throw Error{"there is no state in '" + var + "'"};
+  state::adopt(app.store(), app.home());
+  std::printf("the backups are looked after from '%s' now\n", printable(var).c_str());
+}
 
 struct Report {
   int image = -1;
@@ -185,6 +194,9 @@ void add_changes(Tree& tree) {
   verb = tree.root.add_subcommand("init", "Make the state and its password, before any backup");
   tree.does(verb, std::make_shared<Nothing>(),
             [](Context& with, auto&) { with.app().make_state(); });
+  verb =
+      tree.root.add_subcommand("adopt", "This state was moved, or takes the place of a lost one");
+  tree.does(verb, std::make_shared<Nothing>(), [](Context& with, auto&) { adopt(with.app()); });
 }
 
 void add_datastore(Tree& tree) {

@@ -32,6 +32,7 @@ Json to_json(const state::Sweep& found) {
 
 void gc(App& app, const GcOptions& options) {
   state::Sweep found;
+  if (!options.dry_run) app.insist_on_place();
   if (app.has_state()) found = state::sweep(app.store(), app.home(), !options.dry_run);
   if (options.form == Form::json) {
     print(to_json(found));

@@ -10,6 +10,6 @@ enum class Form { text, json };
 
 void list(const App& app, Form form);
 void show(const App& app, int image, Form form);
-void status(const App& app, Form form);
+void status(App& app, Form form);
 
 }  // namespace cli

@@ -9,7 +9,7 @@
 
 namespace cli {
 
-void prune(const App& app, const PruneOptions& options) {
+void prune(App& app, const PruneOptions& options) {
   const auto name = "datastore " + std::to_string(options.datastore);
   const auto known = app.store().datastore(options.datastore);
   if (known && known->ds_mad != "restic") {
@@ -22,6 +22,7 @@ void prune(const App& app, const PruneOptions& options) {
     note("there is no backup yet: there is nothing to prune");
     return;
   }
+  app.insist_on_place();
   auto command =
       app.datastore_action(options.datastore, "prune").arg(std::to_string(options.datastore));
   const auto vms = app.store().vms();

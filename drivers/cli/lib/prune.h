@@ -12,6 +12,6 @@ struct PruneOptions {
   bool all = false;  // every repository, not only those that something was removed from
 };
 
-void prune(const App& app, const PruneOptions& options);
+void prune(App& app, const PruneOptions& options);
 
 }  // namespace cli

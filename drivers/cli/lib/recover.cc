@@ -19,6 +19,7 @@ void run(Command command, const std::string& doing) {
 }
 
 void recover_all(App& app) {
+  app.insist_on_place();
   run(app.action("tm/host/backup_host").arg("recover").arg("--all"), "not all could be put right");
   for (const auto& vm : app.store().vms()) {
     if (!workers(vm.id).empty()) continue;

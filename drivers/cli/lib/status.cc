@@ -12,6 +12,7 @@
 #include "drivers/cli/lib/json.h"
 #include "drivers/cli/lib/list.h"
 #include "drivers/lib/messages.h"
+#include "drivers/lib/place.h"
 
 namespace cli {
 namespace {
@@ -121,8 +122,11 @@ void look_at_vm(const App& app, Status& status, const state::VmRecord& vm) {
   status.vms.push_back(std::move(one));
 }
 
-Status gather(const App& app) {
+Status gather(App& app) {
   Status status;
+  if (app.has_state())
+    if (auto why = state::why_not_in_place(app.store(), app.home()); !why.empty())
+      status.problems.push_back(std::move(why));
   for (const auto& vm : app.store().vms()) look_at_vm(app, status, vm);
   for (const auto& image : app.store().images()) {
     if (const auto damage = damage_of(image); !damage.empty())
@@ -197,7 +201,7 @@ void print_text(const Status& status) {
 
 }  // namespace
 
-void status(const App& app, Form form) {
+void status(App& app, Form form) {
   const auto now = gather(app);
   if (form == Form::json)
     print(to_json(now));

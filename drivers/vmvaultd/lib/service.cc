@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/one/config.h"
 #include "common/one/location.h"
+#include "drivers/lib/place.h"
 #include "drivers/vmvaultd/lib/children.h"
 #include "drivers/vmvaultd/lib/desk.h"
 #include "drivers/vmvaultd/lib/driver.h"
@@ -83,6 +84,7 @@ class Service {
 
   // What there is before the manager looks.
   int begin() {
+    state::insist_on_place(store_, home_);
     if (!store_.datastore(state::default_datastore))
       store_.put_datastore({.id = state::default_datastore, .name = "default", .ds_mad = "restic"});
     if (!store_.datastore(settings_.manager.datastore))

@@ -118,3 +118,22 @@ template() {
     fails_with 1 'no route to host'
     [ "$(vmvault datastore list --csv --no-header -l ID)" = 100 ]
 }
+
+@test "a copy of a state does nothing to what the original has on a server" {
+    vmvault datastore add rsync bk1:/backups
+    vmvault backup web --datastore 101
+    vmvault backup web --datastore 101
+    local original=$VMVAULT_VAR command
+    cp -a "$VMVAULT_VAR" "$VMVAULT_VAR.copy"
+    VMVAULT_VAR+=.copy
+    sed -i "s,$original/repo,$VMVAULT_VAR/repo," "$VMVAULT_VAR/datastores/100.xml"   # which says nothing of the server
+    : >"$CALLS"
+    for command in 'backup web --datastore 101' 'flatten 1 --keep 1' 'delete 1' gc; do
+        # shellcheck disable=SC2086  # words
+        run --separate-stderr vmvault $command
+        fails_with 1 "'$VMVAULT_VAR' is a copy of '$original'"
+    done
+    [ ! -s "$CALLS" ]
+    vmvault verify 1 || true   # is asked, whatever the fake says
+    grep -q '^verify' "$CALLS"
+}

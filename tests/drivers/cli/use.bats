@@ -2,6 +2,8 @@
 # vmvault: wrong use, first use, and what it says when libvirt is not there.
 
 load helper
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 setup() { setup_vmvault; }
 teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
@@ -140,12 +142,14 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
     local old=$VMVAULT_VAR
     VMVAULT_VAR+=.new
     run --separate-stderr vmvault backup web
-    fails_with 1 "$VMVAULT_VAR/datastores/100.xml" "'$old/repo'" "'$VMVAULT_VAR/repo'" BASE_PATH
+    fails_with 1 "'$VMVAULT_VAR' was '$old'" "'vmvault adopt'"
     run --separate-stderr vmvault restore 1 --to "$BATS_TEST_TMPDIR/to"
-    fails_with 1 BASE_PATH
-    sed -i "s,$old/repo,$VMVAULT_VAR/repo," "$VMVAULT_VAR/datastores/100.xml"
+    fails_with 1 "$VMVAULT_VAR/datastores/100.xml" "'$old/repo'" "'$VMVAULT_VAR/repo'" BASE_PATH "'vmvault adopt'"
+    run -0 vmvault adopt
+    [[ $output == *"'$VMVAULT_VAR'"* ]]
     run -0 --separate-stderr vmvault backup web
     [[ $output == 'image 1, increment 1: increment of '* ]]
+    [ "$(asked //DATASTORE/BASE_PATH)" = "$VMVAULT_VAR/repo" ]
     vmvault restore 1 --to "$BATS_TEST_TMPDIR/to" --disk 0
     vmvault restore 1 --to "$BATS_TEST_TMPDIR/to.0" --disk 0 --increment 0
     [ ! -e "$old" ]
@@ -154,20 +158,94 @@ teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
 @test "a copy of a state beside it does nothing to the other one's backups" {
     vmvault backup web
     vmvault backup web
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
     local original=$VMVAULT_VAR command
     cp -a "$VMVAULT_VAR" "$VMVAULT_VAR.copy"
     VMVAULT_VAR+=.copy
-    for command in 'backup web' 'flatten 1 --keep 1' 'verify 1' 'delete 1' "restore 1 --to $BATS_TEST_TMPDIR/to"; do
+    for command in 'backup web' 'flatten 1 --keep 1' 'delete 1' 'delete 1 --force' 'datastore prune' gc recover \
+        'recover web' adopt; do
         # shellcheck disable=SC2086  # words
         run --separate-stderr vmvault $command
-        fails_with 1 "'$VMVAULT_VAR' is a copy of '$original'" BASE_PATH
+        fails_with 1 "'$VMVAULT_VAR' is a copy of '$original'" "'vmvault adopt'"
     done
+    run -1 grep -E '^(rm|increment_flatten|prune)' "$CALLS"
+    run -0 vmvault status
+    [[ $output == *"problem: the state directory '$VMVAULT_VAR' is a copy of '$original'"* ]]
+    vmvault show 1
+    run -1 --separate-stderr vmvault gc --dry-run
+    [[ $stderr == *'its driver cannot list what is there'* ]]   # it is asked
+    vmvault restore 1 --to "$BATS_TEST_TMPDIR/to" --disk 0   # from the other one's repositories
     ln -s "$original" "$original.link"   # is no copy
     VMVAULT_VAR=$original.link run -0 --separate-stderr vmvault backup web
     [[ $output == 'image 1, increment 2: increment of '* ]]
     mv "$original/state.db" "$original/state.db.away"
+    run --separate-stderr vmvault backup web
+    fails_with 1 "'vmvault adopt'"
+    vmvault adopt
     run -0 --separate-stderr vmvault backup web
     [[ $output == 'image 1, increment 2: increment of '* ]]
+}
+
+@test "a copy of an older version's state is known by the repositories that it names" {
+    vmvault backup web
+    sql 'DELETE FROM home'
+    local original=$VMVAULT_VAR command
+    cp -a "$VMVAULT_VAR" "$VMVAULT_VAR.copy"
+    VMVAULT_VAR+=.copy
+    for command in 'backup web' 'delete 1' adopt; do
+        # shellcheck disable=SC2086  # words
+        run --separate-stderr vmvault $command
+        fails_with 1 "'$VMVAULT_VAR' is a copy of '$original'" BASE_PATH
+    done
+    VMVAULT_VAR=$original
+    run -0 --separate-stderr vmvault backup web   # is at home where it is used
+    [[ $output == 'image 1, increment 1: increment of '* ]]
+    [ "$(sql 'SELECT var FROM home')" = "$(realpath "$VMVAULT_VAR")" ]
+}
+
+@test "a state that is put back into its place needs nothing, whole or an older state.db" {
+    vmvault backup web
+    cp -a "$VMVAULT_VAR" "$BATS_TEST_TMPDIR/kept"
+    vmvault backup web
+    cp "$BATS_TEST_TMPDIR/kept/state.db" "$VMVAULT_VAR/state.db"
+    rm -f "$VMVAULT_VAR"/state.db-*
+    vmvault backup web
+    rm -r "$VMVAULT_VAR"
+    cp -r "$BATS_TEST_TMPDIR/kept" "$VMVAULT_VAR"
+    vmvault backup web
+}
+
+@test "a state that comes from another machine changes nothing until it is adopted" {
+    can_unshare || skip 'no mount namespaces here'
+    [ -s /etc/machine-id ] || skip 'this machine has no number'
+    vmvault backup web
+    qemu-img create -q -f qcow2 "$FAKE/disk.qcow2" 8M
+    echo 0123456789abcdef0123456789abcdef >"$BATS_TEST_TMPDIR/id"
+    elsewhere() {
+        # shellcheck disable=SC2016
+        unshare -m --propagation private sh -c 'mount --bind "$1" /etc/machine-id && shift && exec "$@"' _ \
+            "$BATS_TEST_TMPDIR/id" "$BUILD/drivers/cli/vmvault" "$@"
+    }
+    local command
+    for command in 'backup web' 'delete 1' gc; do
+        # shellcheck disable=SC2086  # words
+        run --separate-stderr elsewhere $command
+        fails_with 1 "'$VMVAULT_VAR' was '$VMVAULT_VAR' of '$(hostname)'" "'vmvault adopt'"
+    done
+    elsewhere list
+    elsewhere restore 1 --to "$BATS_TEST_TMPDIR/to" --disk 0
+    elsewhere adopt
+    run -0 --separate-stderr elsewhere backup web
+    [[ $output == 'image 1, increment 1: increment of '* ]]
+    run --separate-stderr vmvault backup web   # it is the other's now
+    fails_with 1 "'vmvault adopt'"
+}
+
+@test "adopt without a state makes none" {
+    rm -r "$VMVAULT_VAR"
+    run --separate-stderr vmvault adopt
+    fails_with 1 "no state in '$VMVAULT_VAR'"
+    [ ! -e "$VMVAULT_VAR" ]
 }
 
 @test "a state directory with a blank in its name is refused" {

@@ -193,3 +193,36 @@ SH
     run -0 "$BUILD/drivers/vmvaultd/vmvaultd" --version
     [[ $output =~ ^'vmvaultd '[0-9] ]]
 }
+
+@test "a service in a copy of a state does not begin, and leaves the original's backups alone" {
+    machines 2
+    service_start
+    eventually called 'begins 1000000'
+    go 1000000
+    eventually has_images 1
+    eventually called 'begins 1000001'
+    local original=$VMVAULT_VAR
+    cp -a "$VMVAULT_VAR" "$VMVAULT_VAR.copy"   # while that backup runs
+    export VMVAULT_VAR=$VMVAULT_VAR.copy
+    sed -i "s,$original/repo,$VMVAULT_VAR/repo," "$VMVAULT_VAR/datastores/100.xml"
+    sed 's/^MONITORING/KEEP_LAST = 1\n&/' "$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/conf.copy"
+    run -1 --separate-stderr timeout 60 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/conf.copy"
+    [[ $stderr == *"'$VMVAULT_VAR' is a copy of '$original'"*"'vmvault adopt'"* ]]
+    "$BUILD/drivers/vmvaultd/vmvaultd" --queue
+    "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/conf.copy" --retention
+    run -1 --separate-stderr vmvault recover
+    run -1 --separate-stderr vmvault backup vm1
+    [ "$(sql 'SELECT count(*) FROM attempts WHERE ended IS NULL')" -eq 1 ]   # it is noted as nothing else
+    VMVAULT_VAR=$original
+    go
+    eventually has_images 2
+    [ "$(calls 'begins 1000001')" -eq 1 ]
+    [ "$(sql "SELECT count(*) FROM attempts WHERE error <> ''")" -eq 0 ]
+    service_end TERM
+    mv "$original" "$original.lost"            # nothing works with that any more
+    VMVAULT_VAR=$original.copy
+    vmvault adopt
+    service_start 'RPO = 0'
+    eventually eval '[ "$(grep -c "vmvaultd has begun" "$BATS_TEST_TMPDIR/log")" -eq 2 ]'
+    service_end TERM
+}
