@@ -25,8 +25,8 @@ teardown() {
     mv var moved
     VMVAULT_VAR=$BATS_TEST_TMPDIR/moved
     run -1 --separate-stderr vmvault backup state
-    [[ $stderr == *BASE_PATH* ]]
-    sed -i 's,/var/repo<,/moved/repo<,' moved/datastores/100.xml
+    [[ $stderr == *"'vmvault adopt'"* ]]
+    vmvault adopt
     disk_write state 0 'write -P 2 1M 1M'
     reference ref1 a.qcow2
     run -0 --separate-stderr vmvault backup state
