@@ -32,6 +32,8 @@ backups() {
 
 teardown_file() { hypervisor_stop; }
 
+teardown() { [ -z "${OPEN-}" ] || rm -r "$OPEN"; }
+
 setup() {
     mkdir "$BATS_TEST_TMPDIR/srv"
     cd "$BATS_TEST_TMPDIR"
@@ -75,4 +77,38 @@ $(says merge)"
     was 101
     cmp "$BATS_TEST_TMPDIR/srv/recovered/domain.xml" "$(echo "$BATS_FILE_TMPDIR"/server/*/"${names#* }")/domain.xml"
     xmllint --noout "$BATS_TEST_TMPDIR/srv/recovered/domain.xml"
+}
+
+# open_to_nobody: $OPEN, with copies of what was stored, is another user's, who may go there (as bats' own directory need
+# not be)
+open_to_nobody() {
+    [ "$(id -u)" -eq 0 ] || skip 'is no root: all of this is done by an ordinary user'
+    OPEN=$(mktemp -d)
+    mkdir "$OPEN"/{var,srv}
+    cp -a "$VMVAULT_VAR"/{repo,restic.password} "$OPEN/var"
+    cp -a "$BATS_FILE_TMPDIR/server" "$OPEN"
+    chown -R nobody "$OPEN"
+}
+# nobody_does NAME...: the commands of these names
+nobody_does() {
+    local name all=''
+    for name; do
+        all+=$(VMVAULT_VAR=$OPEN/var BATS_FILE_TMPDIR=$OPEN BATS_TEST_TMPDIR=$OPEN says "$name")$'\n'
+    done
+    (cd "$OPEN" && HOME=$OPEN setpriv --reuid=nobody --clear-groups bash -euc "$all")
+}
+
+@test "a restic repository is read by an ordinary user, too" {
+    open_to_nobody
+    snapshots=$(nobody_does list | grep -oE '^[0-9a-f]{8}' | tr '\n' ' ')
+    [ "$(wc -w <<<"$snapshots")" -eq 3 ]
+    nobody_does list fetch merge
+    BATS_TEST_TMPDIR=$OPEN was 100
+}
+
+@test "a server of rsync is read by an ordinary user, too" {
+    open_to_nobody
+    names=$(nobody_does look | head -n 2 | cut -d' ' -f4 | paste -sd' ')
+    nobody_does copy merge
+    BATS_TEST_TMPDIR=$OPEN was 101
 }
