@@ -50,6 +50,20 @@ restores() {   # restores K
     vmvault list --json | jq -e '.[0].increments == 3 or (.[0].increments | length) == 3'
 }
 
+@test "a copy of the state is restored from, and takes nothing away" {
+    local before original=$VMVAULT_VAR
+    before=$(find server -type f -print0 | sort -z | xargs -0 sha256sum)
+    cp -a "$VMVAULT_VAR" "$BATS_TEST_TMPDIR/copy"
+    local -x VMVAULT_VAR=$BATS_TEST_TMPDIR/copy
+    run -1 --separate-stderr vmvault flatten "$image" --keep 1
+    [[ $stderr == *"is a copy of '$original'"* ]]
+    run -1 --separate-stderr vmvault delete "$image"
+    [[ $stderr == *"is a copy of '$original'"* ]]
+    restores 1
+    vmvault verify "$image" --read-data
+    [ "$before" = "$(find server -type f -print0 | sort -z | xargs -0 sha256sum)" ]
+}
+
 @test "a disk is downloaded, and served to look into" {
     vmvault download "$image" --to "$BATS_TEST_TMPDIR/disk"
     same_disk ref2/a.qcow2 "$BATS_TEST_TMPDIR/disk"
