@@ -78,7 +78,8 @@ std::size_t ChannelLink::read(std::span<std::byte> out) {
 }
 
 // The next packet; 0: the program reads no more.  To listen may be to take in the message that
-// there is room again, for which nobody would wake us: so the last thing before we wait is to try.
+// there is room again, and to try may be to take in the end, for which nobody would wake us: so the
+// last things before we wait are to try, and to look.
 ssize_t ChannelLink::try_write(std::span<const std::byte> bytes) {
   if (listening_ && !listen()) return LIBSSH2_ERROR_EAGAIN;
   for (bool listened = false;; listened = true) {
@@ -87,8 +88,9 @@ ssize_t ChannelLink::try_write(std::span<const std::byte> bytes) {
     if (n > 0) return n;
     if (n == LIBSSH2_ERROR_CHANNEL_CLOSED) return 0;
     if (n != 0 && n != LIBSSH2_ERROR_EAGAIN) return libssh2_channel_eof(channel_) ? 0 : n;
-    if (lane_.sending() || listened || !listen()) return LIBSSH2_ERROR_EAGAIN;
-    if (libssh2_channel_eof(channel_)) return 0;
+    if (lane_.sending()) return LIBSSH2_ERROR_EAGAIN;
+    if (Lane::ended(channel_)) return 0;
+    if (listened || !listen()) return LIBSSH2_ERROR_EAGAIN;
   }
 }
 
@@ -102,8 +104,10 @@ void ChannelLink::write(std::span<const std::byte> bytes) {
   }
 }
 
+// What it has answered stays for who reads it.
 std::string ChannelLink::how_it_ended() {
-  const auto why = one_line(last_line(wait().said));
+  lane_.drive([&] { return listen() ? 0 : LIBSSH2_ERROR_EAGAIN; });
+  const auto why = one_line(last_line(said_));
   return "the program on " + session_->whom() + " has ended" + (why.empty() ? "" : ": " + why);
 }
 

@@ -103,6 +103,11 @@ bool Lane::rest(std::unique_lock<FairMutex>& turn) {
   return patience_.wait(fds, slice);
 }
 
+// It looks at the flag first.
+bool Lane::ended(LIBSSH2_CHANNEL* channel) {
+  return libssh2_channel_wait_closed(channel) != LIBSSH2_ERROR_INVAL;
+}
+
 Lane::Parting::Parting(Lane& parting_lane)
     : lane{parting_lane}, usual{std::move(parting_lane.patience_)} {
   lane.patience_ = Patience{lane.session_.whom_, parting(lane.session_.terms_)};

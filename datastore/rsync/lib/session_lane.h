@@ -72,6 +72,11 @@ class Lane {
   bool sending() const { return session_.sending(); }  // nothing else may begin
   void moved() { patience_.moved(); }                  // what is waited for has come, or a part
 
+  // No more comes through the channel, whatever of it is still unread: libssh2_channel_eof() waits
+  // for that to be read, and who writes does not read.  Takes nothing in; spoils libssh2's last
+  // error.
+  static bool ended(LIBSSH2_CHANNEL* channel);
+
   // Of the last call, when it failed.
   int failure() const { return failure_; }
   const std::string& reason() const { return reason_; }

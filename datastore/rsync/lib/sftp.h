@@ -67,9 +67,11 @@ class Sftp {
   auto ask(Call call) {
     return lane_.drive([&] {
       const auto result = call();
-      const bool ended = result == LIBSSH2_ERROR_EAGAIN && !lane_.sending() &&
-                         libssh2_channel_eof(libssh2_sftp_get_channel(sftp_)) != 0;
-      return ended ? decltype(call()){LIBSSH2_ERROR_CHANNEL_CLOSED} : result;
+      if (result != LIBSSH2_ERROR_EAGAIN || lane_.sending() ||
+          !Lane::ended(libssh2_sftp_get_channel(sftp_)))
+        return result;
+      libssh2_session_set_last_error(session_->get(), LIBSSH2_ERROR_CHANNEL_CLOSED, nullptr);
+      return decltype(call()){LIBSSH2_ERROR_CHANNEL_CLOSED};
     });
   }
   LIBSSH2_SFTP_HANDLE* open_handle(const std::string& path, unsigned long flags, unsigned mode,

@@ -64,6 +64,21 @@ through_proxy() {
     cmp "$BATS_TEST_TMPDIR/a" "$BYTES"
 }
 
+@test "a program that ends while it is sent to is told at once, with what it said, and answered or not" {
+    # As little as a window: the rest waits for a program that reads no more.
+    local script=() end
+    for end in 'echo oh dear >&2; exit 3' 'echo an answer; echo oh dear >&2; exit 3' \
+        'echo an answer; exit 0' 'echo an answer; kill -9 $$'; do
+        script+=("put:head -c 1000000 >/dev/null; $end")
+    done
+    ARGS=--timeout=60 run -1 channels "${script[@]}" echo:cat
+    [ "${lines[0]}" = "1: the program on 'backup1' has ended: oh dear" ]
+    [ "${lines[1]}" = "2: the program on 'backup1' has ended: oh dear" ]
+    [ "${lines[2]}" = "3: the program on 'backup1' has ended" ]
+    [ "${lines[3]}" = "4: the program on 'backup1' has ended" ]
+    [ "${#lines[@]}" -eq 4 ]
+}
+
 @test "a lost connection is the end of all links, with the same line" {
     through_proxy --cut 5000000
     run -1 channels echo:cat echo:cat echo:cat

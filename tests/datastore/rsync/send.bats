@@ -221,6 +221,30 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     [ -z "$(grep -v '"done"' <<<"$output")" ]
 }
 
+# The helper answers, and ends, while more is sent than a window holds.
+@test "a server that becomes full over there says so, and nothing stays there" {
+    can_unshare || skip 'this user may not mount'
+    disk
+    local transport
+    for transport in libssh2 ssh; do   # a server each: what watches over the first one may stop it late
+        TRANSPORT=$transport ARGS='-aS --timeout=60' \
+            run -1 --separate-stderr unshare -m --propagation private bash -c '
+            bats_require_minimum_version() { :; }
+            source "$0"; source "$1"; shift 1; send_env
+            cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
+            mount -t tmpfs -o size=20m none "$base"
+            eval "$("$FIXTURES/sshd" start "$work/sshd.$TRANSPORT" --owner $$)"
+            status=0
+            send aaaaaa || status=$?
+            "$FIXTURES/sshd" stop "$work/sshd.$TRANSPORT"
+            [ ! -e "$base/12" ] || ls -A "$base/12"
+            exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
+        [[ $stderr == *'No space left on device'* ]]
+        [ "${#stderr_lines[@]}" -eq 1 ]
+        run -1 grep -v '"done"' <<<"$output"
+    done
+}
+
 @test "a server of SFTP alone gets whole files" {
     disk
     request aaaaaa | jq -Rr '@base64d | fromjson | .server.argv = [] | @base64' >"$work/line"

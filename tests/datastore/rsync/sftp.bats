@@ -56,6 +56,23 @@ sftp() { link backup1 sftp "$@"; }
     [ "${BASH_REMATCH[1]}" -eq $(($(stat -fc '%b * %S' "$BATS_TEST_TMPDIR") >> 20)) ]
 }
 
+# Its answers to what it has read are still unread then.
+@test "an SFTP server that ends while more is sent than a window holds is told at once" {
+    [ -x /usr/lib/openssh/sftp-server ] || skip 'there is no sftp-server here (package openssh-sftp-server)'
+    mkdir "$BATS_TEST_TMPDIR/other"
+    {
+        echo '#!/bin/sh'
+        echo 'stdbuf -o0 head -c 3000000 | /usr/lib/openssh/sftp-server'
+    } >"$BATS_TEST_TMPDIR/server"
+    chmod 755 "$BATS_TEST_TMPDIR/server"
+    "$FIXTURES/sshd" start "$BATS_TEST_TMPDIR/other" Subsystem "sftp $BATS_TEST_TMPDIR/server" --owner $$ \
+        >"$BATS_TEST_TMPDIR/env"
+    PATH=$BATS_TEST_TMPDIR/other/bin:$PATH ARGS=--timeout=60 run -1 --separate-stderr sftp put \
+        "$BATS_TEST_TMPDIR/there" <"$BATS_FILE_TMPDIR/bytes"
+    "$FIXTURES/sshd" stop "$BATS_TEST_TMPDIR/other"
+    [ "$stderr" = "cannot write '$BATS_TEST_TMPDIR/there' on 'backup1': the SFTP server there has ended" ]
+}
+
 @test "a failure names the file and the server" {
     run -1 sftp get "$BATS_TEST_TMPDIR/none"
     [ "$output" = "cannot open '$BATS_TEST_TMPDIR/none' on 'backup1': there is no such file" ]
