@@ -10,6 +10,7 @@
 
 #include "common/command.h"
 #include "common/error.h"
+#include "datastore/rsync/lib/link_target.h"
 
 namespace rsync {
 namespace {
@@ -85,7 +86,7 @@ void ProcessLink::lost() {
     throw NoPrograms{whom_ + " starts no programs"};
   throw Error{(connection ? "the connection to " + whom_ + " failed"
                           : "the program on " + whom_ + " has ended") +
-              (why.empty() ? "" : ": " + why)};
+              (why.empty() ? "" : ": " + why) + (connection ? ssh_remedy(end_.said) : "")};
 }
 
 std::size_t ProcessLink::read(std::span<std::byte> out) {

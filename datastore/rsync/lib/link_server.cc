@@ -67,7 +67,8 @@ Finished shell(const Target& target, std::string_view script, std::vector<std::s
   std::move(words.begin(), words.end(), std::back_inserter(argv));
   auto finished = target.command(argv).input(std::move(input)).deadline(enough).run();
   if (finished.status == ssh_failed)
-    throw Error{"cannot reach " + target.name() + ": " + one_line(last_line(finished.err))};
+    throw Error{"cannot reach " + target.name() + ": " + one_line(last_line(finished.err)) +
+                ssh_remedy(finished.err)};
   return finished;
 }
 

@@ -52,4 +52,18 @@ std::vector<std::string> Target::on(const std::vector<std::string>& argv) const 
   return line;
 }
 
+// ssh has one status for all, so its words have to do.
+std::string ssh_remedy(std::string_view said) {
+  const auto says = [&](std::string_view words) { return said.find(words) != said.npos; };
+  if (says("Permission denied (publickey"))
+    return "; there is no key that it takes: is ours there (ssh-add -l, or a file without a "
+           "passphrase), and the public one in its authorized_keys?";
+  if (!says("Host key verification failed")) return "";
+  if (says("HAS CHANGED") || says("has changed"))
+    return "; it shows another key than known_hosts has: if the server is really new, correct "
+           "known_hosts (ssh-keygen -R)";
+  return "; its host key is not known here: compare the fingerprint, then add it to known_hosts "
+         "(ssh-keyscan, or ssh to it once as this user)";
+}
+
 }  // namespace rsync

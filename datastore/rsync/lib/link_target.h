@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/command.h"
@@ -23,5 +24,9 @@ struct Target {
   std::vector<std::string> on(const std::vector<std::string>& argv) const;
   Command command(const std::vector<std::string>& argv) const { return Command{on(argv)}; }
 };
+
+// What to do about it that ssh let nobody in, by what it said: "; ...", or nothing if that is not
+// known.
+std::string ssh_remedy(std::string_view said);
 
 }  // namespace rsync

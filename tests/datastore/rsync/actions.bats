@@ -104,6 +104,7 @@ downloader() { "$BUILD/datastore/rsync/downloader" "$@"; }
     SERVER=bk1 SERVER_USER=stranger
     run -1 --separate-stderr action datastore/rsync/monitor 100 < <(request "$(datastore)")
     one_line 'ermission denied'
+    one_line '; there is no key that it takes: '
     [ ! -e "$BASE" ]
 }
 
@@ -112,7 +113,18 @@ downloader() { "$BUILD/datastore/rsync/downloader" "$@"; }
     mv "$known" "$known.kept"
     run -1 --separate-stderr backup
     mv "$known.kept" "$known"
-    one_line 'ost key'
+    one_line 'Host key verification failed.; its host key is not known here: '
+    [ ! -e "$BASE" ]
+}
+
+@test "a host key that has changed is told as that, and nothing is sent" {
+    local known=$BATS_FILE_TMPDIR/sshd/known_hosts
+    mv "$known" "$known.kept"
+    ssh-keygen -q -t ed25519 -N '' -f "$BATS_TEST_TMPDIR/other"
+    echo "* $(cut -d' ' -f1,2 "$BATS_TEST_TMPDIR/other.pub")" >"$known"
+    run -1 --separate-stderr backup
+    mv "$known.kept" "$known"
+    one_line 'Host key verification failed.; it shows another key than known_hosts has: '
     [ ! -e "$BASE" ]
 }
 
