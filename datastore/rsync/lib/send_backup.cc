@@ -218,6 +218,12 @@ void BackupSender::undo() noexcept try {
   log(Level::warn, std::string{"an upload that failed is not removed: "} + error.what());
 }
 
+// An increment has no base, whatever is there.
+bool BackupSender::has_full() const {
+  return std::any_of(request_.files.begin(), request_.files.end(),
+                     [](const auto& file) { return is_full(file.name); });
+}
+
 std::string BackupSender::report() const {
   const auto [counts, base, again] = files_.summary();
   auto text = fmt::format("{} of files, {} sent", mebibytes(plan_.bytes), mebibytes(wire_));
@@ -227,8 +233,10 @@ std::string BackupSender::report() const {
         fmt::format("; a delta of {} saved {}", base, mebibytes(counts.copied + counts.patched));
   else if (options_.whole)
     text += "; whole files, as RSYNC_ARGS asks for";
-  else
+  else if (has_full())
     text += "; whole files, since there is no earlier full with a signature";
+  else
+    text += "; whole files, as those of an increment are";
   if (counts.skipped != 0)
     text += fmt::format("; {} were there of an upload that was cut off", mebibytes(counts.skipped));
   if (again) text += "; a file had to be sent twice, since the server found it wrong";

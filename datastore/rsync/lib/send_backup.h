@@ -42,6 +42,7 @@ class BackupSender {
   std::unique_ptr<Conversation> join(const Greeting& greeting);
   void count(const Conversation& server);
   bool is_there();
+  bool has_full() const;
   void undo() noexcept;
 
   const SendRequest request_;

@@ -31,6 +31,13 @@ disk() {
     [ "$(stat -c %b "$base/12/aaaaaa/disk.1.0")" -lt 2048 ]   # a hole has stayed one
 }
 
+@test "an increment is sent whole, and nobody misses a full for it" {
+    noise 100000 >"$dir/disk.0.1"
+    run -0 --separate-stderr send aaaaaa
+    stored aaaaaa
+    [[ $stderr == *' sent; whole files, as those of an increment are' ]]
+}
+
 @test "of a later full only what changed crosses, with and without what this machine remembers" {
     disk
     send aaaaaa
