@@ -26,7 +26,7 @@ std::string reason(unsigned long code, const std::string& libssh2) {
     case LIBSSH2_FX_OP_UNSUPPORTED:
       return "the server cannot do that";
     case LIBSSH2_FX_FAILURE:
-      return "the server failed to";  // a full disk is no more than that to version 3 of SFTP
+      return "the server failed to, and does not say why";
     default:
       return "its answer makes no sense (" + libssh2 + ")";
   }
@@ -69,8 +69,10 @@ void Sftp::fail(const std::string& doing, const std::string& path) {
   if (lane_.failure() == LIBSSH2_ERROR_CHANNEL_CLOSED)
     lane_.fail(what, "the SFTP server there has ended");
   if (lane_.failure() != LIBSSH2_ERROR_SFTP_PROTOCOL) lane_.fail(what);
-  throw SftpRefused{"cannot " + what + ": " +
-                    reason(libssh2_sftp_last_error(sftp_), lane_.reason())};
+  const auto code = libssh2_sftp_last_error(sftp_);
+  const auto why = "cannot " + what + ": " + reason(code, lane_.reason());
+  if (code == LIBSSH2_FX_FAILURE) throw SftpFailed{why};
+  throw SftpRefused{why};
 }
 
 LIBSSH2_SFTP_HANDLE* Sftp::open_handle(const std::string& path, unsigned long flags, unsigned mode,

@@ -25,6 +25,11 @@ struct SftpRefused : Error {
   using Error::Error;
 };
 
+// It has not said why: version 3 of SFTP has no word for a full disk.
+struct SftpFailed : SftpRefused {
+  using SftpRefused::SftpRefused;
+};
+
 // For one thread at a time, with all its files; others may use the same session.  Paths are
 // absolute.  Throws Error that names the path and the server; Cancelled.
 class Sftp {

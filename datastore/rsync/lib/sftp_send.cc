@@ -47,6 +47,10 @@ class Sender {
       } catch (const Cancelled&) {
         undo();
         throw;
+      } catch (const SftpFailed& error) {
+        const auto room = room_there();  // before there is some again
+        undo();
+        throw Error{error.what() + room};
       } catch (const Error& error) {
         in_vain = durable() > before ? 0 : in_vain + 1;
         if (!lost_ || in_vain > most_in_vain) {
@@ -192,6 +196,15 @@ class Sender {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(limiter_.admit(bytes) -
                                                                    nbd::Limiter::Clock::now());
     if (left.count() > 0) Patience{"", {.silence = {}}}.wait({}, left);
+  }
+
+  // "; ...", for who has failed; nothing if the server does not tell.
+  std::string room_there() const noexcept try {
+    Sftp sftp{std::make_shared<Session>(cargo_.target, to_undo)};
+    const auto free = sftp.space(cargo_.base).free_mb;
+    return free == 0 ? "; its file system is full" : "; " + std::to_string(free) + " MB are free";
+  } catch (const std::exception&) {
+    return "";
   }
 
   // What cannot be removed now, the next backup of the VM removes.

@@ -252,6 +252,25 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     done
 }
 
+@test "a server of SFTP alone that becomes full is told as that, and nothing stays there" {
+    can_unshare || skip 'this user may not mount'
+    disk
+    run -1 --separate-stderr unshare -m --propagation private bash -c '
+        bats_require_minimum_version() { :; }
+        source "$0"; source "$1"; shift 1; send_env
+        cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
+        mount -t tmpfs -o size=20m none "$base"
+        eval "$("$FIXTURES/sshd" start "$work/sshd" --owner $$)"
+        request aaaaaa | jq -Rr "@base64d | fromjson | .server.argv = [] | @base64" >"$work/line"
+        status=0
+        send_line || status=$?
+        "$FIXTURES/sshd" stop "$work/sshd"
+        [ ! -e "$base/12" ] || ls -A "$base/12"
+        exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
+    [[ $stderr == "cannot write '$base/12/aaaaaa"*"/disk.0.0' on 'server': the server failed to, "*'; its file system is full' ]]
+    run -1 grep -v '"done"' <<<"$output"
+}
+
 @test "a server of SFTP alone gets whole files" {
     disk
     request aaaaaa | jq -Rr '@base64d | fromjson | .server.argv = [] | @base64' >"$work/line"
