@@ -77,6 +77,13 @@ void Record::finish(const std::string& line) const { write_file(path_ / "result"
 std::optional<std::string> Record::result() const { return read_file_if_any(path_ / "result"); }
 std::optional<std::string> Record::sent() const { return read_file_if_any(path_ / "sent"); }
 
+std::optional<std::int64_t> Record::ended() const {
+  struct stat file {};
+  for (const char* name : {"result", "sent"})  // in this order: the one becomes the other
+    if (stat((path_ / name).c_str(), &file) == 0) return file.st_mtim.tv_sec;
+  return std::nullopt;
+}
+
 bool Record::sent_long_ago() const {
   std::error_code error;
   const auto when = fs::last_write_time(path_ / "sent", error);

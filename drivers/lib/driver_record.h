@@ -47,7 +47,8 @@ class Record {
   void finish(const std::string& line) const;  // durable when it returns
   std::optional<std::string> result() const;   // that is not sent
   std::optional<std::string> sent() const;
-  bool sent_long_ago() const;  // so that nobody needs it any more
+  std::optional<std::int64_t> ended() const;  // when the result was there, in seconds
+  bool sent_long_ago() const;                 // so that nobody needs it any more
   void mark_sent() const noexcept;
   void remove() const noexcept;
 

@@ -80,7 +80,8 @@ std::string deleted_meanwhile(const std::string& source) {
   return "its image was deleted meanwhile; '" + source + "' is in no image (vmvault gc)";
 }
 
-Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply) {
+Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply,
+              std::optional<std::int64_t> ended) {
   const auto text = result_text(home.vm_link(attempt.vm), attempt);
   Stored stored;
   if (text) stored.result = parse_result(*text);
@@ -94,7 +95,7 @@ Stored record(Store& store, const Home& home, const Attempt& attempt, const Repl
                    .result = text.value_or("")};
   const auto sums =
       stored.result ? sums_of(home.vm_link(attempt.vm), *stored.result) : std::vector<SumsRecord>{};
-  stored.image = store.succeed(attempt.id, stored.record, sums);
+  stored.image = store.succeed(attempt.id, stored.record, sums, ended);
   return stored;
 }
 

@@ -36,8 +36,10 @@ struct Stored {
 // Why an increment that is stored is none, for people.
 std::string deleted_meanwhile(const std::string& source);
 
-// The attempt was good: it is in the store when this returns.  Throws as Store::succeed().
-Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply);
+// The attempt was good, and ended then (or now): it is in the store when this returns.  Throws as
+// Store::succeed().
+Stored record(Store& store, const Home& home, const Attempt& attempt, const Reply& reply,
+              std::optional<std::int64_t> ended = {});
 
 // What an earlier backup left.  Durably gone before the next attempt is on record: it would be
 // taken for the next one's, if that is cut off before it has said anything.

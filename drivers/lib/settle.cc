@@ -46,7 +46,8 @@ std::vector<Settled> settle(Store& store, const Home& home, int vm) {
     else if (!reply || store.recorded(vm, reply->source))
       store.fail(attempt.id, "interrupted");
     else
-      settled.stored = record(store, home, attempt, *reply);
+      settled.stored = record(store, home, attempt, *reply,
+                              attempt.service ? driver_ended(home, vm) : std::nullopt);
     if (!attempt.service) continue;
     note_waiting(home, vm, false);
     for (const auto& record : records_of(home, vm)) record.unwant();
@@ -65,5 +66,11 @@ void note_waiting(const Home& home, int vm, bool waits) {
 }
 
 bool driver_knows(const Home& home, int vm) { return !records_of(home, vm).empty(); }
+
+std::optional<std::int64_t> driver_ended(const Home& home, int vm) {
+  std::optional<std::int64_t> last;
+  for (const auto& record : records_of(home, vm)) last = std::max(last, record.ended());
+  return last;
+}
 
 }  // namespace state

@@ -26,4 +26,7 @@ void note_waiting(const Home& home, int vm, bool waits);
 // Has the VMM driver a request of this VM, or its result?
 bool driver_knows(const Home& home, int vm);
 
+// When its backup ended of which the VMM driver has the result.
+std::optional<std::int64_t> driver_ended(const Home& home, int vm);
+
 }  // namespace state

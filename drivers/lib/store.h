@@ -80,9 +80,9 @@ class Store {
   std::int64_t begin(const Attempt& attempt);
   // It is stored: returns the image that holds it, a new one if the attempt began one.  An
   // image of Mode::increment becomes the machine's active one.  An Error for a source that is
-  // recorded already: deleting one of the two would destroy the other.
+  // recorded already: deleting one of the two would destroy the other.  `ended`: when, if not now.
   int succeed(std::int64_t attempt, const BackupRecord& backup,
-              const std::vector<SumsRecord>& sums = {});
+              const std::vector<SumsRecord>& sums = {}, std::optional<std::int64_t> ended = {});
   // With an error that says broken_chain the next one begins a new chain.
   void fail(std::int64_t attempt, const std::string& error);
   // A backup that did not even become an attempt: it is one now, that has failed.  Nothing happens

@@ -63,14 +63,16 @@ bool is_recorded(const SQLite::Database& db, int vm, const std::string& source) 
   return get.executeStep();
 }
 
-void end_attempt(SQLite::Database& db, std::int64_t attempt, int image, const std::string& error) {
+void end_attempt(SQLite::Database& db, std::int64_t attempt, int image, const std::string& error,
+                 std::optional<std::int64_t> ended = {}) {
   SQLite::Statement put{
       db,
-      "UPDATE attempts SET ended = unixepoch(), image = coalesce(?, image), error "
-      "= ? WHERE id = ?"};
+      "UPDATE attempts SET ended = min(coalesce(?4, unixepoch()), unixepoch()), image = "
+      "coalesce(?1, image), error = ?2 WHERE id = ?3"};
   if (image != -1) put.bind(1, image);
   put.bind(2, error);
   put.bind(3, attempt);
+  if (ended) put.bind(4, *ended);
   put.exec();
 }
 
@@ -126,7 +128,7 @@ std::int64_t Store::begin(const Attempt& attempt) {
 }
 
 int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
-                   const std::vector<SumsRecord>& sums) {
+                   const std::vector<SumsRecord>& sums, std::optional<std::int64_t> ended) {
   return guarded(file_, [&] {
     Whole whole{db_};
     SQLite::Statement get{db_, attempt_columns + "WHERE id = ?"};
@@ -155,7 +157,7 @@ int Store::succeed(std::int64_t attempt, const BackupRecord& backup,
       activate.bind(2, begun.vm);
       activate.exec();
     }
-    end_attempt(db_, attempt, image, "");
+    end_attempt(db_, attempt, image, "", ended);
     whole.commit();
     return image;
   });

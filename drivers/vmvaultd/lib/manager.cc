@@ -125,7 +125,7 @@ void Manager::settle_requests(Time now) {
     if (!adopted_ && !store_.unfinished(request.vm).empty()) continue;
     const auto last = store_.last_attempt(request.vm);
     if (last && last->service && last->started >= request.started && last->error.empty())
-      core_.finished(request.vm, Outcome::good, "", now);
+      core_.finished(request.vm, Outcome::good, "", now, last->ended);
     else if (last && last->started >= request.started && last->cancelled)
       core_.finished(request.vm, Outcome::cancelled, last->error, now);
     else

@@ -88,10 +88,11 @@ void Manager::good(int vm, const state::Attempt& attempt, const std::string& inf
                   orphan ? state::deleted_meanwhile(reply->source)
                          : "snapshot " + reply->source + " is another backup's already",
                   now);
+  const auto ended = state::driver_ended(home_, vm);
   state::Stored stored;
   store_.together([&] {
-    stored = state::record(store_, home_, attempt, *reply);
-    core_.finished(vm, Outcome::good, "", now);
+    stored = state::record(store_, home_, attempt, *reply, ended);
+    core_.finished(vm, Outcome::good, "", now, ended);
     save();
   });
   log('I', vm,

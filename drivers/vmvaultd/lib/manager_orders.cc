@@ -114,7 +114,8 @@ void Manager::others_ended(int vm, Time now) {
   const auto last = store_.last_attempt(vm);
   const bool good = last && last->id == works_.at(vm).attempt && last->error.empty();
   const auto why = last && !good ? last->error : "it is not known what became of it";
-  core_.finished(vm, good ? Outcome::good : Outcome::failed, good ? "" : why, now);
+  core_.finished(vm, good ? Outcome::good : Outcome::failed, good ? "" : why, now,
+                 last ? last->ended : std::nullopt);
   works_.erase(vm);
   save();
   restores_wanted_ = true;  // one may have waited for this

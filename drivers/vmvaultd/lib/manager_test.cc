@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/vmvaultd/lib/manager.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <ctime>
+
 #include "drivers/lib/driver_record.h"
 #include "drivers/vmvaultd/lib/test_manager.h"
 
@@ -73,6 +78,28 @@ TEST_F(ManagerTest, AdoptsWhatRunsAfterARestart) {
   EXPECT_EQ(manager->busy(), 0U);
   advance();
   EXPECT_TRUE(preparing.empty());
+}
+
+TEST_F(ManagerTest, WhatEndedWhileTheServiceWasAwayTookAsLongAsItTook) {
+  now = std::time(nullptr) - 3 * day;
+  boot();
+  machines(1);
+  const int vm = prepare_all().at(0);
+  std::filesystem::create_directories(home.var() / "mad/kvm");
+  const auto record = front::Record::make(home.var() / "mad/kvm", vm);
+  record.finish("BACKUP SUCCESS " + std::to_string(vm) + " aaaa1001 3 raw\n");
+  const timespec end{.tv_sec = now + 60, .tv_nsec = 0};
+  const timespec times[2] = {end, end};
+  ASSERT_EQ(utimensat(AT_FDCWD, (record.path() / "result").c_str(), times, 0), 0);
+  manager.reset();
+  now += day;
+  boot();
+  manager->vmm_ready(now);
+  advance();
+  record.mark_sent();
+  stored(vm);
+  EXPECT_EQ(store.last_attempt(vm)->ended, now - day + 60);
+  EXPECT_EQ(manager->scheduler().state().vms.at(0).expected, 60);
 }
 
 TEST_F(ManagerTest, BeginsAnewWhatNobodyHasAfterARestart) {

@@ -41,6 +41,10 @@ Decisions Scheduler::advance(Time now) {
       start(*at, decisions);
     }
   }
+  std::erase_if(notices_, [&](const Notice& notice) {
+    const int vm_at = vms_.find(notice.vm);
+    return notice.kind == Notice::Kind::rpo_near && vm_at >= 0 && vms_[vm_at].running >= 0;
+  });
   decisions.notices = std::move(notices_);
   notices_.clear();
   return decisions;

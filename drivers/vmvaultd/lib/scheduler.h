@@ -23,10 +23,15 @@
 // of
 //   the same priority take turns.
 //
-// Manual backups heed the limits, but no window, and are not repeated when they fail.
+// Manual backups of a machine heed the limits, but no window, and are not repeated when they fail.
+// A job that is executed by hand is what its schedule makes of it.
 //
 // A failed backup is repeated (Retry); then it is given up until its schedule, its job or somebody
 // asks again.  An RPO that asks by itself (Vm::datastore) asks again after Retry::longest.
+//
+// An RPO is near for its last quarter, or for twice the time that a backup takes, but for no more
+// than its last half: however long a backup took, the next one is not begun at once.  It is said to
+// be near only of a machine whose backup cannot begin then.
 #pragma once
 
 #include <optional>
@@ -137,8 +142,10 @@ class Scheduler {
   // The backup of this VM could not begin yet, and that is no failure: it waits again, and the VM
   // is held.
   void put_back(int vm, Time until, const std::string& what, Time now);
-  // The backup of this VM has ended.  Of one that does not run: nothing happens.
-  void finished(int vm, Outcome outcome, const std::string& error, Time now);
+  // The backup of this VM has ended; `ended`: when, where that may be long ago (nobody was there to
+  // hear of it).  Of one that does not run: nothing happens.
+  void finished(int vm, Outcome outcome, const std::string& error, Time now,
+                std::optional<Time> ended = {});
 
   // -1: none.
   int job_of(int vm) const;
@@ -249,7 +256,7 @@ class Scheduler {
 
   // What an end brings.
   void leave(int at);
-  void succeed(int at);
+  void succeed(int at, Time ended);
   void fail(int at, Outcome outcome, const std::string& error);
   void notify(Notice::Kind kind, int vm_at, const std::string& text);
 

@@ -17,14 +17,15 @@ Time spread(const Request& request, Time most) {
 
 }  // namespace
 
-void Scheduler::finished(int vm, Outcome outcome, const std::string& error, Time now) {
+void Scheduler::finished(int vm, Outcome outcome, const std::string& error, Time now,
+                         std::optional<Time> ended) {
   now_ = std::max(now_, now);
   const int vm_at = vms_.find(vm);
   if (vm_at < 0 || vms_[vm_at].running < 0) return;
   const int at = vms_[vm_at].running;
   leave(at);
   if (outcome == Outcome::good)
-    succeed(at);
+    succeed(at, std::min(ended.value_or(now_), now_));
   else
     fail(at, outcome, error);
 }
@@ -75,11 +76,11 @@ void Scheduler::leave(int at) {
   }
 }
 
-void Scheduler::succeed(int at) {
+void Scheduler::succeed(int at, Time ended) {
   const int vm_at = entry(at).vm_at;
   auto& vm = vms_[vm_at].vm;
   const auto& request = entry(at).request;
-  const Time took = now_ - request.started;
+  const Time took = std::max<Time>(ended - request.started, 0);
   vm.expected = vm.expected == 0 ? took : (3 * vm.expected + took) / 4;
   vm.last_backup = std::max(vm.last_backup, request.started);
   if (request.job >= 0 && !left_job(entry(at))) vm.job_state = JobState::updated;
@@ -139,7 +140,7 @@ Time Scheduler::deadline(const Vm& vm) const {
 }
 
 Time Scheduler::near(const Vm& vm) const {
-  return deadline(vm) - std::max(vm.rpo / 4, 2 * vm.expected);
+  return deadline(vm) - std::clamp(2 * vm.expected, vm.rpo / 4, vm.rpo / 2);
 }
 
 void Scheduler::set_rpo_timer(int vm_at) {

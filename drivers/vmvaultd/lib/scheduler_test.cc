@@ -145,6 +145,46 @@ TEST_F(SchedulerTest, BacksUpByItselfWhatHasNothingButAnRpo) {
   EXPECT_EQ(core.next(), now + 12 * hour);
 }
 
+TEST_F(SchedulerTest, ABackupThatEndedWhileNobodyListenedTookAsLongAsItTook) {
+  auto state = cloud();
+  state.vms[0].rpo = 8 * hour;
+  state.vms[0].datastore = 101;
+  Scheduler core{state, now};
+  EXPECT_EQ(started(core, now + 6 * hour), (Ids{1}));
+  core.finished(1, Outcome::good, "", now + 10 * hour, now + 6 * hour + 60);
+  EXPECT_EQ(core.state().vms[0].expected, 60);
+  EXPECT_EQ(core.next(), now + 12 * hour);
+  EXPECT_EQ(started(core, now + 12 * hour), (Ids{1}));
+  core.finished(1, Outcome::good, "", now + 12 * hour + 60, now + 12 * hour - 60);
+  EXPECT_EQ(core.state().vms[0].expected, 45) << "a clock that was wrong: at once";
+}
+
+TEST_F(SchedulerTest, HoweverLongABackupTakesHalfOfItsRpoPassesBetweenTwo) {
+  auto state = cloud();
+  state.vms[0].rpo = 8 * hour;
+  state.vms[0].datastore = 101;
+  state.vms[0].last_backup = now;
+  state.vms[0].expected = 20 * hour;
+  Scheduler core{state, now};
+  EXPECT_TRUE(started(core, now + 4 * hour - 1).empty());
+  EXPECT_EQ(started(core, now + 4 * hour), (Ids{1}));
+  core.finished(1, Outcome::good, "", now + 4 * hour + 60);
+  EXPECT_EQ(core.next(), now + 8 * hour);
+}
+
+TEST_F(SchedulerTest, WarnsOfNoRpoWhoseBackupBeginsInTime) {
+  auto state = cloud({.all = 1, .host = 0, .datastore = 0});
+  for (const int at : {0, 1}) {
+    state.vms[at].rpo = 8 * hour;
+    state.vms[at].datastore = 101;
+  }
+  Scheduler core{state, now};
+  const auto decisions = core.advance(now + 6 * hour);
+  ASSERT_EQ(decisions.starts.size(), 1U);
+  ASSERT_EQ(decisions.notices.size(), 1U) << "of the one that waits";
+  EXPECT_NE(decisions.notices[0].vm, decisions.starts[0].vm);
+}
+
 TEST_F(SchedulerTest, ForgetsWhatRpoAskedForWhereThereIsNoneAnyMore) {
   auto state = cloud({.all = 1, .host = 0, .datastore = 0});
   for (const int at : {0, 1, 3}) {

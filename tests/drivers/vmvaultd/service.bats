@@ -32,8 +32,12 @@ MAX_BACKUPS_HOST = 0'
     service_end KILL
     go 1000000   # ends while nobody is there
     eventually called 'ends 1000000'
+    eventually test -e "$VMVAULT_VAR"/mad/kvm/1000000.*/result
+    touch -d '1 hour ago' "$VMVAULT_VAR"/mad/kvm/1000000.*/result
+    ended=$(stat -c %Y "$VMVAULT_VAR"/mad/kvm/1000000.*/result)
     service_start 'MAX_BACKUPS_HOST = 2'
     eventually has_images 1
+    [ "$(sql 'SELECT ended FROM attempts WHERE vm = 1000000')" -eq "$ended" ]   # not when it was heard of
     go
     eventually has_images 2
     [ "$(calls 'begins 1000000')" -eq 1 ]
