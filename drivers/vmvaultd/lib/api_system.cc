@@ -23,12 +23,14 @@ Argument config(Request& request) {
   return out.close("OPENNEBULA_CONFIGURATION").take();
 }
 
+// Who is no administrator sees what is theirs.
 Argument queue(Request& request) {
-  request.need_admin();
+  const auto show = request.caller().admin ? vmvaultd::Show::all : vmvaultd::Show::named;
   std::map<int, std::string> names;
-  for (const auto& one : request.store().vms()) names[one.id] = one.name;
+  for (const auto& one : request.store().vms())
+    if (request.caller().owns(one.owner)) names[one.id] = one.name;
   return request.order(
-      [&](auto& orders) { return vmvaultd::queue_xml(orders.scheduler(), names); });
+      [&](auto& orders) { return vmvaultd::queue_xml(orders.scheduler(), names, show); });
 }
 
 std::string group(Request& request, state::Group group) {

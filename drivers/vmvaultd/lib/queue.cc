@@ -26,11 +26,16 @@ void add(XmlNode queue, const Request& request, const std::map<int, std::string>
 
 }  // namespace
 
-std::string queue_xml(const Scheduler& scheduler, const std::map<int, std::string>& names) {
+std::string queue_xml(const Scheduler& scheduler, const std::map<int, std::string>& names,
+                      Show show) {
   auto document = Xml::create("QUEUE");
-  for (const auto& wait : scheduler.waits()) add(document.root(), wait.request, names, wait.text);
+  const auto shown = [&](const Request& request) {
+    return show == Show::all || names.contains(request.vm);
+  };
+  for (const auto& wait : scheduler.waits())
+    if (shown(wait.request)) add(document.root(), wait.request, names, wait.text);
   for (const auto& request : scheduler.state().requests)
-    if (request.started >= 0) add(document.root(), request, names, "");
+    if (request.started >= 0 && shown(request)) add(document.root(), request, names, "");
   return document.dump();
 }
 

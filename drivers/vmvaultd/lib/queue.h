@@ -16,7 +16,10 @@
 
 namespace vmvaultd {
 
-// `names` are those of the machines, by id.
-std::string queue_xml(const Scheduler& scheduler, const std::map<int, std::string>& names);
+// `names` are those of the machines, by id; nothing is shown of those that have none there, where
+// it says so.
+enum class Show { all, named };
+std::string queue_xml(const Scheduler& scheduler, const std::map<int, std::string>& names,
+                      Show show = Show::all);
 
 }  // namespace vmvaultd

@@ -184,7 +184,6 @@ one.host.info i:1
 one.host.status i:1 i:1
 one.host.rename i:1 s:mine
 one.system.config
-one.vmvault.queue
 E
     [ "$(as bob:secret-b one.backupjob.allocate 's:NAME="k" BACKUP_VMS="1000001" DATASTORE_ID="100"')" -gt "$job" ]
     # What an administrator has given stays, and nobody gives it to himself.

@@ -279,6 +279,28 @@ has_points() { [ "$(sql 'SELECT count(*) FROM increments')" -eq "$1" ]; }
         echo "secret-$name" | vmvault user create "$name"
         echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
     done
+@test "a user waits for their own backups, and sees those in the queue, and no other's" {
+    served 2 'MAX_BACKUPS = 1'
+    local name
+    for name in ann bob; do
+        echo "secret-$name" | vmvault user create "$name"
+        echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
+    done
+    vmvault vm chown vm0 ann
+    vmvault vm chown vm1 bob
+    as bob vm backup vm1 -d 100
+    eventually called "begins $(id vm1)"
+    ONE_XMLRPC=unix:$VMVAULT_VAR/vmvaultd.socket ONE_AUTH=$BATS_TEST_TMPDIR/ann "$BUILD/drivers/cli/vmvault" \
+        vm backup vm0 -d 100 --wait >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/said" 3>&- & command=$!
+    eventually said "VM $(id vm0) waits for .*MAX_BACKUPS"
+    [ "$(as ann queue --all --csv --no-header -l NAME)" = vm0 ]
+    [ "$(as bob queue --all --csv --no-header -l NAME)" = vm1 ]
+    [ "$(queued NAME --all | sort | xargs)" = 'vm0 vm1' ]
+    go
+    wait "$command"
+    [[ $(cat "$BATS_TEST_TMPDIR/out") == "VM $(id vm0) is backed up: image "* ]]
+}
+
     vmvault vm chown vm0 ann
     backed_up_by ann
     backed_up_by ann
