@@ -66,6 +66,7 @@ class Desk : public Orders {
   state::VmRecord vm(int id) const;
   state::ImageRecord image(int id) const;
   void insist_on_datastore(int id) const;
+  void insist_on_no_job(int vm) const;
   bool is_of_images(int datastore) const;
   void delete_image_datastore(int datastore);
   std::filesystem::path directory(int image_datastore) const;

@@ -27,6 +27,11 @@ void Desk::insist_on_datastore(int id) const {
   if (!store_.datastore(id)) throw NoSuchObject{"datastore", id};
 }
 
+void Desk::insist_on_no_job(int id) const {
+  if (const int job = manager_.scheduler().job_of(id); job >= 0)
+    throw WrongState{of_vm(id) + " is backed up by job " + std::to_string(job)};
+}
+
 void Desk::backup(int id, int datastore, bool reset) {
   vm(id);
   const auto rules = RuleBook{store_, manager_.usual()}.of(id);
@@ -34,8 +39,7 @@ void Desk::backup(int id, int datastore, bool reset) {
   insist_on_datastore(datastore);
   if (!manager_.knows(id)) throw WrongState{of_vm(id) + " is not defined on any host"};
   if (manager_.backs_up(id)) throw WrongState{"a backup of " + of_vm(id) + " runs"};
-  if (const int job = manager_.scheduler().job_of(id); job >= 0)
-    throw WrongState{of_vm(id) + " is backed up by job " + std::to_string(job)};
+  insist_on_no_job(id);
   manager_.backup(id, datastore, reset, rules.priority, clock_());
 }
 

@@ -168,7 +168,10 @@ void Desk::insist_on_parent(const Action& action) const {
     job(action.parent);
   else
     vm(action.parent);
-  if (action.subject == Subject::vm) insist_on_datastore(action.datastore);
+  if (action.subject == Subject::vm) {
+    insist_on_datastore(action.datastore);
+    insist_on_no_job(action.parent);
+  }
   check(action);
 }
 

@@ -56,6 +56,9 @@ TEST_F(DeskTest, AJobBacksUpItsMachinesInItsOrder) {
       "night", 0, {{"BACKUP_VMS", list}, {"DATASTORE_ID", "100"}, {"KEEP_LAST", "3"}});
   EXPECT_THROW(desk->create_job("other", 0, {{"BACKUP_VMS", list}}), BadRequest);
   EXPECT_THROW(desk->backup(vm, 100, false), WrongState) << "its job does it";
+  EXPECT_THROW(desk->add_action({.subject = Subject::vm, .parent = vm, .datastore = 100}),
+               WrongState)
+      << "also at another time";
   EXPECT_EQ(state::Store{home.database()}.job_template_of(vm).find("PRIORITY"), std::string::npos);
   desk->execute_job(job);
   EXPECT_THROW(desk->execute_job(job), WrongState);

@@ -76,6 +76,7 @@ void Desk::restore_in_place(int id, int image_id, int increment, int disk) {
     throw BadRequest{"image " + std::to_string(image_id) + " is a backup of VM " +
                      std::to_string(from.vm)};
   const auto point = origin(from, increment, disk);
+  if (!manager_.knows(id)) throw WrongState{name + " is not defined on any host"};
   if (const auto host = manager_.scheduler().disabled(manager_.host_of(id)); !host.empty())
     throw WrongState{name + " is on " + host};
   if (!manager_.is_free(id)) throw WrongState{name + " is worked on"};

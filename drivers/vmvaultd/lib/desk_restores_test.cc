@@ -141,6 +141,14 @@ TEST_F(DeskRestoresTest, RestoresInPlaceAndBeginsAnotherChain) {
   EXPECT_EQ(preparing.size(), 1U);
 }
 
+TEST_F(DeskRestoresTest, AMachineThatIsOnNoHostIsNotRestoredInPlace) {
+  const int vm = machine_with_backup();
+  manager->machines(host, std::vector<Machine>{}, now);
+  advance();
+  EXPECT_THROW(desk->restore_in_place(vm, 1, -1, -1), WrongState);
+  EXPECT_FALSE(state::Restores{store}.restore_of(vm));
+}
+
 TEST_F(DeskRestoresTest, ARestoreInPlaceIsBegunAgainAndEndsForGood) {
   const int vm = machine_with_backup();
   desk->restore_in_place(vm, 1, 0, 0);

@@ -89,6 +89,25 @@ backed_up() {
     eventually grep -q 'the store is full' "$BATS_TEST_TMPDIR/log"
 }
 
+@test "a backup of one machine does not wait for the window, a job does, whoever begins it" {
+    served 2 "BACKUP_WINDOW = \"$(LC_ALL=C date -d '+3 days' +%a | tr '[:upper:]' '[:lower:]') 00:00-00:01\""
+    go
+    vmvault job create --name nightly --vms vm1 -d default
+    vmvault job backup nightly
+    run -0 --separate-stderr vmvault vm backup vm0 --wait
+    has_images 1
+    [[ $(queued NAME,WHY) == vm1,*'waits for the backup window'* ]]
+}
+
+@test "a backup at another time is refused for a machine that is in a job, as one at once is" {
+    served 1
+    vmvault job create --name nightly --vms vm0 -d default
+    run -1 --separate-stderr vmvault vm backup vm0 -d default
+    fails_with 1 'VM 1000000 is backed up by job'
+    run -1 --separate-stderr vmvault vm backup vm0 -d default --schedule +60
+    fails_with 1 'VM 1000000 is backed up by job'
+}
+
 @test "images: protected, merged, restored as new ones, deleted" {
     served 1
     cp "$BATS_TEST_DIRNAME/../cli/fake_backup" "$VMVAULT_REMOTES/vmm/kvm/backup"
@@ -254,31 +273,12 @@ job backup $((theirs + 1))
 job cancel $((theirs + 1))
 job retry $((theirs + 1))
 job delete $((theirs + 1))
-queue
 E
     done
     as ann image delete 1
     eventually has_images 1
 }
 
-# backed_up_by USER: vm0 has one more restore point
-backed_up_by() {
-    local points
-    points=$(sql 'SELECT count(*) FROM increments')
-    as "$1" vm backup vm0
-    eventually has_points $((points + 1))
-    eventually queue_empty
-}
-has_points() { [ "$(sql 'SELECT count(*) FROM increments')" -eq "$1" ]; }
-
-@test "a machine that is given away: its next backup is in an image of the new owner" {
-    local name
-    served 1
-    go
-    for name in ann bob; do
-        echo "secret-$name" | vmvault user create "$name"
-        echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
-    done
 @test "a user waits for their own backups, and sees those in the queue, and no other's" {
     served 2 'MAX_BACKUPS = 1'
     local name
@@ -301,6 +301,24 @@ has_points() { [ "$(sql 'SELECT count(*) FROM increments')" -eq "$1" ]; }
     [[ $(cat "$BATS_TEST_TMPDIR/out") == "VM $(id vm0) is backed up: image "* ]]
 }
 
+# backed_up_by USER: vm0 has one more restore point
+backed_up_by() {
+    local points
+    points=$(sql 'SELECT count(*) FROM increments')
+    as "$1" vm backup vm0
+    eventually has_points $((points + 1))
+    eventually queue_empty
+}
+has_points() { [ "$(sql 'SELECT count(*) FROM increments')" -eq "$1" ]; }
+
+@test "a machine that is given away: its next backup is in an image of the new owner" {
+    local name
+    served 1
+    go
+    for name in ann bob; do
+        echo "secret-$name" | vmvault user create "$name"
+        echo "$name:secret-$name" >"$BATS_TEST_TMPDIR/$name"
+    done
     vmvault vm chown vm0 ann
     backed_up_by ann
     backed_up_by ann
