@@ -62,7 +62,7 @@ void Desk::configure_vm(int id, const Attributes& config, bool append) {
   store_.together([&] {
     store_.put_settings(state::Store::Subject::vm, id, change);
     if (state::resets_chain(before, store_.settings(state::Store::Subject::vm, id)))
-      store_.forget_active(id);
+      manager_.begin_anew(id, "its configuration is another one");
   });
   manager_.settings_changed(clock_());
 }

@@ -93,7 +93,7 @@ void Desk::put_job(int id, const Attributes& attributes) {
     // Their chains were this job's (contract 4.10).
     for (const int one : before)
       if (std::find(wanted.vms.begin(), wanted.vms.end(), one) == wanted.vms.end())
-        store_.forget_active(one);
+        manager_.begin_anew(one, "it is no longer in job " + std::to_string(id));
   });
   manager_.settings_changed(clock_());
 }
@@ -137,7 +137,8 @@ void Desk::delete_job(int id) {
         if (one.subject == Subject::job && one.parent == id) core.remove_action(one.id);
       core.remove_job(id);
     });
-    for (const int one : gone.vms) store_.forget_active(one);
+    for (const int one : gone.vms)
+      manager_.begin_anew(one, "job " + std::to_string(id) + " that it was in is deleted");
   });
   manager_.settings_changed(clock_());
 }

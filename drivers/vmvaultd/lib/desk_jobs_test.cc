@@ -84,6 +84,25 @@ TEST_F(DeskTest, AJobBacksUpItsMachinesInItsOrder) {
   EXPECT_THROW(desk->execute_job(job), NoSuchObject);
 }
 
+TEST_F(DeskTest, AMachineThatLeavesAJobBeginsAnotherChainAndTheLogSaysWhy) {
+  const int vm = idle_machines(3);
+  for (int id = vm; id < vm + 2; ++id) back_up(id);
+  const auto list =
+      std::to_string(vm) + "," + std::to_string(vm + 1) + "," + std::to_string(vm + 2);
+  const int job = desk->create_job("night", 0, {{"BACKUP_VMS", list}, {"DATASTORE_ID", "100"}});
+  EXPECT_TRUE(store.vm(vm)->active_image);
+  logged.clear();
+  desk->update_job(job, {{"BACKUP_VMS", std::to_string(vm + 1) + "," + std::to_string(vm + 2)}},
+                   true);
+  EXPECT_FALSE(store.vm(vm)->active_image);
+  EXPECT_EQ(logged, "its next backup begins a new chain: it is no longer in job 1\n");
+  logged.clear();
+  desk->delete_job(job);
+  EXPECT_FALSE(store.vm(vm + 1)->active_image);
+  EXPECT_EQ(logged, "its next backup begins a new chain: job 1 that it was in is deleted\n")
+      << "of the one that has a chain";
+}
+
 TEST_F(DeskTest, SchedulesAreCarriedOut) {
   const int vm = idle_machines(1);
   const Action nightly{.subject = Subject::vm,

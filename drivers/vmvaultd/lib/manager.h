@@ -93,6 +93,9 @@ class Manager {
   // The settings of machines, datastores or images have changed.
   void settings_changed(Time now);
   void images_changed(int vm) { want_tidy(vm); }
+  // The next backup of this machine begins a new chain; where there is one to leave, the log says
+  // why.
+  void begin_anew(int vm, const std::string& why);
   // Disk images and templates that are to be made, or to go; machines that are to be restored.
   void want_files() { files_wanted_ = true; }
   void begin_restores(Time now);

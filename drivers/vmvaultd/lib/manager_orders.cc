@@ -84,6 +84,13 @@ bool Manager::backs_up(int vm) const {
          phase == Work::Phase::others;
 }
 
+void Manager::begin_anew(int vm, const std::string& why) {
+  const auto machine = store_.vm(vm);
+  if (!machine || !machine->active_image) return;
+  store_.forget_active(vm);
+  log('I', vm, "its next backup begins a new chain: " + why);
+}
+
 // The command backs machines up as well, and those count (W24 says of what).
 void Manager::notice_others(Time now) {
   std::vector<int> ended;

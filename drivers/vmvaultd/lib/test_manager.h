@@ -44,7 +44,7 @@ class ManagerTest : public testing::Test {
                              int id) { asked.push_back(what + " " + std::to_string(id)); },
              .end_job = [this](int job) { asked.push_back("end of job " + std::to_string(job)); },
              .restore = [this](int vm) { asked.push_back("restore " + std::to_string(vm)); },
-             .log = {}},
+             .log = [this](char, auto&&, auto& text) { logged += text + "\n"; }},
         now);
   }
   bool ask(const std::string& verb, std::int64_t id, bool ready) {
@@ -110,7 +110,7 @@ class ManagerTest : public testing::Test {
   bool vmm_is_ready = true, datastore_is_ready = true;
   std::vector<int> preparing;
   Strings asked;
-  std::string last_payload;
+  std::string last_payload, logged;
   std::optional<Manager> manager;
 };
 
