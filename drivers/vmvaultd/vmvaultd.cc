@@ -109,8 +109,9 @@ bool errand(const std::vector<std::string>& words) {
 vmvaultd::Settings read_settings(const std::optional<fs::path>& named) {
   const auto file = named.value_or(remotes_root() / "etc/vmvaultd.conf");
   try {
-    const auto text = named ? read_file(file) : read_file_if_any(file).value_or("");
-    return vmvaultd::parse_service_settings(text);
+    const auto text = read_file_if_any(file);
+    if (named && !text) throw BadRequest{"which --config names, is not there"};
+    return vmvaultd::parse_service_settings(text.value_or(""));
   } catch (const BadRequest& error) {
     throw BadRequest{"'" + file.string() + "', " + error.what()};
   }

@@ -131,6 +131,8 @@ SH
     echo 'MAX_BACKUP = 5' >"$BATS_TEST_TMPDIR/wrong"
     run -2 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/wrong"
     [[ $output == *"wrong', line 1: 'MAX_BACKUP' is unknown" ]]
+    run -2 "$BUILD/drivers/vmvaultd/vmvaultd" --config "$BATS_TEST_TMPDIR/nosuch"
+    [[ $output == *"nosuch', which --config names, is not there" ]]
 }
 
 @test "a hook hears of each backup" {
