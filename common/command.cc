@@ -250,8 +250,7 @@ std::string Command::output() const {
   Finished finished = run();
   if (finished.ok()) return std::move(finished.out);
   const std::string words = last_line(finished.err);
-  throw Error{ended("'" + display() + "'", finished.status) +
-              (words.empty() ? "" : ": " + words)};
+  throw Error{ended("'" + display() + "'", finished.status) + (words.empty() ? "" : ": " + words)};
 }
 
 std::string Command::display() const {

@@ -5,5 +5,6 @@
 #include <string>
 
 // "`who` ended with status 3"; for the status of a signal, as shells and Child::wait() have it:
-// "`who` was killed by SIGKILL", and what that often means.  Ours, and ssh's of a program elsewhere.
+// "`who` was killed by SIGKILL", and what that often means.  Ours, and ssh's of a program
+// elsewhere.
 std::string ended(const std::string& who, int status);

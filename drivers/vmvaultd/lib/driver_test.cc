@@ -89,7 +89,9 @@ TEST_F(DriverTest, IsStartedAgainWhenItIsKilled) {
   make(std::string{init} + "echo 'RM SUCCESS 1 -'; kill -KILL $$");
   run_until([&] { return readies >= 3; });
   ASSERT_GE(losses.size(), 2U);
-  EXPECT_EQ(losses[0], "the driver toy is gone: it was killed by SIGKILL, as the kernel does where memory is short");
+  EXPECT_EQ(
+      losses[0],
+      "the driver toy is gone: it was killed by SIGKILL, as the kernel does where memory is short");
   EXPECT_GE(answers.size(), 2U) << "what it said last is heard";
 }
 
