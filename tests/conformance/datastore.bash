@@ -354,7 +354,7 @@ unheard() { backup "$HOST" >/dev/full; }
     one_to_read
     hold $VM
     in_background
-    eventually grep -q "^INFO: .*PID $HOLDER on .*old" "$BATS_TEST_TMPDIR/err.$VM"
+    eventually grep -q "^WARN: .*PID $HOLDER on .*old" "$BATS_TEST_TMPDIR/err.$VM"
     release
     wait $PID
     [ "$(names $VM | wc -l)" -eq 2 ]
