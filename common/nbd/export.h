@@ -39,8 +39,8 @@ struct Map {
   std::uint64_t size = 0;         // of the disk, bytes
   std::uint64_t dirty_bytes = 0;  // as bitmap or layers count them; `size` without either
   qcow2::Extents extents;         // ready for a Plan
-  // What does not read as zeros: of a disk with very many pieces, the topmost most_pieces of them.
-  // Empty: nobody has looked.
+  // What is allocated, whatever it reads as: that a file system has found zeros changes nothing. Of
+  // a disk with very many pieces, the topmost most_pieces of them.  Empty: nobody has looked.
   Edges data = {};
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -97,8 +98,11 @@ Map map(const Export& source, Base base, std::chrono::seconds deadline) {
       throw Error{display(source) + " does not offer '" + context + "'"};
     reply.answers.emplace_back(context, counts, disk);
   }
+  reply.answers.emplace_back(LIBNBD_CONTEXT_BASE_ALLOCATION, flag(LIBNBD_STATE_HOLE), disk);
   while (known(reply.answers) < disk) ask(source, handle, reply, deadline);
-  return combine(reply.answers, base);
+  auto map = combine(std::span{reply.answers}.first(asked.size()), base);
+  map.data = allocated(reply.answers.back());
+  return map;
 }
 
 }  // namespace nbd

@@ -223,7 +223,9 @@ TEST(NbdRuns, TellThatADiskWasSmaller) {
     std::vector<Runs> both{{"a", flag(zero), size}, {"b", flag(dirty), size}};
     add(both[0], 0, zeros);
     add(both[1], 0, dirt);
-    return combine(both, Base::parent);
+    auto map = combine(both, Base::parent);
+    map.data = allocated(both[0]);
+    return map;
   };
   const auto before = mapped({600'000, 0, 400'000, zero}, {size, 0}).data;
   EXPECT_EQ(before, (Edges{0, 600'000}));
@@ -266,7 +268,8 @@ TEST(NbdRuns, KeepTheTopmostPieces) {
   std::vector<Runs> both{{"a", flag(zero), size}, {"b", flag(dirty), size}};
   add(both[0], 0, zeros);
   add(both[1], 0, {size, 0});
-  const auto now = combine(both, Base::parent);
+  auto now = combine(both, Base::parent);
+  now.data = allocated(both[0]);
   EXPECT_EQ(now.data.size(), 2 * most_pieces);
   EXPECT_EQ(now.data.back(), size);
   EXPECT_EQ(now.data.front(), size - 2 * most_pieces + 1);

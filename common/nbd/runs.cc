@@ -31,7 +31,7 @@ qcow2::Content content(bool zero, const bool* dirty, Base base) {
 }  // namespace
 
 Map combine(std::span<const Runs> answers, Base base) {
-  Map map{.size = answers[0].size(), .dirty_bytes = 0, .extents = {}, .data = {0, 0}};
+  Map map{.size = answers[0].size(), .dirty_bytes = 0, .extents = {}};
   const auto& zeros = answers[0].get();
   const auto* dirty = answers.size() > 1 ? &answers[1].get() : nullptr;
   std::size_t z = 0, d = 0;
@@ -39,16 +39,25 @@ Map combine(std::span<const Runs> answers, Base base) {
     const std::uint64_t end = std::min(zeros[z].end, dirty ? (*dirty)[d].end : map.size);
     const bool* is_dirty = dirty ? &(*dirty)[d].set : nullptr;
     if (!is_dirty || *is_dirty) map.dirty_bytes += end - at;
-    if (!zeros[z].set) append(map.data, at, end);
     const auto what = content(zeros[z].set, is_dirty, base);
     if (what != qcow2::Content::absent) append(map.extents, {at, end - at, what});
     if (zeros[z].end == end) ++z;
     if (dirty && (*dirty)[d].end == end) ++d;
     at = end;
   }
-  if (const auto count = map.data.size(); count > 2 * most_pieces)
-    map.data.erase(map.data.begin(), map.data.end() - static_cast<std::ptrdiff_t>(2 * most_pieces));
   return map;
+}
+
+Edges allocated(const Runs& holes) {
+  Edges out{0, 0};
+  std::uint64_t at = 0;
+  for (const auto& [end, is_hole] : holes.get()) {
+    if (!is_hole) append(out, at, end);
+    at = end;
+  }
+  if (const auto count = out.size(); count > 2 * most_pieces)
+    out.erase(out.begin(), out.end() - static_cast<std::ptrdiff_t>(2 * most_pieces));
+  return out;
 }
 
 bool was_smaller(const Edges& data, const Map& now) {
@@ -59,7 +68,7 @@ bool was_smaller(const Edges& data, const Map& now) {
   Edges changed{0, 0};  // with a bitmap all that is dirty is in the extents, and nothing else
   for (const auto& extent : now.extents) append(changed, extent.offset, extent.end());
   Along before{data}, after{now.data}, dirty{changed};
-  bool lost = false;  // behind the last clean data; a file system may find zeros anywhere
+  bool lost = false;  // behind the last clean data; below, file systems find holes
   for (auto at = std::max(data.front(), now.data.front()); at < now.size;) {
     const bool was = before.at(at), is = after.at(at), clean = !dirty.at(at);
     const auto end = std::min(

@@ -46,7 +46,11 @@ inline Runs::Counts flag(std::uint32_t bit) {
   return [bit](std::uint32_t flags) { return (flags & bit) != 0; };
 }
 
-// First what reads as zeros, then what is dirty, if that matters.  All known to the end.
+// First what reads as zeros, then what is dirty, if that matters.  All known to the end.  Map::data
+// stays empty.
 Map combine(std::span<const Runs> answers, Base base);
+
+// Map::data, by what is not allocated.  Known to the end.
+Edges allocated(const Runs& holes);
 
 }  // namespace nbd

@@ -252,7 +252,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))'
     chmod +x "$VMVAULT_REMOTES/vmm/kvm/recover"
     echo 'exec kill -KILL $$' >"$FAKE/backup"
     run -1 --separate-stderr vmvault backup web
-    [[ $stderr == 'vmvault: the backup failed: '*137* ]]
+    [[ $stderr == 'vmvault: the backup failed: '*SIGKILL* ]]
     [ "$(tail -n 1 "$CALLS")" = 'recover 1000000' ]
     echo 'exit 1' >"$FAKE/backup"
     run -1 vmvault backup web

@@ -21,7 +21,7 @@ struct Mark {
   std::uint64_t size = 0;    // of the disk, bytes
   std::string image;         // identity_of() the image file
   std::int64_t created = 0;  // of libvirt's checkpoint, epoch; 0: made while the VM was off
-  nbd::Edges data = {};      // what the disk held (nbd::Map::data); empty: unknown
+  nbd::Edges data = {};      // what of the disk was allocated (nbd::Map::data); empty: unknown
   std::string token = {};    // token_of() the bitmap; empty: there was none to be had
   std::string capture = {};  // BackupConfig::capture
   std::uint64_t length = 0;  // of the image file, bytes; it only grows; 0: an older version's mark
