@@ -210,65 +210,53 @@ has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
     nothing_is_there
 }
 
-@test "a server that is full says so, and nothing stays there" {
+# on_full_server COMMANDS: where the server has room for 20 MB of the disk; they set `status`
+on_full_server() {
     can_unshare || skip 'this user may not mount'
     disk
     run -1 --separate-stderr unshare -m --propagation private bash -c '
+        commands=$2
         bats_require_minimum_version() { :; }
-        source "$0"; source "$1"; shift 1; send_env
+        source "$0"; source "$1"; shift 2; send_env
         cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
         mount -t tmpfs -o size=20m none "$base"
-        request aaaaaa | jq -Rr "@base64d | fromjson | .host = \"localhost\" | @base64" >"$work/line"
-        send_line
-        status=$?
+        status=0
+        eval "$commands"
         [ ! -e "$base/12" ] || ls -A "$base/12"
-        exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
+        exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash" "$1"
+    [ -z "$(grep -v '"done"' <<<"$output")" ]
+}
+# shellcheck disable=SC2016  # the commands are for the other shell
+@test "a server that is full says so, and nothing stays there" {
+    on_full_server '
+        request aaaaaa | jq -Rr "@base64d | fromjson | .host = \"localhost\" | @base64" >"$work/line"
+        send_line || status=$?'
     [[ $stderr == *'No space left on device'* ]]
     [ "${#stderr_lines[@]}" -eq 1 ]
-    [ -z "$(grep -v '"done"' <<<"$output")" ]
 }
 
 # The helper answers, and ends, while more is sent than a window holds.
+# shellcheck disable=SC2016
 @test "a server that becomes full over there says so, and nothing stays there" {
-    can_unshare || skip 'this user may not mount'
-    disk
     local transport
     for transport in libssh2 ssh; do   # a server each: what watches over the first one may stop it late
-        TRANSPORT=$transport ARGS='-aS --timeout=60' \
-            run -1 --separate-stderr unshare -m --propagation private bash -c '
-            bats_require_minimum_version() { :; }
-            source "$0"; source "$1"; shift 1; send_env
-            cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
-            mount -t tmpfs -o size=20m none "$base"
+        TRANSPORT=$transport ARGS='-aS --timeout=60' on_full_server '
             eval "$("$FIXTURES/sshd" start "$work/sshd.$TRANSPORT" --owner $$)"
-            status=0
             send aaaaaa || status=$?
-            "$FIXTURES/sshd" stop "$work/sshd.$TRANSPORT"
-            [ ! -e "$base/12" ] || ls -A "$base/12"
-            exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
+            "$FIXTURES/sshd" stop "$work/sshd.$TRANSPORT"'
         [[ $stderr == *'No space left on device'* ]]
         [ "${#stderr_lines[@]}" -eq 1 ]
-        run -1 grep -v '"done"' <<<"$output"
     done
 }
 
+# shellcheck disable=SC2016
 @test "a server of SFTP alone that becomes full is told as that, and nothing stays there" {
-    can_unshare || skip 'this user may not mount'
-    disk
-    run -1 --separate-stderr unshare -m --propagation private bash -c '
-        bats_require_minimum_version() { :; }
-        source "$0"; source "$1"; shift 1; send_env
-        cp "$BATS_FILE_TMPDIR/disk" "$dir/disk.0.0"
-        mount -t tmpfs -o size=20m none "$base"
+    on_full_server '
         eval "$("$FIXTURES/sshd" start "$work/sshd" --owner $$)"
         request aaaaaa | jq -Rr "@base64d | fromjson | .server.argv = [] | @base64" >"$work/line"
-        status=0
         send_line || status=$?
-        "$FIXTURES/sshd" stop "$work/sshd"
-        [ ! -e "$base/12" ] || ls -A "$base/12"
-        exit $status' "$ROOT/tests/helper.bash" "$BATS_TEST_DIRNAME/send.bash"
+        "$FIXTURES/sshd" stop "$work/sshd"'
     [[ $stderr == "cannot write '$base/12/aaaaaa"*"/disk.0.0' on 'server': the server failed to, "*'; its file system is full' ]]
-    run -1 grep -v '"done"' <<<"$output"
 }
 
 @test "a server of SFTP alone gets whole files" {
