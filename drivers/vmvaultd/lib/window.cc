@@ -104,9 +104,10 @@ bool Window::open(Time time) const {
 }
 
 std::optional<Time> Window::next_change(Time time) const {
+  constexpr int far = 15;  // hours of one day a week, which summer time may skip once
   const int date = wall(time).date;
   std::vector<Time> edges;
-  for (const auto& [begin, end] : spans(date - 2, date + 8)) {
+  for (const auto& [begin, end] : spans(date - 2, date + far)) {
     edges.push_back(begin);
     edges.push_back(end);
   }

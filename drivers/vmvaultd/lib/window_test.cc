@@ -54,6 +54,15 @@ TEST_F(WindowTest, IsAsLongAsTheNightIs) {
   EXPECT_EQ(length(1'792'926'000), 8 * hour);
 }
 
+TEST_F(WindowTest, OpensAgainAfterTheWeekInWhichItsHourIsSkipped) {
+  ScopedZone zone{berlin_time};
+  constexpr Time closes =
+      1'774'144'800;  // Sunday, 2026-03-22 03:00; a week later there is no 02:00
+  const auto window = Window::parse("sun 02:00-03:00");
+  EXPECT_EQ(window.next_change(closes - 60), closes);
+  EXPECT_EQ(window.next_change(closes), closes + 2 * 7 * day - 2 * hour);
+}
+
 TEST_F(WindowTest, RefusesWhatItCannotRead) {
   for (const char* wrong :
        {"", "mon", "mon 25:00-26:00", "8-9", "08:00", "08:00-24:01", "moo 08:00-09:00",
