@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/lib/xml_writer.h"
 
+#include <algorithm>
 #include <array>
 
 namespace {
@@ -26,13 +27,20 @@ std::size_t character(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-void append_xml_text(std::string& out, std::string_view text) {
+std::string valid_text(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const auto size = character(text, at);
-    const char c = size == 0 ? '?' : text[at];
-    if (size > 1)
-      out += text.substr(at, size);
-    else if (c == '<')
+    out += size == 0 ? "?" : text.substr(at, size);
+    at += std::max<std::size_t>(size, 1);
+  }
+  return out;
+}
+
+void append_xml_text(std::string& out, std::string_view text) {
+  for (const char c : valid_text(text)) {
+    if (c == '<')
       out += "&lt;";
     else if (c == '>')
       out += "&gt;";
@@ -42,6 +50,5 @@ void append_xml_text(std::string& out, std::string_view text) {
       out += "&#13;";
     else
       out += c;
-    at += size == 0 ? 1 : size;
   }
 }

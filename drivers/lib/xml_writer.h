@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-// As text of an element: escaped; what XML or UTF-8 cannot hold becomes '?'.
+// What XML or UTF-8 cannot hold becomes '?'.
+std::string valid_text(std::string_view text);
+// That as text of an element: escaped.
 void append_xml_text(std::string& out, std::string_view text);
 
 class XmlWriter {

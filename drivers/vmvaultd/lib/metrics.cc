@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/version.h"
+#include "drivers/lib/xml_writer.h"
 #include "drivers/vmvaultd/lib/words.h"
 
 namespace vmvaultd {
@@ -198,7 +199,7 @@ void add_jobs(Text& text, const Measured& now) {
 
 std::string label_text(std::string_view value) {
   std::string out;
-  for (const char c : value) {
+  for (const char c : valid_text(value)) {
     if (c == '\\' || c == '"') out += '\\';
     if (c == '\n')
       out += "\\n";

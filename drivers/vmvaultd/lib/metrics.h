@@ -43,7 +43,8 @@ struct Measured {
 Measured measure(const Scheduler& scheduler, Time now);
 std::string metrics(const Measured& measured);
 
-// A label's value as the format wants it: "\"", "\\" and "\n" for quote, backslash and newline.
+// A label's value as the format wants it: UTF-8, with "\"", "\\" and "\n" for quote, backslash and
+// newline.
 std::string label_text(std::string_view value);
 
 }  // namespace vmvaultd

@@ -105,6 +105,7 @@ TEST(Metrics, SayWhatTheServiceDoes) {
 
 TEST(Metrics, AreInTheFormatWhateverTheNamesAre) {
   EXPECT_EQ(label_text("a \"b\\\nc"), R"(a \"b\\\nc)");
+  EXPECT_EQ(label_text("\xc3\xa4 \xc3 \x01"), "\xc3\xa4 ? ?");
   const std::regex sample{
       R"re([a-z_]+(\{[a-z]+="([^"\\]|\\["\\n])*"(,[a-z]+="([^"\\]|\\["\\n])*")*\})? -?[0-9]+)re"};
   const std::regex comment{"# (HELP [a-z_]+ .+|TYPE [a-z_]+ (gauge|counter))"};
@@ -150,6 +151,11 @@ TEST(Queue, SaysForEachThatWaitsForWhat) {
   EXPECT_EQ(all[0].at("STARTED"), "-1");
   EXPECT_EQ(all[1].at("ID") + all[1].at("WHY"), "1");
   EXPECT_EQ(all[1].at("STARTED"), std::to_string(now));
+}
+
+TEST(Queue, IsADocumentWhateverTheMachinesAreCalled) {
+  const Xml queue{queue_xml(busy(), {{2, "a\x01\xff]]>"}})};
+  EXPECT_EQ(queue.root().children().at(0).at("NAME"), "a??]]>");
 }
 
 }  // namespace

@@ -1,42 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/vmvaultd/lib/queue.h"
 
-#include "common/one/xml.h"
+#include "drivers/lib/xml_writer.h"
 #include "drivers/vmvaultd/lib/words.h"
 
 namespace vmvaultd {
 
 namespace {
 
-void add(XmlNode queue, const Request& request, const std::map<int, std::string>& names,
+// Names are what a host says, and not always text.
+void add(XmlWriter& out, const Request& request, const std::map<int, std::string>& names,
          const std::string& why) {
   const auto name = names.find(request.vm);
-  auto vm = queue.add("VM");
-  vm.add("ID", std::to_string(request.vm));
-  vm.add("NAME", name == names.end() ? "" : name->second);
-  vm.add("DATASTORE_ID", std::to_string(request.datastore));
-  vm.add("JOB_ID", std::to_string(request.job));
-  vm.add("ORIGIN", words::origins[request.origin]);
-  vm.add("PRIORITY", std::to_string(request.priority));
-  vm.add("SINCE", std::to_string(request.since));
-  vm.add("STARTED", std::to_string(request.started));
-  vm.add("FAILURES", std::to_string(request.failures));
-  vm.add("WHY", why);
+  out.open("VM").number("ID", request.vm);
+  out.text("NAME", name == names.end() ? "" : name->second);
+  out.number("DATASTORE_ID", request.datastore).number("JOB_ID", request.job);
+  out.text("ORIGIN", words::origins[request.origin]).number("PRIORITY", request.priority);
+  out.number("SINCE", request.since).number("STARTED", request.started);
+  out.number("FAILURES", request.failures).text("WHY", why).close("VM");
 }
 
 }  // namespace
 
 std::string queue_xml(const Scheduler& scheduler, const std::map<int, std::string>& names,
                       Show show) {
-  auto document = Xml::create("QUEUE");
+  XmlWriter out;
+  out.open("QUEUE");
   const auto shown = [&](const Request& request) {
     return show == Show::all || names.contains(request.vm);
   };
   for (const auto& wait : scheduler.waits())
-    if (shown(wait.request)) add(document.root(), wait.request, names, wait.text);
+    if (shown(wait.request)) add(out, wait.request, names, wait.text);
   for (const auto& request : scheduler.state().requests)
-    if (request.started >= 0 && shown(request)) add(document.root(), request, names, "");
-  return document.dump();
+    if (request.started >= 0 && shown(request)) add(out, request, names, "");
+  return out.close("QUEUE").take();
 }
 
 }  // namespace vmvaultd
