@@ -7,6 +7,7 @@
 #include "common/one/template.h"
 #include "drivers/lib/vm_config.h"
 #include "drivers/vmvaultd/lib/desk.h"
+#include "drivers/vmvaultd/lib/words.h"
 
 namespace vmvaultd {
 namespace {
@@ -109,8 +110,10 @@ int Desk::create_job(const std::string& name, int owner, const Attributes& attri
 }
 
 void Desk::update_job(int id, const Attributes& attributes, bool append) {
-  job(id);
+  const auto now = job(id);
   auto all = append ? job_attributes(id) : Attributes{};
+  // A machine that was undefined has left the job; if it is there again, it may be another's.
+  if (append) all["BACKUP_VMS"] = words::list(now.vms);
   for (const auto& [name, value] : attributes) all[name] = value;
   std::erase_if(all, [](const auto& one) { return one.first == "PRIORITY"; });
   put_job(id, all);

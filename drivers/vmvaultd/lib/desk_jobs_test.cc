@@ -84,6 +84,20 @@ TEST_F(DeskTest, AJobBacksUpItsMachinesInItsOrder) {
   EXPECT_THROW(desk->execute_job(job), NoSuchObject);
 }
 
+TEST_F(DeskTest, AMachineThatWasUndefinedIsNotInItsJobAgain) {
+  const int vm = idle_machines(2);
+  const auto list = std::to_string(vm) + "," + std::to_string(vm + 1);
+  const int job = desk->create_job("night", 0, {{"BACKUP_VMS", list}, {"DATASTORE_ID", "100"}});
+  const Machine first{.uuid = "u0", .name = "vm0"}, second{.uuid = "u1", .name = "vm1"};
+  manager->machines(host, std::vector{second}, now);
+  manager->machines(host, std::vector{first, second}, now);
+  desk->update_job(job, {{"KEEP_LAST", "1"}}, true);
+  EXPECT_EQ(manager->scheduler().state().jobs.at(0).vms, (std::vector{vm + 1}))
+      << "who owns the job need not own the machine any more";
+  EXPECT_NE(state::Store{home.database()}.job_template_of(vm + 1).find("KEEP_LAST"),
+            std::string::npos);
+}
+
 TEST_F(DeskTest, AMachineThatLeavesAJobBeginsAnotherChainAndTheLogSaysWhy) {
   const int vm = idle_machines(3);
   for (int id = vm; id < vm + 2; ++id) back_up(id);
