@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "common/error.h"
+#include "common/number.h"
 #include "common/one/running.h"
 #include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/datastore.h"
@@ -53,14 +54,22 @@ state::BackupPlan planned(App& app, int vm, const guest::Subject& subject,
   throw;
 }
 
+// What the machine is configured for goes before what holds for all.
+int datastore_of(const App& app, int vm) {
+  const auto own = app.store().settings(state::Store::Subject::vm, vm);
+  const auto named = own.find("DATASTORE_ID");
+  return chosen_datastore(app, named == own.end() ? std::nullopt : parse_int(named->second, 0));
+}
+
 }  // namespace
 
 void backup(App& app, const BackupOptions& options) {
   const auto begun = std::time(nullptr);
-  const int datastore = chosen_datastore(app, options.datastore);
+  const int usual = chosen_datastore(app, options.datastore);
   const auto subject = found_subject(app, options.domain, options.force);
   app.make_state();
   auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
+  const int datastore = options.datastore ? usual : datastore_of(app, vm.id);
   const auto lock = app.lock(vm);
   refuse_if_busy(vm);
   settle(app, vm);

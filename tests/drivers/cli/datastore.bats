@@ -2,6 +2,8 @@
 # vmvault datastore: servers to which backups can go.
 
 load helper
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 setup() {
     setup_vmvault
@@ -61,6 +63,18 @@ setup() {
     [ "$(jq -c '[.datastore, (.increments | length)]' <<<"$output")" = '[101,2]' ]
     vmvault delete 2
     [ "$(tail -n 1 "$CALLS")" = 'rm 2' ]
+}
+
+@test "a machine that is configured for another datastore is backed up there, unless it is told where to" {
+    vmvault datastore add rsync bk1:/backups
+    vmvault backup web
+    sql "INSERT INTO settings VALUES ('VM', $(vmvault vm list --csv --no-header -l ID), 'DATASTORE_ID', '101')"
+    vmvault backup web
+    [ "$(asked //DATASTORE/ID)" = 101 ]
+    VMVAULT_DATASTORE=100 vmvault backup web
+    [ "$(asked //DATASTORE/ID)" = 101 ]
+    vmvault backup web --datastore 100
+    [ "$(asked //DATASTORE/ID)" = 100 ]
 }
 
 @test "a datastore that is not there is not pruned" {
