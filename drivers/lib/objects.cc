@@ -189,6 +189,10 @@ std::string vm(const state::VmView& view, const Attributes& config,
   out.number("VMID", view.vm.id).close("TEMPLATE");
   out.open("USER_TEMPLATE");
   if (!view.error.empty()) out.text("ERROR", view.error);
+  if (const auto& last = view.last_failed)
+    out.text("BACKUP_ERROR", last->error)
+        .number("BACKUP_ERROR_TIME", last->ended.value_or(0))
+        .number("BACKUP_ERROR_ATTEMPT", last->id);
   out.close("USER_TEMPLATE");
   history(out, view);
   backups(out, view, config);

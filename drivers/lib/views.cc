@@ -147,10 +147,13 @@ std::vector<VmView> Views::vms(const Page& page) const {
       if (const auto found = by_id.find(attempt.vm); found != by_id.end())
         found->second->running = std::move(attempt);
     if (all.size() != 1) return all;
+    auto& one = all.front();
+    if (auto last = store_.last_attempt(one.vm.id); last && !last->error.empty())
+      one.last_failed = std::move(last);
     SQLite::Statement disks{db, "SELECT id, target, source FROM disks WHERE vm = ? ORDER BY id"};
-    disks.bind(1, all.front().vm.id);
+    disks.bind(1, one.vm.id);
     while (disks.executeStep())
-      all.front().disks.push_back(
+      one.disks.push_back(
           {disks.getColumn(0), disks.getColumn(1).getString(), disks.getColumn(2).getString()});
     return all;
   });

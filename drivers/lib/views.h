@@ -42,7 +42,8 @@ struct VmView {
     int id;
     std::string target, source;
   };
-  std::vector<Disk> disks{};  // of a single one only
+  std::vector<Disk> disks{};             // of a single one only
+  std::optional<Attempt> last_failed{};  // as those: its last backup, where that has failed
 };
 
 struct HostView {

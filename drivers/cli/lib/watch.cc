@@ -69,6 +69,9 @@ BackupsThere backups_there(const Core& service, int vm) {
     there.newest_image = std::max(there.newest_image, parse_int(id.text(), 0).value_or(-1));
   there.last_increment =
       static_cast<int>(backups.child("BACKUP_CONFIG").number("LAST_INCREMENT_ID"));
+  const auto about = Element{document}.child("USER_TEMPLATE");
+  there.failed = about.number("BACKUP_ERROR_ATTEMPT");
+  there.why = about.text("BACKUP_ERROR");
   return there;
 }
 
@@ -81,9 +84,11 @@ void watch_backup(const Core& service, int vm, const BackupsThere& before) {
     throw;
   }
   const auto after = backups_there(service, vm);
-  if (after == before)
-    throw Error{"there is no new backup of VM " + std::to_string(vm) +
-                ": the service's log says why ('journalctl -u vmvaultd')"};
+  if (after.newest_image == before.newest_image && after.last_increment == before.last_increment)
+    throw Error{"there is no new backup of VM " + std::to_string(vm) + ": " +
+                (after.failed > before.failed
+                     ? one_line(after.why)
+                     : "the service's log says why ('journalctl -u vmvaultd')")};
   std::printf("VM %d is backed up: image %d\n", vm, after.newest_image);
 }
 

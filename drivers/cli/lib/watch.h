@@ -2,6 +2,7 @@
 // Waiting for what the service does.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/one/rpc.h"
@@ -12,7 +13,8 @@ namespace cli {
 struct BackupsThere {
   int newest_image = -1;
   int last_increment = -1;
-  bool operator==(const BackupsThere&) const = default;
+  std::int64_t failed = -1;  // which attempt at the last one, if it has failed
+  std::string why{};         // it has
 };
 BackupsThere backups_there(const Core& service, int vm);
 
