@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <ctime>
 
 #include "common/error.h"
 #include "common/one/template.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
+#include "drivers/cli/lib/scheduled.h"
 #include "drivers/cli/lib/template_file.h"
 
 namespace cli {
@@ -15,6 +17,7 @@ constexpr std::chrono::seconds patience{120};
 struct NewJob {
   std::string file, name, datastore, execution, mode, freeze;
   std::vector<std::string> vms;
+  ScheduleWords schedule;
   int keep = -1, priority = -1;
   bool reset = false;
 };
@@ -36,6 +39,8 @@ std::string job_text(Context& with, const NewJob& words) {
   if (words.keep >= 0) job.push_back({"KEEP_LAST", std::to_string(words.keep)});
   if (words.priority >= 0) job.push_back({"PRIORITY", std::to_string(words.priority)});
   if (words.reset) job.push_back({"RESET", "YES"});
+  if (is_scheduled(words.schedule))
+    job.push_back(scheduled_action(words.schedule, std::time(nullptr)));
   return one::to_text(job);
 }
 
@@ -57,8 +62,9 @@ void order(Context& with, const char* method, const std::string& word) {
 void add_create(Tree& tree, CLI::App* command) {
   auto words = std::make_shared<NewJob>();
   auto* verb = command->add_subcommand("create", "A new one, from a template or from options");
-  verb->add_option("FILE", words->file, "Of attributes: NAME, BACKUP_VMS, DATASTORE_ID...")
-      ->type_name(type::file);
+  auto* file =
+      verb->add_option("FILE", words->file, "Of attributes: NAME, BACKUP_VMS, DATASTORE_ID...")
+          ->type_name(type::file);
   verb->add_option("--name", words->name, "What it is called")->type_name(type::text);
   verb->add_option("--vms", words->vms, "What it backs up, in this order")
       ->delimiter(',')
@@ -77,7 +83,29 @@ void add_create(Tree& tree, CLI::App* command) {
       ->check(CLI::Range(0, 99))
       ->type_name(type::number);
   verb->add_flag("--reset", words->reset, "Begin new chains each time");
+  add_schedule_options(verb, words->schedule);
+  for (auto* one : verb->get_options())  // nothing that is said is passed over
+    if (one != file && one != verb->get_help_ptr()) file->excludes(one);
   tree.does(verb, words, create_job);
+}
+
+struct NewAction {
+  std::string job;
+  ScheduleWords schedule;
+};
+
+void add_scheduling(Tree& tree, CLI::App* command) {
+  auto words = std::make_shared<NewAction>();
+  auto* verb = command->add_subcommand("sched-add", "Begin it at another time, too");
+  add_id(verb, Kind::job, words->job);
+  add_schedule_options(verb, words->schedule);
+  tree.does(verb, words, [](Context& with, auto& one) {
+    const auto action = one::to_text({scheduled_action(one.schedule, std::time(nullptr))});
+    const int job = object_id(with, Kind::job, one.job);
+    std::printf("ID: %d\n",
+                with.service().number("one.backupjob.schedadd", {job, action}, patience));
+  });
+  add_schedule_removal(tree, command, Kind::job);
 }
 
 void add_orders(Tree& tree, CLI::App* command) {
@@ -118,6 +146,7 @@ void add_job_commands(Tree& tree) {
   auto* command = add_object(tree, Kind::job, "Backups of several machines together");
   add_create(tree, command);
   add_orders(tree, command);
+  add_scheduling(tree, command);
   add_update(tree, command, Kind::job, "Change its attributes");
   add_priority(tree, command);
   add_chown(tree, command, Kind::job);

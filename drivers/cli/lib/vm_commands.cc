@@ -10,6 +10,7 @@
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/object_commands.h"
 #include "drivers/cli/lib/objects.h"
+#include "drivers/cli/lib/scheduled.h"
 #include "drivers/cli/lib/watch.h"
 #include "drivers/cli/lib/when.h"
 
@@ -19,20 +20,23 @@ namespace {
 constexpr std::chrono::seconds patience{300};
 
 struct BackupWords {
-  std::string vm, datastore, schedule;
+  std::string vm, datastore;
+  ScheduleWords schedule;
   bool reset = false, wait = false;
 };
 
 void schedule_backup(const Core& service, int vm, int datastore, const BackupWords& words) {
   if (words.wait) throw BadRequest{"--wait is for a backup that begins now"};
   if (datastore < 0) throw BadRequest{"a backup at another time needs a datastore (-d)"};
-  const auto time = parse_time_to_come(words.schedule, std::time(nullptr));
-  const one::Template action{
-      {"SCHED_ACTION", one::Pairs{{"ACTION", "backup"},
-                                  {"ARGS", std::to_string(datastore) + (words.reset ? ",1" : ",0")},
-                                  {"TIME", std::to_string(time)}}}};
-  service.number("one.vm.schedadd", {vm, one::to_text(action)}, patience);
-  std::printf("VM %d will be backed up at %s\n", vm, local_time(time).c_str());
+  const auto now = std::time(nullptr);
+  auto action = scheduled_action(words.schedule, now);
+  std::get<one::Pairs>(action.value)
+      .emplace_back("ARGS", std::to_string(datastore) + (words.reset ? ",1" : ",0"));
+  const int id =
+      service.number("one.vm.schedadd", {vm, one::to_text({std::move(action)})}, patience);
+  std::printf("VM %d will be backed up at %s%s ('vmvault vm sched-delete %d %d' undoes that)\n", vm,
+              local_time(parse_when(words.schedule.at, now)).c_str(),
+              is_repeated(words.schedule) ? ", for the first time" : "", vm, id);
 }
 
 // What libvirt calls it may have had no backup, and no number, yet.
@@ -45,7 +49,7 @@ std::string domain_of(Context& with, const std::string& word) {
 }
 
 void backup_here(Context& with, const BackupWords& words) {
-  if (!words.schedule.empty()) with.service();  // the Error that says so
+  if (is_scheduled(words.schedule)) with.service();  // the Error that says so
   BackupOptions options{
       .domain = domain_of(with, words.vm), .full = words.reset, .freeze = {}, .datastore = {}};
   if (!words.datastore.empty())
@@ -59,7 +63,7 @@ void order_backup(Context& with, const BackupWords& words) {
   const int vm = object_id(with, Kind::vm, words.vm);
   const int datastore =
       words.datastore.empty() ? -1 : object_id(with, Kind::datastore, words.datastore);
-  if (!words.schedule.empty()) return schedule_backup(*service, vm, datastore, words);
+  if (is_scheduled(words.schedule)) return schedule_backup(*service, vm, datastore, words);
   const auto before = words.wait ? backups_there(*service, vm) : BackupsThere{};
   service->number("one.vm.backup", {vm, datastore, words.reset}, patience);
   if (words.wait) return watch_backup(*service, vm, before);
@@ -97,8 +101,7 @@ void add_backup_verbs(Tree& tree, CLI::App* command) {
   add_id(verb, Kind::vm, words->vm);
   verb->add_option("-d,--datastore", words->datastore, "Where to (default: as it is configured)")
       ->type_name(info(Kind::datastore).element);
-  verb->add_option("--schedule", words->schedule, "When: HH:MM, 'YYYY-MM-DD HH:MM', +SECONDS")
-      ->type_name("TIME");
+  add_schedule_options(verb, words->schedule);
   verb->add_flag("--reset", words->reset, "Begin a new chain");
   add_wait(verb, words->wait);
   tree.does(verb, words, order_backup);
@@ -106,6 +109,7 @@ void add_backup_verbs(Tree& tree, CLI::App* command) {
   verb = command->add_subcommand("backup-cancel", "End its backup, or do not begin it");
   add_id(verb, Kind::vm, words->vm);
   tree.does(verb, words, [](Context& with, auto& one) { cancel_backup(with, one.vm); });
+  add_schedule_removal(tree, command, Kind::vm);
 }
 
 }  // namespace

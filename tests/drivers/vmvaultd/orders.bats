@@ -80,12 +80,14 @@ backed_up() {
     vmvault vm backup-cancel vm0
     status=0; wait "$command" || status=$?
     [ "$status" -eq 1 ]
-    grep -q 'there is no new backup' "$BATS_TEST_TMPDIR/said2"
+    grep -q 'there is no new backup of VM 1000000: cancelled' "$BATS_TEST_TMPDIR/said2"
     eventually queue_empty
     has_images 0
     printf '#!/bin/sh\necho the store is full >&2\nexit 1\n' >"$VMVAULT_REMOTES/vmm/kvm/backup"
     run -1 --separate-stderr vmvault vm backup vm0 --wait
-    [[ ${stderr_lines[-1]} == *'there is no new backup'* ]]
+    [[ ${stderr_lines[-1]} == *'there is no new backup'*': the store is full' ]]
+    # Who owns a machine does not read the log of the service.
+    [ "$(vmvault vm show vm0 --json | jq -r .VM.USER_TEMPLATE.BACKUP_ERROR)" = 'the store is full' ]
     eventually grep -q 'the store is full' "$BATS_TEST_TMPDIR/log"
 }
 
@@ -106,6 +108,46 @@ backed_up() {
     fails_with 1 'VM 1000000 is backed up by job'
     run -1 --separate-stderr vmvault vm backup vm0 -d default --schedule +60
     fails_with 1 'VM 1000000 is backed up by job'
+}
+
+# action COMMAND KIND NAME...: of the only scheduled action of an object
+action() { vmvault "$1" show "$2" --json | jq -r ".[].TEMPLATE.SCHED_ACTION.$3"; }
+
+@test "backups at other times, again and again, are ordered by options and taken away again" {
+    served 2
+    local at
+    at=$(date -d '2038-01-31 22:30' +%s)
+    run -0 vmvault vm backup vm1 -d default --schedule '2038-01-31 22:30' --weekly 1,5 --end 3
+    [[ $output =~ ^'VM '[0-9]+' will be backed up at 2038-01-31 22:30'.*', for the first time '.*'sched-delete '([0-9]+)' '([0-9]+) ]]
+    for pair in "TIME $at" 'REPEAT 0' 'DAYS 1,5' 'END_TYPE 1' 'END_VALUE 3' "ARGS 100,0" "ID ${BASH_REMATCH[2]}"; do
+        [ "$(action vm vm1 "${pair% *}")" = "${pair#* }" ] || { vmvault vm show vm1 --json; false; }
+    done
+    vmvault vm sched-delete vm1 "${BASH_REMATCH[2]}"
+    [ "$(action vm vm1 ID)" = null ]
+    vmvault job create --name nightly --vms vm0 -d default --schedule '2038-01-31 22:30' --daily --end '2039-01-01 00:00'
+    [ "$(action job nightly DAYS)" = 0,1,2,3,4,5,6 ]
+    [ "$(action job nightly END_VALUE)" = "$(date -d '2039-01-01 00:00' +%s)" ]
+    vmvault job sched-delete nightly "$(action job nightly ID)"
+    run -0 vmvault job sched-add nightly --schedule +1000000 --hourly 12
+    [ "ID: $(action job nightly ID)" = "$output" ]
+    [ "$(action job nightly REPEAT)" = 3 ]
+    echo 'NAME = "other"' >"$BATS_TEST_TMPDIR/job"
+    while IFS='|' read -r words said; do
+        # shellcheck disable=SC2086
+        run --separate-stderr vmvault $words
+        fails_with 2 "$said"
+    done <<EOF
+job sched-add nightly --daily|--schedule TIME
+job sched-add nightly --schedule 22:30 --daily --hourly 2|only one of
+job sched-add nightly --schedule 22:30 --end 2|--end is for what is repeated
+job sched-add nightly --schedule noon|no time
+job create $BATS_TEST_TMPDIR/job --daily --schedule 22:30|excludes
+EOF
+    run -1 --separate-stderr vmvault job sched-add nightly --schedule 22:30 --monthly 0
+    fails_with 1 "'0' is not from 1 to 31"
+    run -1 --separate-stderr vmvault job sched-delete nightly 77
+    fails_with 1 77
+    eventually queue_empty
 }
 
 @test "images: protected, merged, restored as new ones, deleted" {
