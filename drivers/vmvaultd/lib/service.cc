@@ -63,6 +63,8 @@ class Service {
     datastore_.start();
     front_.emplace(settings_.front, world());
     log_('I', -1, "vmvaultd has begun");
+    if (const auto& hook = settings_.hook; hook.is_absolute() && access(hook.c_str(), X_OK) != 0)
+      log_('W', -1, system_error("run the HOOK '" + hook.string() + "'", errno).what());
     while (!cancel::requested()) {
       vmm_.advance();
       datastore_.advance();

@@ -142,10 +142,17 @@ SH
     go
     service_start "HOOK = \"$FAKE/hook\""
     eventually called 'hook SUCCESS 1000000'
+    run ! grep -q HOOK "$BATS_TEST_TMPDIR/log"
     [ "$(jq -r '[.event, .vm, .name, .image, .increment] | join(" ")' "$FAKE/heard")" = 'SUCCESS 1000000 vm0 1 0' ]
     eventually grep -qx '\[VM 1000000\]\[W\]: the hook has failed' "$BATS_TEST_TMPDIR/log"
     grep -qx '\[VM 1000000\]\[I\]: hook: told' "$BATS_TEST_TMPDIR/log"
     has_images 1
+}
+
+@test "a hook that cannot be run is told at once, not after the first backup" {
+    touch "$BATS_TEST_TMPDIR/hook"
+    service_start "HOOK = \"$BATS_TEST_TMPDIR/hook\""
+    eventually grep -qF "[W]: cannot run the HOOK '$BATS_TEST_TMPDIR/hook': Permission denied" "$BATS_TEST_TMPDIR/log"
 }
 
 @test "a hook that talks without end holds up nobody" {
