@@ -190,9 +190,11 @@ PROSE     := $(wildcard share/man/*.pod)
 page       = $(BUILD)/man/man$(subst .,,$(suffix $1))/$1
 PAGES     := $(foreach c,$(CONTRACTS),$(call page,vmvault-$(subst /,-,$c).8)) \
              $(foreach p,$(PROSE),$(call page,$(basename $(notdir $p))))
+# Who looks for the page of one of these finds that of vmvault-queue, which tells of all three.
+ALSO      := $(foreach c,host datastore,$(call page,vmvault-$c.1))
 POD2MAN   := pod2man --center=vmvault --release=vmvault
 
-man: $(PAGES)  ## the manual: a page per action, and the prose
+man: $(PAGES) $(ALSO)  ## the manual: a page per action, and the prose
 
 define contract-page-rule
 $(BUILD)/pod/vmvault-$(subst /,-,$1).8.pod: $(BUILD)/$1
@@ -208,12 +210,18 @@ $(PAGES):
 	@mkdir -p $(@D)
 	@$(POD2MAN) --section=$(subst .,,$(suffix $@)) --name=$(basename $(@F)) $< > $@
 
+$(ALSO):
+	@mkdir -p $(@D) && echo '.so man1/vmvault-queue.1' >$@
+
 TEMPLATES   := $(wildcard share/etc/*.conf)
 COMPLETIONS := vmvault
 SYSTEMD     := $(wildcard share/systemd/*)
 # The dashboard, and the schemas of the API's documents.
 DATA        := $(patsubst share/%,%,$(wildcard share/grafana/* share/xsd/*))
 DATADIR     := $(DESTDIR)$(PREFIX)/share/vmvault
+DOCS        := $(patsubst share/doc/%,%,$(wildcard share/doc/*.md))
+EXAMPLES    := $(patsubst share/%,%,$(wildcard share/examples/hook share/examples/provider/*))
+DOCDIR      := $(DESTDIR)$(PREFIX)/share/doc/vmvault
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 # make install HOOKS=/etc/libvirt/hooks: the hook of libvirt, too.  A copy: AppArmor lets libvirtd run
@@ -231,9 +239,11 @@ install: all man $(COMPLETIONS:%=$(BUILD)/completions/%)  ## install below $(DES
 	@scripts/install --config $(DESTDIR)$(REMOTES)/etc $(TEMPLATES)
 	install -D -s -t $(DESTDIR)$(PREFIX)/bin $(COMMANDS:%=$(BUILD)/%)
 	install -D -s -t $(DESTDIR)$(MADS) $(DRIVERS:%=$(BUILD)/%)
-	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(PAGES:$(BUILD)/man/%=%)
+	@scripts/install --data $(BUILD)/man $(DESTDIR)$(MANDIR) $(patsubst $(BUILD)/man/%,%,$(PAGES) $(ALSO))
 	@scripts/install --data $(BUILD)/completions $(COMPLETED) $(COMPLETIONS)
 	@scripts/install --data share $(DATADIR) $(DATA)
+	@scripts/install --data share/doc $(DOCDIR) $(DOCS)
+	@scripts/install --data share $(DOCDIR) $(EXAMPLES)
 	@scripts/install --units $(REMOTES) $(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(SYSTEMD)
 	$(if $(HOOKS),install -D -s -m 755 $(BUILD)/tm/host/libvirt_hook $(HOOK))
 
@@ -242,8 +252,9 @@ uninstall:  ## remove what install put there, but no changed configuration
 	@scripts/install --remove $(DESTDIR)$(dir $(MADS)) $(addprefix $(notdir $(MADS))/,$(notdir $(DRIVERS)))
 	@scripts/install --remove $(DESTDIR)$(REMOTES) $(ACTIONS) $(ALIASES)
 	@scripts/install --remove $(DATADIR) $(DATA)
+	@scripts/install --remove $(DOCDIR) $(DOCS) $(EXAMPLES)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(COMMANDS))) \
-	    $(PAGES:$(BUILD)/man/%=$(DESTDIR)$(MANDIR)/%) $(COMPLETIONS:%=$(COMPLETED)/%) \
+	    $(patsubst $(BUILD)/man/%,$(DESTDIR)$(MANDIR)/%,$(PAGES) $(ALSO)) $(COMPLETIONS:%=$(COMPLETED)/%) \
 	    $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(SYSTEMD))) $(if $(HOOKS),$(HOOK))
 
 deb: | packages  ## Debian packages, in build/deb: of a hypervisor, of the service, of an OpenNebula front-end
