@@ -48,6 +48,7 @@ next_is_right() {
     paused_start "$name"
     disk_write "$name" 1 'write -P 4 0 64k'
     next_is increment increment
+    [ "$(last "$image" '[.disks[].read_bytes] | add')" -eq 196608 ]   # what was written, and nothing else
 }
 
 @test "qemu was killed: the increment is whole and says why" {
