@@ -24,6 +24,9 @@ class Receive {
   // The whole conversation.  Throws Error after having told the other end, too.
   void run();
 
+  // Is there nothing to wait for any more, if nothing comes?  See Partial.
+  bool is_wanted_elsewhere() const { return partial_.is_wanted(); }
+
  private:
   enum class Part { owner, guest };
   Receive(const Dir& vm, const Upload& upload, Wire& wire, Partial partial, Part part);

@@ -112,7 +112,6 @@ std::string BackupSender::send() try {
 
 std::string BackupSender::send_once() {
   if (committing_ && is_there()) return request_.name;
-  committing_ = false;
   auto receive = request("receive");
   receive.upload = {.name = request_.name,
                     .key = plan_.key,
@@ -121,6 +120,7 @@ std::string BackupSender::send_once() {
                     .sparse = options_.sparse};
   ++connections_;
   Conversation server{open_(Way::transfers), receive};
+  insist_on_name(server);
   had_ = 1;
   for (const auto& [name, had] : server.greeting().files) had_ += had.size;
   try {
@@ -140,6 +140,15 @@ std::string BackupSender::send_once() {
   count(server);
   files_.forget_outdated();
   return request_.name;
+}
+
+// What has it may be a process that works for a connection which we have lost: it has what was
+// sent, and ends when it notices.
+void BackupSender::insist_on_name(Conversation& server) const {
+  if (server.greeting().name == request_.name) return;
+  server.discard();
+  throw Lost{"the server cannot take '" + request_.name +
+             "' now: another process there still works on an upload of that name"};
 }
 
 void BackupSender::send_disks(Conversation& server, const std::vector<std::string>& disks) {

@@ -37,6 +37,7 @@ class BackupSender {
   Plan plan() const;
   Request request(const std::string& doing) const;
   std::string send_once();
+  void insist_on_name(Conversation& server) const;
   void send_disks(Conversation& server, const std::vector<std::string>& disks);
   std::size_t channels_for(const std::vector<std::string>& disks) const;
   std::unique_ptr<Conversation> join(const Greeting& greeting);
@@ -52,7 +53,7 @@ class BackupSender {
   FilesSender files_;
   // By the server, when the newest connection began, and one; 0: there was none.
   std::uint64_t had_ = 0;
-  bool committing_ = false;
+  bool committing_ = false;  // the answer of one may have got lost, or still be to come
   std::atomic<std::uint64_t> wire_ = 0;
   std::atomic<int> channels_ = 0;  // that disks came by, at most
   int connections_ = 0;

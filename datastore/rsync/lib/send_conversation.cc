@@ -101,6 +101,11 @@ void Conversation::leave() {
   answer<Left>();
 }
 
+void Conversation::discard() {
+  wire_.send(encode(ClientMessage{Discard{}}));
+  answer<Discarded>();
+}
+
 std::string ask(Link& link, const Request& request) {
   const auto line = encode(request);
   link.write(std::as_bytes(std::span{line}));

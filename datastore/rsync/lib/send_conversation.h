@@ -39,6 +39,7 @@ class Conversation {
   std::string fetch(const std::string& side, const std::string& of, std::uint64_t size);
   std::string commit();  // the name
   void leave();          // of one that has joined; nothing is written by it any more
+  void discard();        // nothing of the upload is there any more
 
   std::uint64_t sent() const { return link_->sent(); }
   std::uint64_t received() const { return link_->received(); }

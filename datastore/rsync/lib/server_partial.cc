@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* state_file = ".state";
 constexpr const char* lock_file = ".lock";
+constexpr const char* wanted_file = ".wanted";
 constexpr std::string_view done_prefix = ".done.";
 constexpr std::size_t longest_state = std::size_t{64} << 10;
 constexpr int name_digits = 6;
@@ -42,6 +43,18 @@ auto noted(const Dir& dir, const std::string& file, Decode decode)
 
 bool is_of(const Dir& dir, const std::string& key) {
   return noted(dir, state_file, [](const json& state) { return text_field(state, "key"); }) == key;
+}
+
+// Its holder may have to see first that it is wanted.  If he looks right now, we are not seen; who
+// comes again is.
+std::optional<Fd> wanted(const Dir& vm, const std::string& name, const Dir& dir) {
+  if (auto lock = lock_directory(vm, name, dir)) return lock;
+  constexpr int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const Fd shown{openat(dir.fd(), wanted_file, flags, 0600)};
+  if (shown) flock(shown.get(), LOCK_SH | LOCK_NB);
+  auto lock = lock_directory_soon(vm, name, dir, to_lose_us);
+  dir.remove_file(wanted_file);
+  return lock;
 }
 
 Fd claimed(Fd fd, const std::string& path) {
@@ -69,8 +82,8 @@ std::optional<Partial> Partial::resumed(const Dir& vm, const std::string& name,
                                         const Upload& upload) {
   const auto dir = vm.find(partial_of(name));
   if (!dir || !is_of(*dir, upload.key)) return std::nullopt;
-  auto lock =
-      lock_directory_soon(vm, partial_of(name), *dir, name == upload.name ? to_lose_us : to_end);
+  auto lock = name == upload.name ? wanted(vm, partial_of(name), *dir)
+                                  : lock_directory_soon(vm, partial_of(name), *dir, to_end);
   if (!lock || !is_of(*dir, upload.key)) return std::nullopt;
   // Whoever asks has noted the name that is wanted now, and no other.
   const bool free = name != upload.name && !vm.status(upload.name);
@@ -92,11 +105,22 @@ std::optional<Partial> Partial::made(const Dir& vm, const std::string& name, con
   return partial;
 }
 
+// Cut off before it said whose it is, or in its last step, when it does not say so any more.
+void Partial::remove_dead(const Dir& vm, const Upload& upload) {
+  const auto name = partial_of(upload.name);
+  const auto dir = vm.find(name);
+  if (!dir || is_of(*dir, upload.key)) return;
+  if (const auto lock = lock_directory(vm, name, *dir); lock && !is_of(*dir, upload.key))
+    remove_backup(vm, name);
+}
+
 Partial Partial::take(const Dir& vm, const Upload& upload) {
   if (auto partial = resumed(vm, upload.name, upload)) return *std::move(partial);
   for (const auto& entry : vm.entries())
-    if (const auto name = without_suffix(entry.name, partial_suffix); name && entry.is_dir())
+    if (const auto name = without_suffix(entry.name, partial_suffix);
+        name && name != upload.name && entry.is_dir())
       if (auto partial = resumed(vm, *name, upload)) return *std::move(partial);
+  remove_dead(vm, upload);
   if (auto partial = made(vm, upload.name, upload)) return *std::move(partial);
   for (int tries = 0; tries < 100; ++tries)
     if (auto partial = made(vm, random_hex(name_digits), upload)) return *std::move(partial);
@@ -132,6 +156,11 @@ std::map<std::string, Had> Partial::done() const {
       done[file] = *had;
   }
   return done;
+}
+
+bool Partial::is_wanted() const {
+  const Fd shown{openat(dir_.fd(), wanted_file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  return shown && flock(shown.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 Fd Partial::claim(const std::string& file) const {

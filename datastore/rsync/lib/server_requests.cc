@@ -2,9 +2,12 @@
 #include "datastore/rsync/lib/server_requests.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "common/cancel.h"
 #include "common/error.h"
@@ -89,9 +92,27 @@ void flatten_chain(const Request& request) {
   answer({{"mib", done.mib}, {"chain", done.chain.text()}});
 }
 
+// Waits for the next bytes of an upload.  Error: they do not come, and the sender is here again.
+void await_upload(const std::optional<Receive>& receiver) {
+  constexpr std::chrono::seconds look_every{1}, silence{20};
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  for (;;) {
+    pollfd come{STDIN_FILENO, POLLIN, 0};
+    const int n = poll(&come, 1, std::chrono::milliseconds{look_every}.count());
+    if (n > 0) return;
+    if (n == -1 && errno != EINTR) throw system_error("wait for the upload", errno);
+    if (Clock::now() - begin > silence && receiver && receiver->is_wanted_elsewhere())
+      throw Error{"the upload goes on over another connection"};
+  }
+}
+
 void receive(const Request& request) {
-  const auto input = [](std::span<std::byte> out) {
+  const auto vm = Repository{request.base, request.vm}.make();
+  std::optional<Receive> receiver;
+  const auto input = [&](std::span<std::byte> out) {
     for (;;) {
+      await_upload(receiver);
       const ssize_t n = ::read(STDIN_FILENO, out.data(), out.size());
       if (n == -1 && errno == EINTR) continue;
       if (n == -1) throw system_error("read the upload", errno);
@@ -104,12 +125,12 @@ void receive(const Request& request) {
   };
   fcntl(STDIN_FILENO, F_SETPIPE_SZ, 1 << 20);  // fewer changes between sshd and us
   Wire wire{input, output};
-  const auto vm = Repository{request.base, request.vm}.make();
   try {
     if (request.doing == "join")
-      Receive{vm, request.upload, request.token, wire}.run();
+      receiver.emplace(vm, request.upload, request.token, wire);
     else
-      Receive{vm, request.upload, wire}.run();
+      receiver.emplace(vm, request.upload, wire);
+    receiver->run();
   } catch (const Error& error) {
     try {
       wire.send(encode(ServerMessage{Failure{error.what()}}));

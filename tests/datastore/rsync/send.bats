@@ -8,6 +8,7 @@ load send
 setup_file() { send_setup; }
 teardown_file() { "$FIXTURES/sshd" stop "$BATS_FILE_TMPDIR/sshd"; }
 setup() { send_env; }
+teardown() { [ -z "${PROXY-}" ] || kill "$PROXY"; }
 
 # made once: what it is does not matter
 disk() {
@@ -156,6 +157,57 @@ SH
 until_told='until [ -e "${0%/*}/go" ]; do sleep 0.05; done; cat'
 nobody_serves() { ! pgrep -f "$work/server" >/dev/null; }
 has_come() { [ "$(cat "$base"/12/*/disk.0.0 | wc -c)" -ge $(($1 << 20)) ]; }
+
+# through_silence BYTES: connections go through a proxy that says nothing more after so many from the
+# client, which asks every second whether the server lives; what the server has stays open
+through_silence() {
+    local sshd=$BATS_FILE_TMPDIR/sshd port
+    "$FIXTURES/proxy" "$(awk '$1 == "Port" { print $2 }' "$sshd/ssh_config")" --silent "$1" \
+        </dev/null >"$work/proxy" 3>&- &
+    PROXY=$!
+    eventually test -s "$work/proxy"
+    read -r port <"$work/proxy"
+    mkdir "$work/bin"
+    { printf 'ServerAliveInterval 1\nServerAliveCountMax 2\n'; sed "s/Port .*/Port $port/" "$sshd/ssh_config"; } \
+        >"$work/bin/config"
+    printf '#!/bin/sh\nexec /usr/bin/ssh -F %q "$@"\n' "$work/bin/config" >"$work/bin/ssh"
+    chmod 755 "$work/bin/ssh"
+    PATH=$work/bin:$PATH
+}
+
+@test "a connection that dies in silence is given up over there, too, and all goes on where it was" {
+    disk
+    through_silence 25000000
+    TRANSPORT=libssh2 run -0 --separate-stderr send aaaaaa
+    [ "$(grep -cx silent "$work/proxy")" -eq 1 ]
+    stored aaaaaa
+    less 10 "$(mib 'were there' <<<"$stderr")"
+    [ "$(ls "$base/12")" = aaaaaa ]
+}
+
+@test "who has a lost connection is waited for, and nothing goes under another name meanwhile" {
+    disk
+    # It hears of it when the sender has complained.
+    cut_after $((20 << 20)) "kill -KILL \$PPID; until grep -qs 'still works on' '$work/err'; do sleep 0.05; done"
+    send aaaaaa "$work/server" 2>"$work/err"
+    stored aaaaaa
+    grep "cannot take 'aaaaaa' now: another process there still works on an upload of that name; trying to go on" \
+        "$work/err"
+    less 15 "$(mib 'were there' <"$work/err")"
+    [ "$(ls "$base/12")" = aaaaaa ]
+}
+
+@test "where somebody has the name of an upload, it fails before anything is sent" {
+    disk
+    mkdir -p "$base/12/aaaaaa.partial"
+    exec 8>"$base/12/aaaaaa.partial/.lock"
+    flock 8
+    run -1 --separate-stderr send aaaaaa 8>&-
+    exec 8>&-
+    [ "$stderr" = "the server cannot take 'aaaaaa' now: another process there still works on an upload of that name" ]
+    [ -z "$output" ]
+    [ "$(ls "$base/12")" = aaaaaa.partial ]
+}
 
 @test "an old full that is not what its signature says costs a whole upload, no backup" {
     disk

@@ -106,6 +106,20 @@ is_stored() { cmp "$SRC/$2" "$BASE/7/$1/$2"; }
     kill_both "$mark"
 }
 
+@test "what was killed in its first step, or in its last, is in nobody's way" {
+    printf xml >"$SRC/vm.xml"
+    local files
+    for files in '' .lock 'vm.xml .lock'; do
+        rm -rf "$BASE/7"
+        mkdir -p "$BASE/7/abcdef.partial"
+        for file in $files; do printf old >"$BASE/7/abcdef.partial/$file"; done
+        run -0 receive abcdef "$SRC/vm.xml" -- send:vm.xml commit
+        [ "${lines[-1]}" = '{"committed": "abcdef"}' ]
+        [ "$(ls -A "$BASE/7")" = abcdef ]
+        cmp "$BASE/7/abcdef/vm.xml" "$SRC/vm.xml"
+    done
+}
+
 @test "killed at any step it leaves nothing that passes for a backup" {
     printf xml >"$SRC/vm.xml"
     make_disk disk.0.0
