@@ -6,6 +6,7 @@
 #include "common/one/running.h"
 #include "datastore/lib/backup_image.h"
 #include "datastore/lib/request_options.h"
+#include "datastore/lib/verification.h"
 #include "datastore/rsync/lib/store.h"
 
 namespace {
@@ -27,7 +28,12 @@ constexpr Contract contract{
         "The merged directory takes the place of the newest merged one by a rename when it is "
         "durable, and only then are the older ones removed.  Readers of a merged increment are "
         "never disturbed.  A call that was cut off, at any moment, is repeated with the same "
-        "request."};
+        "request.\n\n"
+        "C<EXTRA_DATA/SUMS> may name a directory with the checksums of the captures "
+        "(F<sums.E<lt>diskE<gt>.E<lt>incrementE<gt>>).  They count more than those on the server: "
+        "what differs from them is an error, and not merged; and so are checksums on the server "
+        "that cannot be those of their file.  Where all of a disk's are there, those of its merged "
+        "file lie beside that on the server."};
 
 std::string increment_flatten(const Request& request) {
   const BackupImage image{request.xml()};
@@ -36,9 +42,10 @@ std::string increment_flatten(const Request& request) {
   const auto& chain = image.chain();
   if (chain.increments().size() <= static_cast<std::size_t>(keep)) return "";
   const Running running{image.vm_id(), "flatten"};
+  const auto known = texts_in(sums_directory(request));
   std::string reply;
   rsync::with_store(rsync::Settings{image.datastore()}, [&](rsync::Store& store) {
-    reply = store.flatten(image.vm_id(), chain, keep);
+    reply = store.flatten(image.vm_id(), chain, keep, known);
   });
   return reply;
 }

@@ -39,11 +39,11 @@ void write_text(const Dir& from, const Dir& to, const std::string& name, const s
 }
 
 // The size of the merged disk's file.
-std::uint64_t write_disk(const OpenChain& chain, int disk, const Dir& to) {
+std::uint64_t write_disk(const OpenChain& chain, int disk, const Dir& to, const Texts& known) {
   const auto& first = chain.parts().front();
   const auto& last = chain.parts().back();
   const auto name = disk_file(disk, last.increment.id);
-  const auto files = chain.files(disk);
+  const auto files = chain.checked_files(disk, known);
   auto merged = checked_merge(files, qcow2::Hidden::zero);
   const auto size = merged.plan().file_size();
   const Fd fd = to.create(name);
@@ -79,13 +79,13 @@ bool is_of_the_increment(const std::string& name) {
 
 }  // namespace
 
-void write_flat(const OpenChain& chain, const Dir& to) {
+void write_flat(const OpenChain& chain, const Dir& to, const Texts& known) {
   const auto& last = chain.parts().back();
   const auto others = files_of(last.dir);
   const auto disks = chain.disks();
   if (disks.empty()) throw Error{"there are no disks in '" + last.dir.path() + "'"};
   std::map<int, std::uint64_t> sizes;
-  for (const int disk : disks) sizes[disk] = write_disk(chain, disk, to);
+  for (const int disk : disks) sizes[disk] = write_disk(chain, disk, to, known);
   for (const auto& file : others) {
     if (is_of_the_increment(file.name) || to.status(file.name)) continue;
     auto text = last.dir.text(file.name, longest_document);

@@ -163,10 +163,11 @@ qcow2::Source HelperStore::open_merged(int vm, const Chain& chain, int disk) {
   return stream(request);
 }
 
-std::string HelperStore::flatten(int vm, const Chain& chain, int keep) try {
+std::string HelperStore::flatten(int vm, const Chain& chain, int keep, const Texts& known) try {
   auto request = about_vm("flatten", vm);
   request.chain = chain;
   request.keep = keep;
+  request.known = known;
   const auto answer = json::parse(ask(request, later));
   return std::to_string(answer.at("mib").get<std::uint64_t>()) + " " +
          Chain::parse(answer.at("chain").get<std::string>()).text();

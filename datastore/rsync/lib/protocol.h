@@ -14,7 +14,7 @@
 //   remove    base vm names[]                       JSON: the names that were there.  Leftovers of
 //                                                   dead uploads of the VM go, too
 //   merge     base vm chain disk                    a sequential qcow2 file, the merged disk
-//   flatten   base vm chain keep                    JSON: mib, chain
+//   flatten   base vm chain keep [known sums]       JSON: mib, chain
 //   verify    base vm chain depth [known sums]      JSON, as datastore/restic/verify answers
 //   receive   base vm Upload                        the conversation below
 //   join      base vm Upload token                  the same, beside the one that said this token
@@ -118,7 +118,7 @@ struct Request {
   std::string token = {};
 };
 
-inline constexpr std::size_t longest_request = std::size_t{64} << 20;
+inline constexpr std::size_t longest_request = std::size_t{256} << 20;  // sums of 16 TiB
 
 // With the line's end.
 std::string encode(const Request& request);

@@ -58,6 +58,10 @@ TEST(Request, ComesBackAsItWas) {
   const auto back = decode_request(encode(verify));
   EXPECT_EQ(back.chain.text(), "0:aaaaaa,2:bbbbbb");
   EXPECT_EQ(back.known, verify.known);
+  auto flatten = verify;
+  flatten.doing = "flatten";
+  flatten.keep = 2;
+  EXPECT_EQ(decode_request(encode(flatten)).known, verify.known);
   EXPECT_EQ(decode_request(encode({.doing = "about"})).doing, "about");
   const auto read = decode_request(encode({.doing = "read",
                                            .base = "/b",

@@ -96,6 +96,8 @@ void read_rest(const json& document, Request& request) {
     request.depth = text_field(document, "depth");
     if (request.depth != "structure" && request.depth != "data")
       throw Error{"'depth' is neither structure nor data"};
+  }
+  if (doing == "verify" || doing == "flatten") {
     const auto known = document.find("known");
     if (known != document.end())
       for (const auto& [name, text] : known->items())

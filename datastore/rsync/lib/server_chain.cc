@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/one/sums_file.h"
 #include "common/read_at.h"
-#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/lib/checked_read.h"
 #include "datastore/rsync/lib/json_fields.h"
+#include "datastore/rsync/lib/part_sums.h"
 #include "datastore/rsync/lib/receive_hash.h"
 #include "datastore/rsync/lib/server_repository.h"
 
@@ -28,14 +27,6 @@ qcow2::ReadAt reader(int fd, const std::string& name) {
   return [fd, name](std::uint64_t offset, std::span<std::byte> out) {
     return read_at(fd, offset, out, "'" + name + "'");
   };
-}
-
-std::optional<std::string> sums_beside(const Dir& dir, const std::string& disk,
-                                       std::uint64_t size) {
-  const auto name = sums_file(disk);
-  const auto info = dir.status(name);
-  if (!info || static_cast<std::uint64_t>(info->st_size) != sums::size(size)) return std::nullopt;
-  return dir.text(name, sums::size(size));
 }
 
 }  // namespace
@@ -75,7 +66,7 @@ std::optional<OpenChain> OpenChain::try_open(const Dir& vm, const Chain& chain,
       return std::nullopt;
     }
     const bool begins = flat_chain(*dir).has_value();
-    result.parts_.insert(result.parts_.begin(), {*at, *std::move(dir)});
+    result.parts_.insert(result.parts_.begin(), {*at, *std::move(dir), begins});
     if (begins) break;
   }
   return result;
@@ -116,11 +107,32 @@ std::vector<OpenChain::File> OpenChain::files(int disk) const {
     const auto name = file_of(part, disk);
     File file{.name = part.dir.in(name), .fd = part.dir.file(name)};
     file.size = size_of(file.fd.get(), file.name);
-    file.sums = sums_beside(part.dir, name, file.size);
     posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     files.push_back(std::move(file));
   }
   return files;
+}
+
+std::vector<OpenChain::File> OpenChain::checked_files(int disk, const Texts& known) const {
+  auto all = files(disk);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& [increment, dir, flat] = parts_[i];
+    const PartFile part{
+        .file = file_of(parts_[i], disk),
+        .path = all[i].name,
+        .size = all[i].size,
+        .first = i == 0,
+        .flat = flat,
+        .size_of = [&dir = dir](const std::string& file) -> std::optional<std::uint64_t> {
+          const auto info = dir.status(file);
+          if (!info) return std::nullopt;
+          return static_cast<std::uint64_t>(info->st_size);
+        },
+        .read = [&dir = dir](const std::string& file,
+                             std::size_t most) { return dir.text(file, most); }};
+    all[i].sums = sums_of(part, known);
+  }
+  return all;
 }
 
 qcow2::Merge merge(const std::vector<OpenChain::File>& files, qcow2::Hidden hidden) {

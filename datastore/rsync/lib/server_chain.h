@@ -10,6 +10,7 @@
 
 #include "common/one/chain.h"
 #include "common/qcow2/stream.h"
+#include "datastore/lib/verification.h"
 #include "datastore/rsync/lib/server_dir.h"
 
 namespace rsync {
@@ -29,6 +30,7 @@ class OpenChain {
   struct Part {
     Increment increment;
     Dir dir;
+    bool flat = false;  // a merged one
   };
   // Begins at the last merged increment of `chain`: what is before that has no part in it any more,
   // and need not be there.  Error: another one is missing.
@@ -42,10 +44,12 @@ class OpenChain {
     std::string name;  // for messages
     Fd fd;
     std::uint64_t size = 0;
-    std::optional<std::string> sums = {};  // that lie beside it (common/sums.h)
+    std::optional<std::string> sums = {};  // with checked_files(): what it must agree with
   };
   // The files of a disk, oldest first.  Error: one is missing.
   std::vector<File> files(int disk) const;
+  // The same, with checksums: see sums_of() in part_sums.h.
+  std::vector<File> checked_files(int disk, const Texts& known) const;
 
  private:
   static std::string file_of(const Part& part, int disk);

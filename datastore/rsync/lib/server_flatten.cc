@@ -39,7 +39,8 @@ std::optional<Chain> marker(const Dir& vm, const std::string& name) {
 
 class Flatten {
  public:
-  Flatten(const Dir& vm, const Chain& chain, int keep) : vm_{vm}, split_{plan(vm, chain, keep)} {}
+  Flatten(const Dir& vm, const Chain& chain, int keep, const Texts& known)
+      : vm_{vm}, known_{known}, split_{plan(vm, chain, keep)} {}
 
   Flattened run() {
     if (!done()) {
@@ -102,7 +103,7 @@ class Flatten {
     lock_ = lock_directory(vm_, flat_of(name()), dir);
     if (!lock_) throw Error{"'" + vm_.in(name()) + "' is being flattened already"};
     try {
-      write_flat(OpenChain::open(vm_, split_.merged), dir);
+      write_flat(OpenChain::open(vm_, split_.merged), dir, known_);
       write_flat_chain(dir, split_.merged);
     } catch (const Error&) {
       give_up();
@@ -142,14 +143,15 @@ class Flatten {
   }
 
   const Dir& vm_;
+  const Texts& known_;
   const Split split_;
   std::optional<Fd> lock_;
 };
 
 }  // namespace
 
-Flattened flatten(const Dir& vm, const Chain& chain, int keep) {
-  return Flatten{vm, chain, keep}.run();
+Flattened flatten(const Dir& vm, const Chain& chain, int keep, const Texts& known) {
+  return Flatten{vm, chain, keep, known}.run();
 }
 
 }  // namespace rsync

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "common/one/chain.h"
+#include "datastore/lib/verification.h"
 #include "datastore/rsync/lib/server_dir.h"
 
 namespace rsync {
@@ -19,8 +20,9 @@ struct Flattened {
   Chain chain;            // what is left
 };
 
-// Leaves `keep` increments, or fewer if an earlier run had merged more.  Throws Error, Full,
-// Cancelled.
-Flattened flatten(const Dir& vm, const Chain& chain, int keep);
+// Leaves `keep` increments, or fewer if an earlier run had merged more.  What is not what its
+// checksums say, those that are `known` from the captures (sums_of()) before all, is not merged.
+// Throws Error, Full, Cancelled.
+Flattened flatten(const Dir& vm, const Chain& chain, int keep, const Texts& known);
 
 }  // namespace rsync

@@ -88,7 +88,7 @@ void merge_disk(const Request& request) {
 
 void flatten_chain(const Request& request) {
   const auto vm = Repository{request.base, request.vm}.at();
-  const auto done = flatten(vm, request.chain, request.keep);
+  const auto done = flatten(vm, request.chain, request.keep, request.known);
   answer({{"mib", done.mib}, {"chain", done.chain.text()}});
 }
 

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/one/sums_file.h"
-#include "common/sums.h"
 #include "datastore/lib/chain_layers.h"
 #include "datastore/lib/checked_read.h"
 #include "datastore/rsync/lib/protocol.h"
@@ -106,11 +104,21 @@ std::string SftpChain::file_of(const Part& part, int disk) const {
               "' on " + sftp_->session().whom()};
 }
 
-std::optional<std::string> SftpChain::sums_of(const Part& part, const std::string& file) const {
-  const auto found = part.files.find(sums_file(file));
-  if (found == part.files.end() || found->second != sums::size(part.files.at(file)))
-    return std::nullopt;
-  return sftp_->read(part.directory + "/" + found->first, found->second);
+PartFile SftpChain::part_file(const Part& part, const std::string& file) const {
+  return {.file = file,
+          .path = part.directory + "/" + file,
+          .size = part.files.at(file),
+          .first = &part == &parts_.front(),
+          .flat = part.files.contains(sftp_flat_document),
+          .size_of = [&part](const std::string& beside) -> std::optional<std::uint64_t> {
+            const auto found = part.files.find(beside);
+            if (found == part.files.end()) return std::nullopt;
+            return found->second;
+          },
+          .read =
+              [this, &part](const std::string& beside, std::size_t most) {
+                return sftp_->read(part.directory + "/" + beside, most);
+              }};
 }
 
 qcow2::ReadAt SftpChain::reader_of(const Part& part, const std::string& file) const {
@@ -127,13 +135,14 @@ qcow2::Merge SftpChain::merge(int disk, qcow2::Hidden hidden) const {
   return qcow2::Merge{std::move(layers), hidden};
 }
 
-SftpChain::CheckedMerge SftpChain::checked_merge(int disk, qcow2::Hidden hidden) const {
+SftpChain::CheckedMerge SftpChain::checked_merge(int disk, qcow2::Hidden hidden,
+                                                 const Texts& known) const {
   std::vector<qcow2::Layer> layers;
   bool proven = true;
   for (const auto& part : parts_) {
     const auto name = file_of(part, disk), path = part.directory + "/" + name;
     auto read = reader_of(part, name);
-    auto sums = sums_of(part, name);
+    auto sums = sums_of(part_file(part, name), known);
     proven = proven && sums;
     if (sums) read = checked(std::move(read), part.files.at(name), *std::move(sums), path);
     add_layers(layers, read, part.files.at(name), path);

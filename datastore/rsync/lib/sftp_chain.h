@@ -11,6 +11,8 @@
 #include "common/one/chain.h"
 #include "common/qcow2/disk_file.h"
 #include "common/qcow2/stream.h"
+#include "datastore/lib/verification.h"
+#include "datastore/rsync/lib/part_sums.h"
 #include "datastore/rsync/lib/sftp.h"
 
 namespace rsync {
@@ -31,19 +33,20 @@ class SftpChain {
 
   // The merged disk, of files of any layout.  The chain must outlive it.
   qcow2::Merge merge(int disk, qcow2::Hidden hidden) const;
-  // The same; with `proven`, where all files of the disk have checksums beside them, what is read
-  // of them is held against those: an Error where it is not what was backed up.
+  // The same, but what is read of a file that has checksums (sums_of() in part_sums.h) is held
+  // against those: an Error where it is not what was backed up.  `proven`: all files of the disk
+  // have some.
   struct CheckedMerge {
     qcow2::Merge merge;
     bool proven = false;
   };
-  CheckedMerge checked_merge(int disk, qcow2::Hidden hidden) const;
+  CheckedMerge checked_merge(int disk, qcow2::Hidden hidden, const Texts& known) const;
   // The same as a file.
   qcow2::Source open(int disk) const;
 
  private:
   std::string file_of(const Part& part, int disk) const;
-  std::optional<std::string> sums_of(const Part& part, const std::string& file) const;
+  PartFile part_file(const Part& part, const std::string& file) const;
   qcow2::ReadAt reader_of(const Part& part, const std::string& file) const;
   bool look(const Chain& chain, std::string& missing);
 

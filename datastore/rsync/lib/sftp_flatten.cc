@@ -23,8 +23,9 @@ bool contains(const Chain& chain, const Increment& one) {
 
 class Flatten {
  public:
-  Flatten(std::shared_ptr<Sftp> sftp, std::string directory, const Chain& chain, int keep)
-      : sftp_{std::move(sftp)}, directory_{std::move(directory)} {
+  Flatten(std::shared_ptr<Sftp> sftp, std::string directory, const Chain& chain, int keep,
+          const Texts& known)
+      : sftp_{std::move(sftp)}, directory_{std::move(directory)}, known_{known} {
     const auto& all = chain.increments();
     for (const auto& one : all)
       if (!is_backup_name(one.source)) throw BadRequest{"not the name of a backup"};
@@ -95,7 +96,7 @@ class Flatten {
   std::uint64_t write_disk(const SftpChain& chain, int disk) {
     const auto name = "disk." + std::to_string(disk) + "." + std::to_string(merged_.last().id);
     // A reader may still have the older files behind it.
-    auto [merged, proven] = chain.checked_merge(disk, qcow2::Hidden::zero);
+    auto [merged, proven] = chain.checked_merge(disk, qcow2::Hidden::zero, known_);
     sums::Writer sums;
     auto file = sftp_->create(flat() + "/" + name);
     std::vector<std::byte> buffer(piece);
@@ -151,6 +152,7 @@ class Flatten {
 
   std::shared_ptr<Sftp> sftp_;
   std::string directory_;
+  const Texts& known_;
   Chain merged_;
   std::vector<Increment> kept_;
 };
@@ -158,8 +160,8 @@ class Flatten {
 }  // namespace
 
 std::string sftp_flatten(std::shared_ptr<Sftp> sftp, const std::string& directory,
-                         const Chain& chain, int keep) {
-  return Flatten{std::move(sftp), directory, chain, keep}.run();
+                         const Chain& chain, int keep, const Texts& known) {
+  return Flatten{std::move(sftp), directory, chain, keep, known}.run();
 }
 
 }  // namespace rsync

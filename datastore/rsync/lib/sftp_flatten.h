@@ -11,8 +11,9 @@
 
 namespace rsync {
 
-// The reply of increment_flatten.  Throws Error, Cancelled; a rerun goes on to the same end.
+// The reply of increment_flatten; `known` as in server_flatten.h.  Throws Error, Cancelled; a rerun
+// goes on to the same end.
 std::string sftp_flatten(std::shared_ptr<Sftp> sftp, const std::string& directory,
-                         const Chain& chain, int keep);
+                         const Chain& chain, int keep, const Texts& known);
 
 }  // namespace rsync

@@ -86,8 +86,8 @@ qcow2::Source SftpStore::open_merged(int vm, const Chain& chain, int disk) {
   return SftpChain{connect(), path(vm), chain}.open(disk);
 }
 
-std::string SftpStore::flatten(int vm, const Chain& chain, int keep) {
-  return sftp_flatten(connect(), path(vm), chain, keep);
+std::string SftpStore::flatten(int vm, const Chain& chain, int keep, const Texts& known) {
+  return sftp_flatten(connect(), path(vm), chain, keep, known);
 }
 
 std::string SftpStore::verify(int vm, const Chain& chain, const std::string& depth,

@@ -22,7 +22,7 @@ class SftpStore : public Store {
   qcow2::Source open(int vm, const std::string& name, const std::string& file) override;
   std::size_t most_open() const override { return 8; }  // a channel each
   void remove(int vm, const std::vector<std::string>& names, Care care) override;
-  std::string flatten(int vm, const Chain& chain, int keep) override;
+  std::string flatten(int vm, const Chain& chain, int keep, const Texts& known) override;
   std::string verify(int vm, const Chain& chain, const std::string& depth,
                      const Texts& known) override;
   std::optional<std::filesystem::path> directory(int) const override { return std::nullopt; }

@@ -63,9 +63,10 @@ class Store {
   // the chain is one qcow2 file, as it is.
   qcow2::Source open_disk(int vm, const Found& found, int disk);
 
-  // The first increments of the chain become the last of them, so that `keep` are left.  Returns
-  // the reply of increment_flatten.
-  virtual std::string flatten(int vm, const Chain& chain, int keep) = 0;
+  // The first increments of the chain become the last of them, so that `keep` are left.  `known`:
+  // checksums of the captures, which count more than those on the server.  Returns the reply of
+  // increment_flatten.
+  virtual std::string flatten(int vm, const Chain& chain, int keep, const Texts& known) = 0;
 
   // The reply of verify.  `known`: see Verification.
   virtual std::string verify(int vm, const Chain& chain, const std::string& depth,

@@ -7,7 +7,7 @@
 //   link HOST sftp list|remove|space PATH
 //   link HOST store DIRECTORY BASE VM NAME   all files of it, as a backup, by SFTP
 //   link HOST merge DIRECTORY CHAIN DISK     the merged disk of the VM's directory, by SFTP
-//   link HOST flatten DIRECTORY CHAIN KEEP
+//   link HOST flatten DIRECTORY CHAIN KEEP [SUMS]   with the checksums of that directory
 //
 // TRANSPORT is as RSYNC_TRANSPORT, ARGS as RSYNC_ARGS; OWNER is who stores.
 
@@ -22,6 +22,7 @@
 #include "common/cancel.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "datastore/lib/verification.h"
 #include "datastore/rsync/lib/args.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
@@ -134,7 +135,8 @@ int merge(const rsync::Target& target, const std::vector<std::string>& words) {
 int flatten(const rsync::Target& target, const std::vector<std::string>& words) {
   const auto server = std::make_shared<rsync::Sftp>(session(target));
   std::cout << rsync::sftp_flatten(server, words.at(0), Chain::parse(words.at(1)),
-                                   std::stoi(words.at(2)))
+                                   std::stoi(words.at(2)),
+                                   texts_in(words.size() > 3 ? words[3] : ""))
             << "\n";
   return 0;
 }
