@@ -49,6 +49,9 @@ std::optional<Process> Record::keeper() const {
   return Process::parse(read_file_if_any(path_ / "keeper").value_or(""));
 }
 
+void Record::note_before(const std::string& had) const { write_file(path_ / "before", had); }
+std::optional<std::string> Record::before() const { return read_file_if_any(path_ / "before"); }
+
 std::string Record::take_log() const {
   const auto told = read_file_if_any(path_ / "told");
   const auto offset = static_cast<std::size_t>(parse_number(told.value_or("")).value_or(0));

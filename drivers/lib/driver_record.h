@@ -5,6 +5,7 @@
 //   lock      held by its keeper, the process that runs the backup (see keeper.h)
 //   keeper    which process that is
 //   log       lines for the core, as they come; `told` of its bytes have gone there
+//   before    what the VM had of backups when this one was asked for; none: an older version's
 //   unwanted  nobody waits for the result any more
 //   result    the line that answers the request; durable before anybody is told of it
 //   sent      the same, once it was written to the core's pipe: whether the core has read it, only
@@ -37,8 +38,10 @@ class Record {
 
   // The lock; nullopt while a keeper has it.
   std::optional<FileLock> try_lock() const { return FileLock::try_lock(path_ / "lock"); }
-  void keep() const;                      // this process is its keeper
-  std::optional<Process> keeper() const;  // if it has begun
+  void keep() const;                               // this process is its keeper
+  std::optional<Process> keeper() const;           // if it has begun
+  void note_before(const std::string& had) const;  // durable when it returns
+  std::optional<std::string> before() const;
   // Whole lines of the log that the core was not told yet; from now on it is.
   std::string take_log() const;
 

@@ -80,8 +80,10 @@ int run(int argc, char** argv) {
   if (!words.empty() && words[0] == "--keep")
     return front::keep({words.begin() + 1, words.end()}, places.remotes);
   if (!words.empty() && words[0] == alone) return stand_in();
-  if (words.size() == 2 && words[0] == "--waits")
-    return static_cast<int>(front::core_waits_for(parse_number(words[1]).value_or(-1)));
+  if ((words.size() == 2 || words.size() == 3) && words[0] == "--waits")
+    return static_cast<int>(
+        front::core_waits_for(parse_number(words[1]).value_or(-1),
+                              words.size() == 3 ? std::optional{words[2]} : std::nullopt));
 
   front::Settings settings;
   settings.stock = stock_driver(places);

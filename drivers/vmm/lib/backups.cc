@@ -9,8 +9,10 @@
 #include <csignal>
 #include <memory>
 
+#include "common/base64.h"
 #include "common/command.h"
 #include "common/error.h"
+#include "common/one/xml.h"
 #include "drivers/lib/mad.h"
 #include "drivers/vmm/lib/keeper.h"
 #include "drivers/vmm/lib/vm_log.h"
@@ -32,6 +34,12 @@ constexpr std::ptrdiff_t most_questions = 4;
 std::string self() { return fs::read_symlink("/proc/self/exe"); }
 
 bool is_success(const std::string& line) { return line.starts_with("BACKUP SUCCESS "); }
+
+std::string had_before(const mad::Message& request) {
+  const Xml document{base64_decode(request.payload)};
+  const auto vm = document.root().first("VM");
+  return vm ? backups_of(*vm).value_or("") : "";
+}
 
 }  // namespace
 
@@ -59,6 +67,7 @@ void Backups::begin(const mad::Message& message) {
     // Held until the keeper has ended, whatever becomes of us.
     const auto lock = record.try_lock();
     if (!lock) throw Error{"cannot lock '" + record.path().string() + "'"};
+    record.note_before(had_before(message));
     fcntl(lock->fd(), F_SETFD, 0);
     auto words = keeper_words(record, lock->fd(), places_.slots);
     words.insert(words.begin(), self());
@@ -148,6 +157,7 @@ bool Backups::go_on(Kept& kept) {
     const auto answer = kept.question ? kept.question->advance() : std::nullopt;
     if (!answer) return false;
     wanted = is_wanted(answer->status, record);
+    kept.lost = answer->status == static_cast<int>(Waits::other);
   }
   if (wanted)
     deliver(kept);
@@ -163,13 +173,16 @@ std::ptrdiff_t Backups::questions() const {
 
 void Backups::ask(Kept& kept) {
   if (questions() >= most_questions) return;
-  kept.question.emplace(
-      mad::Order{.argv = {self(), "--waits", std::to_string(kept.record.vm_id())}}, [](auto) {});
+  std::vector<std::string> words{self(), "--waits", std::to_string(kept.record.vm_id())};
+  // The core may have heard it, and wait for another one by now.
+  if (kept.record.sent()) words.push_back(kept.record.before().value_or("unknown"));
+  kept.question.emplace(mad::Order{.argv = words}, [](auto) {});
 }
 
 // Where nobody knows, the core would wait for ever for what was never sent.
 bool Backups::is_wanted(int answer, const Record& record) const {
-  if (answer == static_cast<int>(Waits::yes)) return true;
+  if (answer == static_cast<int>(Waits::yes) || answer == static_cast<int>(Waits::other))
+    return true;
   return answer != static_cast<int>(Waits::no) && !record.sent();
 }
 
@@ -181,6 +194,9 @@ void Backups::deliver(const Kept& kept) {
   if (!line)
     line = mad::answer("BACKUP", false, record.vm_id(),
                        kept.stopped ? "cancelled" : "the backup ended without a result");
+  if (kept.lost && is_success(*line))
+    line = mad::answer("BACKUP", false, record.vm_id(),
+                       "the request was lost: its driver ended before it had written it down");
   out_.line(*line, [record] { record.mark_sent(); });
 }
 

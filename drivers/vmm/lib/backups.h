@@ -55,6 +55,7 @@ class Backups {
     bool stopped = false;                 // by us
     bool to_stop = false;                 // as soon as we know whom
     bool unwanted = false;
+    bool lost = false;  // the core waits for a later one, of which there is nothing
   };
 
   void adopt();

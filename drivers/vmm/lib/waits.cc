@@ -24,13 +24,27 @@ void rest(std::chrono::milliseconds time) {
 
 }  // namespace
 
-Waits core_waits_for(std::int64_t vm_id) {
+std::optional<std::string> backups_of(const XmlNode& vm) {
+  const auto backups = vm.first("BACKUPS");
+  if (!backups) return std::nullopt;
+  std::string all;
+  for (const auto* name : {"LAST_INCREMENT_ID", "INCREMENTAL_BACKUP_ID"}) {
+    const auto value = backups->find(std::string{"BACKUP_CONFIG/"} + name).value_or("");
+    all += (value.empty() ? "-1" : value) + ":";
+  }
+  for (const auto& id : backups->find_all("BACKUP_IDS/ID")) all += id.text() + ",";
+  return all;
+}
+
+Waits core_waits_for(std::int64_t vm_id, const std::optional<std::string>& before) {
   const auto end = Clock::now() + limit;
   for (;;) try {
-      const auto state = vm_from_core(static_cast<int>(vm_id)).root().find_number("LCM_STATE");
+      const auto vm = vm_from_core(static_cast<int>(vm_id));
+      const auto state = vm.root().find_number("LCM_STATE");
       if (state != 69 && state != 70) return Waits::no;
+      const auto has = backups_of(vm.root());
       rest(std::chrono::seconds{1});
-      return Waits::yes;
+      return !before || !has || *has == *before ? Waits::yes : Waits::other;
     } catch (const Cancelled&) {
       throw;
     } catch (const Error&) {

@@ -33,7 +33,15 @@ stores_when_told() {
 }
 store_now() { echo >"$CALLS.go"; }
 
-core_says() { echo "<VM><ID>$1</ID><LCM_STATE>$2</LCM_STATE></VM>" >"$VMVAULT_CORE_DIR/vms/$1.xml"; }
+# core_says ID LCM_STATE [XML]
+core_says() { echo "<VM><ID>$1</ID><LCM_STATE>$2</LCM_STATE>${3-}</VM>" >"$VMVAULT_CORE_DIR/vms/$1.xml"; }
+# backups LAST_INCREMENT_ID IMAGE...: what a core says that a VM has of them
+backups() {
+    printf '<BACKUPS><BACKUP_CONFIG><MODE>INCREMENT</MODE><LAST_INCREMENT_ID><![CDATA[%s]]></LAST_INCREMENT_ID>' "$1"
+    printf '<INCREMENTAL_BACKUP_ID>%s</INCREMENTAL_BACKUP_ID></BACKUP_CONFIG><BACKUP_IDS>' "${@: -1}"
+    printf '<ID>%s</ID>' "${@:2}"
+    printf '</BACKUP_IDS></BACKUPS>'
+}
 
 # request VERB ID [XML] [DS] [TM]: a line for the driver
 request() {

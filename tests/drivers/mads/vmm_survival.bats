@@ -83,6 +83,42 @@ left_running() {
     [ "$(answers 13)" -eq 1 ]
 }
 
+# As above, but this core says what the VM has: before the backup, $1; now, $2.
+answered_before() {
+    core_says 12 69 "$1"
+    front_start
+    request BACKUP 12 "$1" >&"$to_mad"
+    says '^BACKUP SUCCESS 12 aaaa0000 42 raw$'
+    eventually eval 'test -e "$(records)/sent"'
+    front_dies
+    core_says 12 69 "$2"
+}
+
+@test "an answer that the core did not hear is given again when the VM has what it had" {
+    answered_before "$(backups 3 4 6)" "$(backups 3 4 6)"
+    front_start
+    eventually eval '[ "$(answers 12)" -eq 2 ]'
+    [ "$(grep -ac '^BACKUP SUCCESS 12 aaaa0000 42 raw$' "$BATS_TEST_TMPDIR/said")" -eq 2 ]
+}
+
+@test "a request that was lost with its driver is not answered with the backup before it" {
+    local now
+    # An increment more, an image more; and a record of a version that did not note what there was.
+    for now in "$(backups 4 4 6)" "$(backups 3 4 6 7)" older; do
+        if [ "$now" = older ]; then
+            answered_before "$(backups 3 4 6)" "$(backups 3 4 6)"
+            rm "$(records)/before"
+        else
+            answered_before "$(backups 3 4 6)" "$now"
+        fi
+        front_start
+        says '^BACKUP FAILURE 12 the request was lost: its driver ended before it had written it down$'
+        [ "$(answers 12)" -eq 2 ]
+        front_dies
+        rm -r "$VMVAULT_VAR/mad" "$BATS_TEST_TMPDIR/said"
+    done
+}
+
 @test "a result that nobody waits for is not delivered, but named" {
     left_running
     core_says 12 3
