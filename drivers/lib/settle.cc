@@ -18,17 +18,25 @@ std::vector<front::Record> records_of(const Home& home, int vm) {
   return all;
 }
 
+// Of one whose keeper has ended.
+mad::Answer answer_in(const front::Record& record) {
+  auto line = record.result();
+  if (!line) line = record.sent();
+  const auto said = mad::parse_driver_line(line.value_or(""));
+  if (const auto* answer = said ? std::get_if<mad::Answer>(&*said) : nullptr) return *answer;
+  return {.verb = "BACKUP",
+          .good = false,
+          .id = record.vm_id(),
+          .info = "the backup ended without a result"};
+}
+
 // What the driver would say to the service.
 std::optional<Reply> service_reply(const Home& home, int vm) {
   std::optional<Reply> reply;
   for (const auto& record : records_of(home, vm)) {
     if (!record.try_lock())
       throw Error{"a backup that the service began still runs: try again when it has ended"};
-    auto line = record.result();
-    if (!line) line = record.sent();
-    const auto said = mad::parse_driver_line(line.value_or(""));
-    const auto* answer = said ? std::get_if<mad::Answer>(&*said) : nullptr;
-    if (answer && answer->good) reply = parse_reply(answer->info + "\n");
+    if (const auto answer = answer_in(record); answer.good) reply = parse_reply(answer.info + "\n");
   }
   return reply;
 }
@@ -66,6 +74,15 @@ void note_waiting(const Home& home, int vm, bool waits) {
 }
 
 bool driver_knows(const Home& home, int vm) { return !records_of(home, vm).empty(); }
+
+std::optional<mad::Answer> driver_answer(const Home& home, int vm) {
+  std::optional<mad::Answer> last;
+  for (const auto& record : records_of(home, vm)) {
+    if (!record.try_lock()) return std::nullopt;
+    if (!last || !last->good) last = answer_in(record);
+  }
+  return last;
+}
 
 std::optional<std::int64_t> driver_ended(const Home& home, int vm) {
   std::optional<std::int64_t> last;

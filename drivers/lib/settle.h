@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "drivers/lib/driver_line.h"
 #include "drivers/lib/outcome.h"
 
 namespace state {
@@ -25,6 +26,10 @@ void note_waiting(const Home& home, int vm, bool waits);
 
 // Has the VMM driver a request of this VM, or its result?
 bool driver_knows(const Home& home, int vm);
+
+// What the VMM driver says, or has said, of this VM's backup; nullopt: it runs, or the driver knows
+// none.
+std::optional<mad::Answer> driver_answer(const Home& home, int vm);
 
 // When its backup ended of which the VMM driver has the result.
 std::optional<std::int64_t> driver_ended(const Home& home, int vm);

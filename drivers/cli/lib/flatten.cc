@@ -6,6 +6,7 @@
 #include "common/base64.h"
 #include "common/error.h"
 #include "common/one/running.h"
+#include "drivers/cli/lib/capture.h"
 #include "drivers/cli/lib/display.h"
 #include "drivers/cli/lib/meter.h"
 #include "drivers/cli/lib/remove.h"
@@ -99,6 +100,7 @@ void flatten(App& app, int id, int keep) {
   for (const auto& worker : workers(vm.id))
     throw Error{"process " + std::to_string(worker.pid) + " works on the backups of '" + vm.name +
                 "': nothing is merged meanwhile"};
+  settle(app, vm);             // a backup that ended well belongs to the chain
   auto image = app.image(id);  // again, now that nobody else can change it
   insist_unneeded(app, image);
   if (image.half_deleted())

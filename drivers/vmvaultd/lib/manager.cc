@@ -57,7 +57,8 @@ void Manager::advance(Time now) {
   notice_others(now);
   if (now >= try_again_) {
     try_again_ = last_time;
-    if (!adopted_) adopt(now);
+    if (!adopted_)
+      for (const int vm : adopt(now)) catch_up(vm, now);
     begin_tasks(now);
   }
   if (std::exchange(restores_wanted_, false)) begin_restores(now);
@@ -92,30 +93,34 @@ std::optional<Time> Manager::next() const {
   return first >= last_time ? std::nullopt : std::optional{first};
 }
 
-// A backup that the driver has, or had: it is ours again, or it is over.
-void Manager::adopt(Time now) {
+// Backups that the driver has, or had: they are ours again, or over.
+std::vector<int> Manager::adopt(Time now) {
   adopted_ = true;
+  std::vector<int> ours;
   for (const auto& attempt : store_.unfinished())
-    if (attempt.service && !works_.contains(attempt.vm)) adopt_one(attempt, now);
+    if (attempt.service && !works_.contains(attempt.vm) && adopt_one(attempt, now))
+      ours.push_back(attempt.vm);
   settle_requests(now);
+  return ours;
 }
 
-void Manager::adopt_one(const state::Attempt& attempt, Time now) {
+bool Manager::adopt_one(const state::Attempt& attempt, Time now) {
   auto locked = lock(attempt.vm);
   if (!locked) {  // the command is at it
     adopted_ = false;
     try_again_ = now + lock_again;
-    return;
+    return false;
   }
   const auto others = store_.unfinished(attempt.vm);
   if (std::none_of(others.begin(), others.end(),
                    [&](const auto& one) { return one.id == attempt.id; }))
-    return;  // it has settled it meanwhile
+    return false;  // it has settled it meanwhile
   log('I', attempt.vm, "the backup that was begun before is looked after again");
   works_.emplace(attempt.vm, Work{.lock = *std::move(locked),
                                   .phase = Work::Phase::backing_up,
                                   .attempt = attempt.id,
                                   .cancelled = attempt.cancelled});
+  return true;
 }
 
 // Requests that run, but nothing does: somebody has settled them, or they have not begun.

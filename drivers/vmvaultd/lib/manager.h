@@ -201,8 +201,9 @@ class Manager {
   void others_ended(int vm, Time now);
   bool cancel_work(int vm, Time now);
   void ask_cancel(int vm);
-  void adopt(Time now);
-  void adopt_one(const state::Attempt& attempt, Time now);
+  std::vector<int> adopt(Time now);
+  bool adopt_one(const state::Attempt& attempt, Time now);
+  void catch_up(int vm, Time now);
   void settle_requests(Time now);
   void start(const Start& start, Time now);
   void good(int vm, const state::Attempt& attempt, const std::string& info, Time now);

@@ -52,6 +52,14 @@ void Manager::vmm_ready(Time now) {
   for (const int vm : not_there) not_begun(vm, now);
 }
 
+// A backup that was adopted late: its answer may have come when nobody waited for it, and what a
+// driver that is ready is told, nobody has told it.
+void Manager::catch_up(int vm, Time now) {
+  if (const auto answer = state::driver_answer(home_, vm)) return vmm_answer(*answer, now);
+  if (!state::driver_knows(home_, vm)) return not_begun(vm, now);
+  if (works_.at(vm).cancelled) ask_cancel(vm);
+}
+
 // The driver, or the machine, was gone before it had anything: nothing has been done.
 void Manager::not_begun(int vm, Time now) {
   const auto& work = works_.at(vm);

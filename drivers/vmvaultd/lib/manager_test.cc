@@ -80,6 +80,97 @@ TEST_F(ManagerTest, AdoptsWhatRunsAfterARestart) {
   EXPECT_TRUE(preparing.empty());
 }
 
+// A restarted service, while a command has the machine whose backup runs.
+class LateAdoptionTest : public ManagerTest {
+ protected:
+  LateAdoptionTest() {
+    boot();
+    machines(1);
+    vm = prepare_all().at(0);
+    std::filesystem::create_directories(home.var() / "mad/kvm");
+  }
+  front::Record record() const { return front::Record::make(home.var() / "mad/kvm", vm); }
+  void boot_while_locked() {
+    manager.reset();
+    command = FileLock::try_lock(home.vm_dir("u0") / "cli.lock");
+    boot();
+    manager->vmm_ready(now);
+    advance();
+    ASSERT_TRUE(command && preparing.empty() && manager->busy() == 0U);
+  }
+  void answered(const front::Record& by, const std::string& line) {
+    by.finish("BACKUP " + line + "\n");
+    const bool good = line.starts_with("SUCCESS");
+    manager->vmm_answer(
+        {.verb = "BACKUP", .good = good, .id = vm, .info = line.substr(line.find(' ', 8) + 1)},
+        now);
+    by.mark_sent();
+    advance();
+  }
+  void release() {
+    command.reset();
+    now += 61;
+    advance();
+  }
+
+  int vm = -1;
+  std::optional<FileLock> command;
+};
+
+TEST_F(LateAdoptionTest, AnAnswerThatCameBeforeItCounts) {
+  const auto by = record();
+  boot_while_locked();
+  answered(by, "SUCCESS " + std::to_string(vm) + " aaaa1001 3 raw");
+  release();
+  ASSERT_EQ(store.images().size(), 1U);
+  EXPECT_EQ(store.image(1)->chain().text(), "0:aaaa1001");
+  EXPECT_EQ(manager->busy(), 0U);
+  EXPECT_EQ(waiting(vm), "does not");
+  EXPECT_TRUE(preparing.empty()) << "it has its backup";
+}
+
+TEST_F(LateAdoptionTest, AFailureThatCameBeforeItCounts) {
+  const auto by = record();
+  boot_while_locked();
+  answered(by, "FAILURE " + std::to_string(vm) + " no space");
+  release();
+  ASSERT_TRUE(store.last_attempt(vm));
+  EXPECT_EQ(store.last_attempt(vm)->error, "no space");
+  EXPECT_EQ(manager->busy(), 0U);
+}
+
+TEST_F(LateAdoptionTest, OneThatEndedWithoutAResultHasFailed) {
+  const auto by = record();
+  boot_while_locked();
+  release();
+  ASSERT_TRUE(store.last_attempt(vm));
+  EXPECT_EQ(store.last_attempt(vm)->error, "the backup ended without a result");
+  EXPECT_EQ(manager->busy(), 0U);
+}
+
+TEST_F(LateAdoptionTest, OneThatNoDriverHasBeginsAnew) {
+  boot_while_locked();
+  release();
+  EXPECT_EQ(preparing.size(), 1U);
+  EXPECT_TRUE(store.unfinished(vm).empty());
+}
+
+TEST_F(LateAdoptionTest, OneThatStillRunsIsWaitedForOrCancelled) {
+  for (const bool cancelled : {false, true}) {
+    const auto by = record();
+    const auto keeper = by.try_lock();
+    if (cancelled) store.cancel(store.unfinished(vm).at(0).id);
+    boot_while_locked();
+    release();
+    EXPECT_EQ(manager->busy(), 1U);
+    const auto cancel = "BACKUPCANCEL " + std::to_string(vm);
+    EXPECT_EQ(asked, cancelled ? Strings{cancel} : Strings{});
+    if (!cancelled) by.remove();
+  }
+  stored(vm);
+  EXPECT_EQ(store.images().size(), 1U);
+}
+
 TEST_F(ManagerTest, WhatEndedWhileTheServiceWasAwayTookAsLongAsItTook) {
   now = std::time(nullptr) - 3 * day;
   boot();

@@ -282,6 +282,15 @@ outlives() {
     [ "$(xmllint --xpath '//INCREMENT/SOURCE/text()' "$FAKE/request" | xargs)" = 'aaaa0000 aaaa0001' ]
 }
 
+@test "an increment that nobody has recorded yet is merged with the others" {
+    vmvault backup web
+    outlives
+    echo 'echo "5 1:ffff0000"' >"$FAKE/increment_flatten"
+    run -0 --separate-stderr vmvault flatten 1 --keep 1
+    [[ $stderr == *'was good, and is recorded now (image 1, increment 1)'* ]]
+    [[ $output == *'2 restore points merged into increment 1, 1 restore point left' ]]
+}
+
 # Cut off after the attempt is on record, and before anything of it is there.
 cut_off() {
     echo 'touch "$FAKE/begun"; echo $$ >"$FAKE/pid"; while :; do sleep 0.05; done' >"$FAKE/backup"
