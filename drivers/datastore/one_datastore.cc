@@ -79,6 +79,14 @@ class Datastores {
   Kind images_, systems_;
 };
 
+// A RESTORE makes images, and the core asks for the size of each before it answers.  Whether a
+// datastore answers must not depend on what is done with others; and one that does not, and is
+// asked again and again, must not keep the others' from being done.
+int kind_of(const std::string& verb) {
+  if (verb == "STAT") return 1;
+  return verb == "MONITOR" ? 2 : 0;
+}
+
 // One message: the executable, then the answer.
 mad::Task task(const Datastores& datastores, mad::Message message) {
   const auto report = std::make_shared<std::optional<mad::Report>>();
@@ -102,11 +110,10 @@ mad::Task task(const Datastores& datastores, mad::Message message) {
     }
     return std::nullopt;
   };
-  // A RESTORE makes images, and the core asks for the size of each before it answers.
-  return {.id = *message.id,
-          .awaited = message.verb == "STAT",
-          .next = next,
-          .said = [report](auto line) { (*report)->take(line); }};
+  return {
+      .id = *message.id, .kind = kind_of(message.verb), .next = next, .said = [report](auto line) {
+        (*report)->take(line);
+      }};
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ void Pool::advance() {
 
 bool Pool::has_place(const Task& task) const {
   const auto beside = std::count_if(running_.begin(), running_.end(), [&](const Running& running) {
-    return running.task.awaited == task.awaited;
+    return running.task.kind == task.kind;
   });
   return static_cast<std::size_t>(beside) < most_;
 }

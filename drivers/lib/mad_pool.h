@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tasks of a driver: so many at a time, the others in the order in which they came.
+// The tasks of a driver: so many of each kind at a time, the others in the order in which they
+// came.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace mad {
 
 struct Task {
   std::int64_t id = 0;
-  // Others wait for it while they run: it has places of its own, as many again.
-  bool awaited = false;
+  // Tasks of one kind share their places, and take none of those of others.
+  int kind = 0;
   // The program that comes next, or none if the task is over.  `last` is what became of the one
   // before; null at the beginning, and when the program could not be started: then `error` says
   // why.

@@ -183,6 +183,7 @@ TEST_F(DeskTest, ABackupOfTheCommandThatWasKilledIsOver) {
 }
 
 TEST_F(DeskTest, ADatastoreThatCannotBeUsedIsNot) {
+  datastores_answer = false;
   const int vm = idle_machines(1);
   EXPECT_EQ(monitors, 1);
   answer("MONITOR", true, 100, base64_encode("USED_MB=1\nTOTAL_MB=30M\nFREE_MB=29\n"));
@@ -199,6 +200,8 @@ TEST_F(DeskTest, ADatastoreThatCannotBeUsedIsNot) {
   reboot();
   advance();
   EXPECT_TRUE(preparing.empty());
+  EXPECT_EQ(monitors, 3);
+  answer("MONITOR", false, 100, "-");
   now += 300;
   advance();
   EXPECT_EQ(monitors, 4);

@@ -89,7 +89,10 @@ void Manager::end_jobs() {
 
 std::optional<Time> Manager::next() const {
   auto first = std::min({core_.next().value_or(last_time), try_again_, others_at_});
-  for (const auto& [id, time] : monitor_at_) first = std::min(first, time);
+  for (const auto& [id, time] : monitor_at_) {
+    const auto found = awaited_.find(id);
+    first = std::min(first, found == awaited_.end() ? time : found->second);
+  }
   return first >= last_time ? std::nullopt : std::optional{first};
 }
 

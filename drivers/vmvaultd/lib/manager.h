@@ -134,6 +134,7 @@ class Manager {
   // The driver was started, and has what it takes over by itself.
   void vmm_ready(Time now);
   void datastore_ready(Time now);
+  void datastore_lost() { awaited_.clear(); }  // the driver: it answers nothing any more
   void vmm_answer(const Answer& answer, Time now);
   void datastore_answer(const Answer& answer, Time now);
 
@@ -188,6 +189,7 @@ class Manager {
 
   Vm configured(Vm vm) const;
   void put_datastores();
+  Time patience() const;
   void monitor(Time now);
   void make_files();
   int origin_of(const std::string& what, int id) const;
@@ -246,6 +248,7 @@ class Manager {
   Time settings_read_ = -1;
   std::map<int, Datastore> datastores_;  // as the scheduler was told last
   std::map<int, Time> monitor_at_;       // when to ask a datastore for its space
+  std::map<int, Time> awaited_;          // those that were asked: until when, last_time: in vain
   Time try_again_ = 0;                   // to lock what others have locked
   Time others_at_ = last_time;           // to look whether backups of the command have ended
   bool adopted_ = false, files_wanted_ = true, restores_wanted_ = true;

@@ -36,6 +36,7 @@ void Manager::put_datastores() {
       return false;
     core_.remove_datastore(id);
     monitor_at_.erase(id);
+    awaited_.erase(id);
     return true;
   });
   for (const auto& record : records) {
@@ -52,14 +53,35 @@ void Manager::put_datastores() {
   }
 }
 
-// A driver that is not ready, or goes, answers the next time.
+// An answer takes a minute and a half at most; and all are asked at once, but so many at a time.
+Time Manager::patience() const {
+  constexpr Time longest = 2 * minute;
+  constexpr std::size_t places = 15;  // the driver's
+  return longest * static_cast<Time>((datastores_.size() + places - 1) / places);
+}
+
+// A driver that is not ready, or goes, answers the next time.  Who does not answer is not asked
+// again before he does: he would answer that as little, and hold one more place of the driver's.
 void Manager::monitor(Time now) {
   for (auto& [id, time] : monitor_at_) {
+    if (const auto found = awaited_.find(id); found != awaited_.end()) {
+      auto& until = found->second;
+      if (until == last_time) continue;
+      until = std::min(until, now + patience());  // the clock may have been set back
+      if (now < until) continue;
+      until = last_time;
+      monitored(
+          id,
+          {.verb = "MONITOR", .good = false, .id = id, .info = base64_encode("it does not answer")},
+          now);
+      continue;
+    }
     if (now < time && time <= now + settings_.monitoring) continue;
     time = now + settings_.monitoring;
     try {
       const auto request = messages::datastore_action(home_.datastore(id));
-      ways_.ask_datastore("MONITOR", id, base64_encode(request.dump()));
+      if (ways_.ask_datastore("MONITOR", id, base64_encode(request.dump())))
+        awaited_[id] = now + patience();
     } catch (const Error& error) {
       monitored(id,
                 {.verb = "MONITOR", .good = false, .id = id, .info = base64_encode(error.what())},

@@ -118,13 +118,17 @@ void Manager::ask(const Work& work) {
 
 // What it was asked for before may be done already, or go on: both can be asked for again.
 void Manager::datastore_ready(Time) {
+  awaited_.clear();
   for (auto& [id, time] : monitor_at_) time = 0;
   for (const auto& [vm, work] : works_)
     if (work.task.image >= 0) ask(work);
 }
 
 void Manager::datastore_answer(const Answer& answer, Time now) {
-  if (answer.verb == "MONITOR") return monitored(static_cast<int>(answer.id), answer, now);
+  if (answer.verb == "MONITOR") {
+    awaited_.erase(static_cast<int>(answer.id));
+    return monitored(static_cast<int>(answer.id), answer, now);
+  }
   for (const auto& [vm, work] : works_) {
     if (work.task.image != answer.id) continue;
     if (answer.verb == "RM" && work.phase == Work::Phase::deleting) return deleted(vm, answer, now);

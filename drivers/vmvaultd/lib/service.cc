@@ -56,7 +56,11 @@ class Service {
             {.ready = [this] { manager_.datastore_ready(now()); },
              .answer = [this](const Answer& answer) { manager_.datastore_answer(answer, now()); },
              .log = [this](const LogLine& line) { hear_datastore(line); },
-             .lost = [this](const std::string& why) { log_('E', -1, why); }}} {}
+             .lost =
+                 [this](const std::string& why) {
+                   log_('E', -1, why);
+                   manager_.datastore_lost();
+                 }}} {}
 
   void run() {
     vmm_.start();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "drivers/lib/test_attempt.h"
@@ -36,7 +37,11 @@ class ManagerTest : public testing::Test {
              .ask_vmm = [this](auto& verb, auto id, auto&) { return ask(verb, id, vmm_is_ready); },
              .ask_datastore =
                  [this](auto& verb, auto id, auto& payload) {
-                   if (verb == "MONITOR") return ++monitors, datastore_is_ready;
+                   if (verb == "MONITOR") {
+                     ++monitors;
+                     if (datastores_answer) unanswered.insert(id);
+                     return datastore_is_ready;
+                   }
                    last_payload = payload;
                    return ask(verb, id, datastore_is_ready);
                  },
@@ -64,6 +69,8 @@ class ManagerTest : public testing::Test {
   void advance() {
     while (true) {
       manager->advance(now);
+      for (const auto id : std::exchange(unanswered, {}))
+        manager->datastore_answer({.verb = "MONITOR", .good = true, .id = id, .info = ""}, now);
       if (const auto next = manager->next(); !next || *next > now) return;
     }
   }
@@ -107,7 +114,8 @@ class ManagerTest : public testing::Test {
   int host = -1, sources = 0, monitors = 0;
   Time now = begin;
   Manager::Settings settings{};
-  bool vmm_is_ready = true, datastore_is_ready = true;
+  bool vmm_is_ready = true, datastore_is_ready = true, datastores_answer = true;
+  std::set<std::int64_t> unanswered;  // monitors
   std::vector<int> preparing;
   Strings asked;
   std::string last_payload, logged;

@@ -149,6 +149,27 @@ teardown() { stop_mads; }
     for i in 3 4; do says "^STAT SUCCESS $i 1\$"; done
 }
 
+@test "a datastore that does not answer keeps nothing from being done, and is kept from it by nothing" {
+    waits_until_told datastore/restic/monitor
+    waits_until_told datastore/rsync/rm
+    executable datastore/rsync/monitor 'echo FREE_MB=1'
+    executable datastore/restic/increment_flatten 'echo 1'
+    mad_start datastore/one_datastore '-t 2 -d restic,rsync'
+    tell "MONITOR  1 $(datastore restic)"
+    tell "RM  2 $(datastore rsync)"
+    tell "INCREMENT_FLATTEN  3 $(datastore restic)"
+    says '^INCREMENT_FLATTEN SUCCESS 3 1$'
+    tell "RM  4 $(datastore rsync)"
+    eventually eval '[ "$(grep -c "^datastore/rsync/rm waits" "$CALLS")" -eq 2 ]'
+    tell "MONITOR  5 $(datastore rsync)"
+    says "^MONITOR SUCCESS 5 $(payload $'FREE_MB=1\n')\$"
+    tell "MONITOR  6 $(datastore restic)"
+    eventually eval '[ "$(grep -c "^datastore/restic/monitor waits" "$CALLS")" -eq 2 ]'
+    executable datastore/restic/stat 'echo 4096'
+    tell "STAT  7 $(datastore restic)"
+    says '^STAT SUCCESS 7 4096$'
+}
+
 @test "DRIVER_CANCEL stops the executable with what it has started, and there is no answer" {
     waits_until_told datastore/restic/cp
     executable datastore/restic/rm 'echo 1'
