@@ -54,6 +54,8 @@ std::optional<FileLock> Manager::lock(int vm) const {
 
 void Manager::advance(Time now) {
   now_ = now;
+  // The clock may have been set back.
+  if (try_again_ < last_time) try_again_ = std::min(try_again_, now + lock_again);
   notice_others(now);
   if (now >= try_again_) {
     try_again_ = last_time;

@@ -351,6 +351,27 @@ TEST_F(ManagerTest, WhatWasBackedUpBeforeTheClockWasSetBackIsBackedUpAgain) {
   EXPECT_EQ(preparing.size(), 1U);
 }
 
+TEST_F(ManagerTest, WhatTheCommandHadIsTriedSoonAfterTheClockWasSetBack) {
+  boot();
+  machines(1);
+  const int vm = prepare_all().at(0);
+  std::filesystem::create_directories(home.var() / "mad/kvm");
+  const auto by = front::Record::make(home.var() / "mad/kvm", vm);
+  const auto keeper = by.try_lock();
+  manager.reset();
+  auto lock = FileLock::try_lock(home.vm_dir("u0") / "cli.lock");
+  boot();
+  advance();
+  EXPECT_EQ(manager->busy(), 0U);
+  lock.reset();
+  now -= 400 * day;
+  advance();
+  EXPECT_LE(*manager->next(), now + minute);
+  now += 61;
+  advance();
+  EXPECT_EQ(manager->busy(), 1U);
+}
+
 TEST_F(ManagerTest, ABackupThatWasFoundDamagedIsReplacedInTime) {
   boot();
   machines(1);

@@ -3,6 +3,7 @@
 #include "drivers/vmvaultd/lib/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vmvaultd {
 namespace {
@@ -12,9 +13,8 @@ constexpr Time urgent_first = Time{1} << 40;  // more than any time that can be
 }  // namespace
 
 Decisions Scheduler::advance(Time now) {
-  const bool set_back = now < now_;
-  now_ = now;
-  if (set_back) begin_again();
+  const Time before = std::exchange(now_, now);
+  if (now < before) begin_again(before);
   turn_windows();
   while (!due_.empty() && due_.top_key() <= now_) fire(due_.top());
   while (!rpo_.empty() && rpo_.top_key() <= now_) watch_rpo(rpo_.top());

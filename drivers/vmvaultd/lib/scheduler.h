@@ -208,7 +208,7 @@ class Scheduler {
   Entry& entry(int at) { return requests_[static_cast<std::size_t>(at)]; }
   const Entry& entry(int at) const { return requests_[static_cast<std::size_t>(at)]; }
 
-  void begin_again();
+  void begin_again(Time before);  // the clock was set back: what time it was
   void note_differences(const State& given);
 
   // Making and dropping requests.

@@ -76,13 +76,19 @@ void Scheduler::set(const Policy& policy) {
   for (const int limit : {policy.limits.all, policy.limits.host, policy.limits.datastore})
     check_limit(limit);
   policy_ = policy;
-  begin_again();
+  begin_again(now_);
 }
 
-void Scheduler::begin_again() {
+void Scheduler::begin_again(Time before) {
   auto notices = std::move(notices_);
   auto touched = std::move(touched_);
-  *this = Scheduler{state(), now_};
+  auto given = state();
+  for (auto& vm : given.vms) {
+    if (vm.held_until == 0) continue;
+    vm.held_until = std::max<Time>(vm.held_until - (before - now_), 0);  // no longer than it was
+    touched.vms.insert(vm.id);
+  }
+  *this = Scheduler{std::move(given), now_};
   notices_ = std::move(notices);
   touched_.vms.merge(touched.vms);
   touched_.jobs.merge(touched.jobs);

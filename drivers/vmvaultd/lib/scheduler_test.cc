@@ -272,6 +272,24 @@ TEST_F(SchedulerTest, GoesOnAfterTheClockWasSetBackOrForward) {
   EXPECT_EQ(*core.next(), now + day);
 }
 
+TEST_F(SchedulerTest, NothingIsHeldLongerSinceTheClockWasSetBack) {
+  Scheduler core{cloud({.all = 1, .host = 0, .datastore = 0}), now};
+  want(core, {1, 2});
+  EXPECT_EQ(started(core, now), (Ids{1}));
+  core.put_back(1, now + 60, "is in use", now);
+  core.hold(2, now + 10, "is in use");
+  EXPECT_TRUE(started(core, now + 1).empty());
+  EXPECT_TRUE(started(core, now - hour + 1).empty());
+  EXPECT_EQ(core.next(), now - hour + 10);
+  EXPECT_EQ(started(core, now - hour + 10), (Ids{2}));
+  core.finished(2, Outcome::good, "", now - hour + 11);
+  EXPECT_TRUE(started(core, now - hour + 59).empty());
+  EXPECT_EQ(started(core, now - hour + 60), (Ids{1}));
+  core.finished(1, Outcome::good, "", now - hour + 61);
+  want(core, {1});
+  EXPECT_EQ(started(core, now - 2 * day), (Ids{1})) << "what is over does not begin again";
+}
+
 TEST_F(SchedulerTest, RefusesWhatCannotBe) {
   auto state = cloud();
   state.jobs = {{.id = 1, .vms = {1, 2}, .datastore = 100}};
