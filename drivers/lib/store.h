@@ -97,7 +97,9 @@ class Store {
   std::optional<Attempt> last_attempt(int vm) const;  // of those that ended
 
   std::vector<SumsRecord> sums(int image, int increment) const;
-  std::vector<SumsRecord> sums(const std::string& source) const;  // of the increment stored as that
+  // The image that holds the increment which the URL names last.  nullopt: none does, or, where the
+  // URL does not say the VM, more than one: stores give the increments of two machines one name.
+  std::optional<ImageRecord> image_with(const DiskUrl& url) const;
   // A check of an increment has ended: it is proven, or (nullopt) what was known of that stays; and
   // what is wrong with it, or nothing.
   void note_check(int image, int increment, std::optional<std::int64_t> proven,

@@ -34,6 +34,10 @@ ImageState state_of(const SQLite::Statement& image) {
   return image.getColumn(8).getString().empty() ? ImageState::deleting : ImageState::error;
 }
 
+std::optional<int> vm_in(const DiskUrl& url) try { return url.vm_id(); } catch (const BadRequest&) {
+  return std::nullopt;
+}
+
 }  // namespace
 
 void add_increment(SQLite::Database& db, int image, const BackupRecord& backup) {
@@ -166,16 +170,21 @@ std::vector<SumsRecord> Store::sums(int image, int increment) const {
   });
 }
 
-std::vector<SumsRecord> Store::sums(const std::string& source) const {
-  return guarded(file_, [&] {
-    std::vector<SumsRecord> all;
+std::optional<ImageRecord> Store::image_with(const DiskUrl& url) const {
+  return guarded(file_, [&]() -> std::optional<ImageRecord> {
     SQLite::Statement get{db_,
-                          "SELECT file, sums FROM sums JOIN increments ON increments.image = "
-                          "sums.image AND increments.id = sums.increment WHERE source = ?"};
-    get.bind(1, source);
-    while (get.executeStep())
-      all.push_back({.file = get.getColumn(0), .sums = get.getColumn(1).getString()});
-    return all;
+                          "SELECT images.id FROM images JOIN increments ON increments.image = "
+                          "images.id WHERE datastore = ?1 AND increments.id = ?2 AND source = ?3 "
+                          "AND (?4 IS NULL OR vm = ?4)"};
+    get.bind(1, url.datastore_id);
+    get.bind(2, url.chain.last().id);
+    get.bind(3, url.chain.last().source);
+    if (const auto vm = vm_in(url)) get.bind(4, *vm);
+    if (!get.executeStep()) return std::nullopt;
+    const int id = get.getColumn(0);
+    if (get.executeStep()) return std::nullopt;
+    auto found = read_images(id, std::nullopt);
+    return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
   });
 }
 

@@ -137,13 +137,36 @@ TEST_F(StoreTest, KeepsTheSumsOfAnIncrementAsLongAsThatIsThere) {
   ASSERT_EQ(store.sums(image, 0).size(), 1u);
   EXPECT_EQ(store.sums(image, 0)[0].file, "sums.0.0");
   EXPECT_EQ(store.sums(image, 0)[0].sums, sums);
-  EXPECT_EQ(store.sums("aaaa0000").size(), 1u);
   EXPECT_TRUE(store.sums(image, 1).empty());
   store.flatten(image, {.id = 0, .source = "bbbb0000", .dir = "/v"});
   EXPECT_TRUE(store.sums(image, 0).empty());
   store.flatten(image, {.id = 0, .source = "cccc0000", .dir = "/v"},
                 {{.file = "sums.0.0", .sums = "of the merged one"}});
-  EXPECT_EQ(store.sums("cccc0000").at(0).sums, "of the merged one");
+  EXPECT_EQ(store.sums(image, 0).at(0).sums, "of the merged one");
+}
+
+TEST_F(StoreTest, FindsTheImageOfAUrlAlsoWhereTwoMachinesHaveIncrementsOfOneName) {
+  store.put_datastore({.id = 101, .name = "other", .ds_mad = "rsync"});
+  const auto begun = [&](const char* uuid, int datastore) {
+    auto one = attempt(store.vm_for(uuid, "web").id, {}, 0);
+    one.datastore = datastore;
+    return store.begin(one);
+  };
+  const BackupRecord backup{.id = 0, .source = "abc123", .dir = "/v"};
+  const int first = store.succeed(begun("u1", 100), backup),
+            second = store.succeed(begun("u2", 100), backup),
+            third = store.succeed(begun("u3", 101), backup);
+  const auto found = [&](const std::string& text) {
+    const auto image = store.image_with(DiskUrl::parse(text));
+    return image ? image->id : -1;
+  };
+  EXPECT_EQ(found("rsync://100//0:abc123/v/1000000/backup/disk.0.0"), first);
+  EXPECT_EQ(found("rsync://100//0:abc123/v/1000001/backup/disk.0.0"), second);
+  EXPECT_EQ(found("rsync://101//0:abc123/v/1000002/backup/disk.0.0"), third);
+  EXPECT_EQ(found("rsync://100//0:abc123/v/1000002/backup/disk.0.0"), -1);
+  EXPECT_EQ(found("rsync://100//1:abc123/v/1000000/backup/disk.0.1"), -1);
+  EXPECT_EQ(found("rsync://100//0:abc123/elsewhere/disk.0.0"), -1) << "whose, it does not say";
+  EXPECT_EQ(found("rsync://101//0:abc123/elsewhere/disk.0.0"), third);
 }
 
 TEST_F(StoreTest, AFlattenLeavesNothingProven) {

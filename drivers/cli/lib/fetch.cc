@@ -40,8 +40,13 @@ bool have_qemu_img() {
 
 // What the driver may hold the disk against, while it is on its way.
 void write_sums(const App& app, const DiskUrl& url, const fs::path& to) {
-  for (const auto& increment : url.chain.increments())
-    for (const auto& [file, sums] : app.store().sums(increment.source)) write_file(to / file, sums);
+  const auto image = app.store().image_with(url);
+  if (!image) return;
+  for (const auto& [id, source] : url.chain.increments()) {
+    const auto* known = image->increment(id);
+    if (!known || known->source != source) continue;
+    for (const auto& [file, sums] : app.store().sums(image->id, id)) write_file(to / file, sums);
+  }
 }
 
 }  // namespace

@@ -91,7 +91,8 @@ std::string BackupPoint::document_if_any(const char* what) const {
 
 void BackupPoint::write_sums(const std::filesystem::path& dir) const {
   for (const auto& increment : image_.increments)
-    for (const auto& [file, sums] : store_.sums(increment.source)) write_file(dir / file, sums);
+    for (const auto& [file, sums] : store_.sums(image_.id, increment.id))
+      write_file(dir / file, sums);
 }
 
 }  // namespace vmvaultd

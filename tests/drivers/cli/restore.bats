@@ -2,6 +2,8 @@
 # vmvault restore: all of it, or nothing and one line.
 
 load helper
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 setup() {
     setup_vmvault
@@ -120,6 +122,29 @@ setup() {
     run --separate-stderr vmvault restore 1 --to "$TO"
     fails_with 1 "$TO/disk.0.qcow2" 'has an external data file'
     [ ! -e "$TO" ] && [ ! -e "$BATS_TEST_TMPDIR/disk" ]
+}
+
+@test "a disk is held against its own checksums, also where another machine's increment has the same name" {
+    local image of
+    echo 'printf %-32s "of $1" >"$dir/backup.sums.0.$n"' >"$FAKE/backup"
+    vmvault backup web --full
+    qemu-img create -q -f qcow2 "$BATS_TEST_TMPDIR/db.qcow2" 8M
+    domains "$(UUID=23401b18-2886-42e0-8639-73a62b523410 domain db "$(disk vda "$BATS_TEST_TMPDIR/db.qcow2")")"
+    vmvault backup db
+    sql "UPDATE increments SET source = 'abc123' WHERE image > 1"
+    cat >"$FAKE/downloader" <<'SH'
+if [ "$1" = --file ]; then cat "$FAKE/$2"; exit; fi
+cat "$VMVAULT_SUMS"/sums.* >>"$FAKE/sums"
+cat "$FAKE/disk.qcow2"
+SH
+    for image in 2 3; do
+        of=$((1000000 + image - 2))
+        rm -f "$FAKE/sums"
+        vmvault restore "$image" --disk 0 --to "$TO.$image"
+        vmvault download "$image" >/dev/null
+        vmvault download "restic://100//0:abc123/anywhere/$of/backup/disk.0.0" >/dev/null
+        [ "$(tr -s ' ' <"$FAKE/sums")" = "of $of of $of of $of " ]
+    done
 }
 
 @test "SIGTERM in the middle leaves nothing" {

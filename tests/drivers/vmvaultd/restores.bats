@@ -28,6 +28,22 @@ wanted() {
     [ "$(find "$VMVAULT_VAR/restored" -type f | wc -l)" -eq 2 ]
 }
 
+@test "a disk is held against its own checksums, also where another machine's increment has the same name" {
+    wanted 0
+    sql "INSERT INTO vms (uuid, name) VALUES ('u', 'other');
+         INSERT INTO images (vm, datastore, mode, disks, created) SELECT max(id), 100, 'INCREMENT', '0', 1 FROM vms;
+         INSERT INTO increments (image, id, source, size_mib, bytes, date, dir, result)
+           SELECT 2, id, source, size_mib, bytes, date, dir, result FROM increments WHERE image = 1 AND id = 0;
+         INSERT INTO sums (image, increment, file, sums)
+           VALUES (1, 0, 'sums.0.0', CAST('its own' AS BLOB)), (2, 0, 'sums.0.0', CAST('of another' AS BLOB))"
+    cat >"$FAKE/downloader" <<'SH'
+if [ "$1" = --file ]; then cat "$FAKE/$2"; else cat "$VMVAULT_SUMS"/sums.* >"$FAKE/sums"; cat "$FAKE/disk.qcow2"; fi
+SH
+    service_start 'RPO = 0'
+    eventually is 'SELECT state, error FROM disk_images' 'READY|'
+    [ "$(<"$FAKE/sums")" = 'its own' ]
+}
+
 @test "what cannot be read is an error, and the next service lets it be" {
     wanted 1
     echo 'echo the repository is gone >&2; exit 1' >"$FAKE/downloader"
