@@ -28,7 +28,7 @@ FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
   sums.give(app.store());
   const auto request = messages::flatten_action(
       messages::image(image), app.home().datastore(image.datastore), keep, sums.directory());
-  app.store().mark_flattening(image.id, keep);
+  mark_unneeded(app, image.id, [&] { app.store().mark_flattening(image.id, keep); });
   const state::WorkDir directory{app.home()};
   const auto progress = directory.path() / "progress";
   const auto finished = [&] {

@@ -52,6 +52,13 @@ void insist_unneeded(App& app, const state::ImageRecord& image) {
     throw Error{"vmvaultd restores something from " + name + ", or does so when it is started"};
 }
 
+void mark_unneeded(App& app, int image, const std::function<void()>& mark) {
+  app.store().together([&] {
+    insist_unneeded(app, app.image(image));
+    mark();
+  });
+}
+
 void remove(App& app, int id, bool force) {
   const auto vm = app.store().vm(app.image(id).vm).value();
   const auto lock = app.lock(vm);
@@ -63,7 +70,7 @@ void remove(App& app, int id, bool force) {
   insist_unneeded(app, image);
   if (!force && !image.half_deleted()) insist_on_store(app, image);
   const bool active = app.store().vm(vm.id).value().active_image == id;
-  app.store().mark_deleting(id, force);
+  mark_unneeded(app, id, [&] { app.store().mark_deleting(id, force); });
   try {
     remove_from_store(app, image);
   } catch (const Cancelled&) {

@@ -2,12 +2,16 @@
 // vmvault delete: an image, with all its increments.
 #pragma once
 
+#include <functional>
+
 #include "drivers/cli/lib/app.h"
 
 namespace cli {
 
 // Throws an Error when it is protected, or the service restores something from it.
 void insist_unneeded(App& app, const state::ImageRecord& image);
+// The same, and `mark` puts on record that it goes: nobody can come to need it in between.
+void mark_unneeded(App& app, int image, const std::function<void()>& mark);
 
 // `force`: it is gone here also when its datastore says no.  A protected one stays in any case.
 void remove(App& app, int image, bool force);

@@ -129,10 +129,14 @@ void Desk::flatten(int id, int keep) {
 }
 
 void Desk::protect(int id, bool is_protected) {
-  const auto record = image(id);
-  if (is_protected && record.half_deleted()) throw WrongState{of_image(id) + " is being deleted"};
-  store_.protect(id, is_protected);
-  manager_.images_changed(record.vm);
+  store_.together([&] {  // a command may delete or merge it just now
+    const auto record = image(id);
+    if (is_protected && record.half_deleted()) throw WrongState{of_image(id) + " is being deleted"};
+    if (is_protected && record.state == state::ImageState::locked)
+      throw WrongState{of_image(id) + " is being merged"};
+    store_.protect(id, is_protected);
+  });
+  manager_.images_changed(image(id).vm);
 }
 
 }  // namespace vmvaultd

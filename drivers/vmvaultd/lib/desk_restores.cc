@@ -12,6 +12,11 @@ namespace vmvaultd {
 state::Origin Desk::origin(const state::ImageRecord& image, int increment, int disk) const {
   if (image.half_deleted() || image.increments.empty())
     throw WrongState{"image " + std::to_string(image.id) + " is being deleted"};
+  if (image.state == state::ImageState::locked) {
+    manager_.images_changed(image.vm);  // where that was cut off, it goes on
+    throw WrongState{"image " + std::to_string(image.id) +
+                     " is being merged: restore from it when that has ended"};
+  }
   if (increment < 0) increment = image.increments.back().id;
   if (!image.increment(increment))
     throw BadRequest{"image " + std::to_string(image.id) + " has no increment " +
@@ -45,6 +50,7 @@ Restored Desk::restore(const RestoreWish& wish) {
     throw BadRequest{"'" + one_line(name) + "' is no name for a machine"};
   Restored made;
   store_.together([&] {
+    origin(image(point.image), point.increment, point.disk);  // a command may delete it by now
     if (point.disk < 0)
       made.template_id = restores_.add(state::TemplateRecord{.name = name,
                                                              .owner = wish.owner,
@@ -82,8 +88,11 @@ void Desk::restore_in_place(int id, int image_id, int increment, int disk) {
   if (!manager_.is_free(id)) throw WrongState{name + " is worked on"};
   if (!manager_.lock(id)) throw WrongState{"the command vmvault works on " + name};
   const state::RestoreRecord wish{.vm = id, .origin = point, .started = clock_()};
-  state::note_order(home_, wish);
-  restores_.begin(wish);
+  store_.together([&] {
+    origin(image(point.image), point.increment, point.disk);  // a command may delete it by now
+    state::note_order(home_, wish);
+    restores_.begin(wish);
+  });
   manager_.begin_restores(clock_());
 }
 

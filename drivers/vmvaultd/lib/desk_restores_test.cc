@@ -54,6 +54,19 @@ TEST_F(DeskRestoresTest, MakesNewObjectsAlsoAfterARestart) {
   EXPECT_FALSE(restores.disk_image(image.id));
 }
 
+TEST_F(DeskRestoresTest, NothingIsRestoredFromWhatIsBeingMergedAndThatGoesOn) {
+  const int vm = machine_with_backup();
+  store.mark_flattening(1, 1);  // by a command that was killed then
+  EXPECT_THROW(desk->restore({.image = 1, .increment = 0, .datastore = datastore}), WrongState);
+  EXPECT_THROW(desk->restore_in_place(vm, 1, -1, -1), WrongState);
+  EXPECT_THROW(desk->protect(1, true), WrongState);
+  const state::Restores restores{store};
+  EXPECT_TRUE(restores.origins().empty() && !restores.restore_of(vm));
+  EXPECT_FALSE(store.image(1)->is_protected);
+  advance();
+  EXPECT_EQ(asked, (Strings{"INCREMENT_FLATTEN 1"}));
+}
+
 TEST_F(DeskRestoresTest, AnImageDatastoreGoesWhenNothingIsInIt) {
   machine_with_backup();
   const state::Restores restores{store};

@@ -89,6 +89,39 @@ setup() { setup_vmvault; }
     vmvault backup web
 }
 
+@test "an image that is protected, or restored from, while its store is asked, is not deleted" {
+    local now
+    vmvault backup web
+    cp "$VMVAULT_REMOTES/datastore/restic/rm" "$VMVAULT_REMOTES/datastore/restic/inventory"
+    for now in 'UPDATE images SET protected = 1' \
+        "INSERT INTO restores (vm, image, increment, disk, started) VALUES (1000000, 1, 0, -1, 1)"; do
+        echo "sqlite3 '$VMVAULT_VAR/state.db' '$now'" >"$FAKE/inventory"
+        run --separate-stderr vmvault delete 1
+        fails_with 1 'image 1'
+        sql 'UPDATE images SET protected = 0'
+    done
+    [ "$(grep -c ^inventory "$CALLS")" -eq 2 ]
+    run ! grep '^rm ' "$CALLS"
+    [ "$(vmvault show 1 --json | jq -r .state)" = READY ]
+}
+
+@test "an image that is protected just before it is merged is not merged" {
+    local flatten
+    vmvault backup web
+    vmvault backup web
+    sql_held "$FAKE/go" 'UPDATE images SET protected = 1'
+    "$BUILD/drivers/cli/vmvault" flatten 1 --keep 1 2>"$FAKE/said" 3>&- &
+    flatten=$!
+    eventually [ -e "$VMVAULT_VAR/merge.1" ]
+    touch "$FAKE/go"
+    wait "$holder"
+    status=0; wait "$flatten" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'image 1 is protected' "$FAKE/said"
+    run ! grep increment_flatten "$CALLS"
+    [ "$(vmvault show 1 --json | jq -r .state)" = READY ]
+}
+
 @test "an unknown image is one line" {
     run --separate-stderr vmvault show 3
     fails_with 1 'image 3' 'vmvault list'
