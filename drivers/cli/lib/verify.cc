@@ -188,9 +188,11 @@ void verify(App& app, const VerifyOptions& options, Form form) {
   const auto begun = std::time(nullptr);
   const auto image = find_image(app, options);
   const auto verdict = ask(app, image, options);
-  refuse_changed(app, image);
   const auto points = judge(verdict);
-  record(app, image, points, options);
+  app.store().together([&] {
+    refuse_changed(app, image);
+    record(app, image, points, options);
+  });
   if (form == Form::json)
     print(document(image, verdict, points, options));
   else

@@ -2,6 +2,8 @@
 # vmvault verify: what an action found is told in one line, and kept.
 
 load helper
+# shellcheck source=tests/fixtures/state.bash
+source "$ROOT/tests/fixtures/state.bash"
 
 setup() {
     setup_vmvault
@@ -163,6 +165,23 @@ shown() { vmvault show 1 --json | jq -c "[.increments[] | $1]"; }
     printf '%q delete 1 >/dev/null\n' "$BUILD/drivers/cli/vmvault" >>"$FAKE/verify"
     run --separate-stderr vmvault verify 1
     fails_with 1 'was changed while it was verified'
+}
+
+is_alone() { [ -e "$FAKE/answered" ] && ! pgrep -P "$1" >/dev/null; }
+@test "an increment that is merged as the answer is noted is not called proven" {
+    local pid
+    verdict .
+    echo 'touch "$FAKE/answered"' >>"$FAKE/verify"
+    sql_held "$FAKE/go" "UPDATE increments SET source = 'ffff0000' WHERE id = 0"
+    "$BUILD/drivers/cli/vmvault" verify 1 --read-data 2>"$FAKE/said" 3>&- &
+    pid=$!
+    eventually is_alone "$pid"
+    touch "$FAKE/go"
+    wait "$holder"
+    status=0; wait "$pid" || status=$?
+    [ "$status" -eq 1 ]
+    grep -q 'was changed while it was verified' "$FAKE/said"
+    [ "$(shown .proven)" = '[null,null]' ]
 }
 
 @test "a cancelled verification changes nothing" {
