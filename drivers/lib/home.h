@@ -9,6 +9,7 @@
 //   <var>/vms/<uuid>          a machine's directory; <var>/vms/<vm id> is a link to it
 //   <var>/vms/<vm id>.restore a restore in place that is not begun (drivers/lib/restore_order.h)
 //   <var>/work.*              what a command needs while it works
+//   <var>/reading.lock        who reads which image (drivers/lib/reading.h)
 //   <var>/vms/<uuid>/host     the host of its last backup, where that was ever another one
 #pragma once
 

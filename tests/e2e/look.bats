@@ -156,14 +156,26 @@ mounted_while() {
 }
 
 # From here on less and less is left.
-@test "what needs the repository for itself waits for the end of a mount, and says for whom; backups go on" {
+@test "what is mounted stays; what else needs the repository for itself waits for the end, and says for whom; backups go on" {
+    local other verb
     serve --disk 0
     VMVAULT_RESTIC_LOCK_WAIT=1 run -1 --separate-stderr vmvault verify "$image"
     [[ ${stderr_lines[0]} == 'vmvault: warning: '*'which is locked by PID '* ]]
+    for verb in "delete $image" "flatten $image --keep 1"; do
+        # shellcheck disable=SC2086
+        run -1 --separate-stderr vmvault $verb
+        [ "$stderr" = "vmvault: image $image is being read (vmvault restore, download or mount): try again when that has ended" ]
+    done
     VMVAULT_RESTIC_LOCK_WAIT=0 vmvault backup look
+    vmvault backup look --full
+    vmvault backup look
     kill "$pid"
     wait "$pid"
-    mounted_while flatten "$image" --keep 1
-    mounted_while delete "$image"
+    other=$(image_of look)
+    [ "$other" -ne "$image" ]
+    mounted_while flatten "$other" --keep 1
+    mounted_while delete "$other"
+    vmvault flatten "$image" --keep 1
+    vmvault delete "$image"
     [ "$(vmvault list --json)" = '[]' ]
 }

@@ -19,26 +19,33 @@ namespace fs = std::filesystem;
 namespace cli {
 namespace {
 
-DiskUrl url_of(const App& app, const DownloadOptions& options) {
+struct Source {
+  DiskUrl url;
+  std::optional<state::Reading> reading;  // an image of ours
+};
+
+Source source_of(const App& app, const DownloadOptions& options) {
   if (options.what.find("://") != options.what.npos) {
     if (options.disk || options.increment)
       throw BadRequest{
           "a URL names disk and increment itself: --disk and --increment are for an image"};
-    return DiskUrl::parse(options.what);
+    auto url = DiskUrl::parse(options.what);
+    const auto image = app.store().image_with(url);
+    return {std::move(url), image ? reading_of(app, image->id) : std::nullopt};
   }
   const auto image = parse_int(options.what, 0);
   if (!image) throw BadRequest{"neither an image nor a URL: '" + printable(options.what) + "'"};
-  const auto point = restore_point(app, *image, options.increment, options.disk);
+  auto point = restore_point(app, *image, options.increment, options.disk);
   if (point.disks.size() > 1)
     throw BadRequest{point.name() + " has " + count_text(point.disks.size(), "disk") +
                      ": choose one with --disk ('vmvault show " + options.what + "' lists them)"};
-  return point.url(point.disks.at(0));
+  return {point.url(point.disks.at(0)), std::move(point.reading)};
 }
 
 }  // namespace
 
 void download(App& app, const DownloadOptions& options) {
-  const auto url = url_of(app, options);
+  const auto [url, reading] = source_of(app, options);
   if (options.to.empty()) {
     if (isatty(STDOUT_FILENO) == 1)
       throw BadRequest{"a disk is nothing for a terminal: name a file (--to), or redirect"};

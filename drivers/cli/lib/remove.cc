@@ -45,16 +45,19 @@ void insist_on_store(const App& app, const state::ImageRecord& image) {
 
 }  // namespace
 
-void insist_unneeded(App& app, const state::ImageRecord& image) {
+state::Reading insist_unneeded(App& app, const state::ImageRecord& image) {
   const auto name = "image " + std::to_string(image.id);
   if (image.is_protected) throw Error{name + " is protected ('vmvault image unprotect' ends that)"};
   if (state::Restores{app.store()}.origins().contains(image.id))
     throw Error{"vmvaultd restores something from " + name + ", or does so when it is started"};
+  if (auto nobodys = state::Reading::nobodys(app.home(), image.id)) return *std::move(nobodys);
+  throw Error{state::is_being_read(image.id) + ": try again when that has ended"};
 }
 
 void mark_unneeded(App& app, int image, const std::function<void()>& mark) {
+  std::optional<state::Reading> nobodys;  // until it is on record
   app.store().together([&] {
-    insist_unneeded(app, app.image(image));
+    nobodys.emplace(insist_unneeded(app, app.image(image)));
     mark();
   });
 }

@@ -5,11 +5,13 @@
 #include <functional>
 
 #include "drivers/cli/lib/app.h"
+#include "drivers/lib/reading.h"
 
 namespace cli {
 
-// Throws an Error when it is protected, or the service restores something from it.
-void insist_unneeded(App& app, const state::ImageRecord& image);
+// Throws an Error when it is protected, somebody reads it, or the service restores something from
+// it.  Nobody begins to read it while what is returned is kept.
+state::Reading insist_unneeded(App& app, const state::ImageRecord& image);
 // The same, and `mark` puts on record that it goes: nobody can come to need it in between.
 void mark_unneeded(App& app, int image, const std::function<void()>& mark);
 

@@ -48,9 +48,25 @@ std::string RestorePoint::document(const App& app, const std::string& file) cons
   return std::move(finished.out);
 }
 
+std::optional<state::Reading> reading_of(const App& app, int image) try {
+  return state::Reading::ours(app.home(), image);
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& error) {
+  note("image " + std::to_string(image) +
+       " could be deleted or merged while it is read: " + error.what());
+  return std::nullopt;
+}
+
 RestorePoint restore_point(const App& app, int image, std::optional<int> increment,
                            std::optional<int> disk) {
-  RestorePoint point{.image = app.image(image), .protocol = {}, .disks = {}, .result = {}};
+  app.image(image);
+  auto reading = reading_of(app, image);
+  RestorePoint point{.image = app.image(image),  // as it is from now on
+                     .protocol = {},
+                     .disks = {},
+                     .result = {},
+                     .reading = std::move(reading)};
   if (point.image.half_deleted())
     note(point.name() + " is half deleted: what is gone already cannot be read");
   if (const auto keep = point.image.keep)

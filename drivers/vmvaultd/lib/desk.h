@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "drivers/lib/backup_datastores.h"
+#include "drivers/lib/reading.h"
 #include "drivers/lib/restores.h"
 #include "drivers/vmvaultd/lib/manager.h"
 #include "drivers/vmvaultd/lib/orders.h"
@@ -77,7 +78,8 @@ class Desk : public Orders {
   void check_uri(const std::string& uri, int host) const;
   // Whose increments are not made now, and on which nobody else works.
   state::ImageRecord free_image(int id, std::optional<FileLock>& lock) const;
-  void insist_unneeded(const state::ImageRecord& image) const;
+  // Nobody begins to read it while what is returned is kept.
+  state::Reading insist_unneeded(const state::ImageRecord& image) const;
   // The point that is meant: its increment is known then.
   state::Origin origin(const state::ImageRecord& image, int increment, int disk) const;
   Job job(int id) const;

@@ -11,6 +11,13 @@ namespace {
 std::string of_vm(int id) { return "VM " + std::to_string(id); }
 std::string of_image(int id) { return "image " + std::to_string(id); }
 
+// What is wrong with a file is no reason for the service to end.
+std::optional<state::Reading> nobodys_reading(const state::Home& home, int image) try {
+  return state::Reading::nobodys(home, image);
+} catch (const Error& error) {
+  throw WrongState{error.what()};
+}
+
 }  // namespace
 
 state::VmRecord Desk::vm(int id) const {
@@ -97,17 +104,19 @@ bool Desk::mark_disk_deleting(int id) {
 }
 
 // Not deleted, nor merged.
-void Desk::insist_unneeded(const state::ImageRecord& record) const {
+state::Reading Desk::insist_unneeded(const state::ImageRecord& record) const {
   if (record.is_protected) throw WrongState{of_image(record.id) + " is protected"};
   if (restores_.origins().contains(record.id))
     throw WrongState{"something is being restored from " + of_image(record.id)};
+  if (auto nobodys = nobodys_reading(home_, record.id)) return *std::move(nobodys);
+  throw WrongState{state::is_being_read(record.id)};
 }
 
 void Desk::delete_image(int id, bool force) {
   if (mark_disk_deleting(id)) return manager_.want_files();
   std::optional<FileLock> lock;
   const auto record = free_image(id, lock);
-  insist_unneeded(record);
+  const auto nobodys = insist_unneeded(record);
   if (force || record.state != state::ImageState::deleting) store_.mark_deleting(id, force);
   lock.reset();
   manager_.images_changed(record.vm);
@@ -118,7 +127,7 @@ void Desk::flatten(int id, int keep) {
   const auto record = free_image(id, lock);
   if (keep < 1) throw BadRequest{"at least one increment stays, not " + std::to_string(keep)};
   if (record.half_deleted()) throw WrongState{of_image(id) + " is being deleted"};
-  insist_unneeded(record);
+  const auto nobodys = insist_unneeded(record);
   if (record.increments.size() <= static_cast<std::size_t>(keep))
     throw WrongState{of_image(id) + " has no more than " +
                      std::to_string(record.increments.size()) + " increments"};

@@ -137,5 +137,25 @@ TEST_F(DeskTest, FlattensAnImage) {
   EXPECT_EQ(store.image(1)->increments.size(), 2U);
 }
 
+TEST_F(DeskTest, WhatIsBeingReadIsNeitherDeletedNorMerged) {
+  const int vm = idle_machines(1);
+  for (int i = 0; i < 2; ++i) back_up(vm);
+  {
+    const auto reading = state::Reading::ours(home, 1);
+    EXPECT_THROW(desk->delete_image(1), WrongState);
+    EXPECT_THROW(desk->delete_image(1, true), WrongState);
+    EXPECT_THROW(desk->flatten(1, 1), WrongState);
+  }
+  EXPECT_EQ(store.image(1)->state, state::ImageState::ready);
+  desk->flatten(1, 1);
+  EXPECT_EQ(store.image(1)->state, state::ImageState::locked);
+}
+
+TEST_F(DeskTest, AFileThatCannotBeLockedIsNoReasonToEnd) {
+  back_up(idle_machines(1));
+  std::filesystem::create_directory(home.var() / "reading.lock");
+  EXPECT_THROW(desk->delete_image(1), WrongState);
+}
+
 }  // namespace
 }  // namespace vmvaultd

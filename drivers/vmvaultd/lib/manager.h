@@ -20,6 +20,7 @@
 #include "common/file.h"
 #include "drivers/lib/driver_line.h"
 #include "drivers/lib/home.h"
+#include "drivers/lib/reading.h"
 #include "drivers/lib/restores.h"
 #include "drivers/lib/store.h"
 #include "drivers/vmvaultd/lib/log.h"
@@ -145,7 +146,8 @@ class Manager {
   static constexpr Time lock_again = minute, others_again = 2;
   struct Task {
     int image = -1;
-    int keep = 0;  // 0: it is deleted
+    int keep = 0;          // 0: it is deleted
+    bool is_late = false;  // it was put off, which is told once
   };
   // What is done with a machine, under its lock.
   struct Work {
@@ -217,7 +219,10 @@ class Manager {
   std::deque<Task> tasks_for(int vm, Time now);
   void want_tidy(int vm);
   void begin_tasks(Time now);
-  bool begin_task(int vm, const Task& task, Time now);
+  enum class Begin { done, is_locked, is_read };
+  Begin begin_task(int vm, const Task& task, Time now);
+  void put_off(int vm, Task& task, Time now);
+  std::optional<state::Reading> nobodys_reading(int image) const;
   void ask(const Work& work);
   void deleted(int vm, const Answer& answer, Time now);
   void flattened(int vm, const Answer& answer, Time now);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the rules of retention, and those who were interrupted, leave to be done with images.
 #include <algorithm>
+#include <utility>
 
 #include "common/base64.h"
 #include "common/error.h"
@@ -51,29 +52,53 @@ void Manager::begin_tasks(Time now) {
     if (!works_.contains(vm)) vms.push_back(vm);
   for (const int vm : vms) {
     auto& tasks = tasks_.at(vm);
+    std::deque<Task> late;
     while (!tasks.empty() && !works_.contains(vm)) {
-      const auto task = tasks.front();
-      if (!begin_task(vm, task, now)) break;
+      auto task = tasks.front();
+      const auto begun = begin_task(vm, task, now);
+      if (begun == Begin::is_locked) break;
       tasks.pop_front();
+      if (begun != Begin::is_read) continue;
+      put_off(vm, task, now);
+      late.push_back(task);
     }
+    tasks.insert(tasks.end(), late.begin(), late.end());
     if (tasks.empty()) tasks_.erase(vm);
   }
 }
 
-// False: somebody else has the machine.  What he has done with it counts: there may be more points
+// The others need not wait for it.
+void Manager::put_off(int vm, Task& task, Time now) {
+  try_again_ = std::min(try_again_, now + lock_again);
+  if (std::exchange(task.is_late, true)) return;
+  log('I', vm,
+      state::is_being_read(task.image) + ", and is " + (task.keep == 0 ? "deleted" : "merged") +
+          " when that has ended");
+}
+
+std::optional<state::Reading> Manager::nobodys_reading(int image) const try {
+  return state::Reading::nobodys(home_, image);
+} catch (const Error& error) {  // no reason to end
+  log('W', {"IMAGE", image}, error.what());
+  return std::nullopt;
+}
+
+// Locked: somebody else has the machine.  What he has done with it counts: there may be more points
 // than when the task was thought of, or fewer good ones, or the image is needed.
-bool Manager::begin_task(int vm, const Task& thought_of, Time now) {
+Manager::Begin Manager::begin_task(int vm, const Task& thought_of, Time now) {
   auto locked = lock(vm);
   if (!locked) {
     try_again_ = std::min(try_again_, now + lock_again);
-    return false;
+    return Begin::is_locked;
   }
   const auto wanted = tasks_for(vm, now);
   const auto same = std::find_if(wanted.begin(), wanted.end(), [&](const Task& one) {
     return one.image == thought_of.image && (one.keep == 0) == (thought_of.keep == 0);
   });
   const auto image = store_.image(thought_of.image);
-  if (same == wanted.end() || !image) return true;
+  if (same == wanted.end() || !image) return Begin::done;
+  const auto nobodys = nobodys_reading(image->id);  // until it is on record
+  if (!nobodys) return Begin::is_read;
   const auto task = *same;
   const bool deletes = task.keep == 0;
   store_.together([&] {
@@ -105,10 +130,10 @@ bool Manager::begin_task(int vm, const Task& thought_of, Time now) {
       deleted(vm, answer, now);
     else
       flattened(vm, answer, now);
-    return true;
+    return Begin::done;
   }
   ask(at->second);
-  return true;
+  return Begin::done;
 }
 
 void Manager::ask(const Work& work) {

@@ -210,5 +210,35 @@ TEST_F(ManagerImagesTest, ABackupIsNotDeletedWhileSomethingIsRestoredFromIt) {
   EXPECT_EQ(asked, (Strings{"RM 1"}));
 }
 
+TEST_F(ManagerImagesTest, WhatIsBeingReadIsDeletedLaterAndHoldsUpNoOther) {
+  const int vm = fulls(3);
+  store.forget_active(vm);
+  prepare_all();
+  stored(vm);
+  settings.keep.last = 1;
+  auto reading = std::optional{state::Reading::ours(home, 1)};
+  boot();
+  advance();
+  for (const unsigned times : {1U, 2U}) {
+    ASSERT_EQ(asked.size(), times);
+    const int image = std::stoi(asked.back().substr(3));
+    EXPECT_NE(image, 1);
+    manager->datastore_answer({.verb = "RM", .good = true, .id = image, .info = "-"}, now);
+    advance();
+  }
+  now += 61;
+  advance();
+  EXPECT_EQ(asked.size(), 2U);
+  EXPECT_EQ(store.image(1)->state, state::ImageState::ready);
+  EXPECT_EQ(store.images().size(), 2U);
+  const auto said = logged.find("image 1 is being read");
+  EXPECT_NE(said, std::string::npos);
+  EXPECT_EQ(logged.find("image 1 is being read", said + 1), std::string::npos) << "once";
+  reading.reset();
+  now += 61;
+  advance();
+  EXPECT_EQ(asked.back(), "RM 1");
+}
+
 }  // namespace
 }  // namespace vmvaultd

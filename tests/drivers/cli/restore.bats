@@ -147,6 +147,51 @@ SH
     done
 }
 
+@test "what is being read is neither deleted nor merged, until its reader is gone, and nothing stays of that" {
+    local words verb reader url="restic://100//0:aaaa0000,1:aaaa0001/anywhere/1000000/backup/disk.0.1"
+    vmvault backup web --full
+    cat >"$FAKE/downloader" <<'SH'
+if [ "$1" = --file ]; then cat "$FAKE/$2"; exit; fi
+touch "$FAKE/begun"
+until [ -e "$FAKE/go" ]; do [ -d "$FAKE" ] || exit 1; sleep 0.05; done
+SH
+    for words in "restore 1 --to $TO" 'download 1' "download $url" "mount 1 $TO.mount"; do
+        [[ $words != mount* ]] || [ -w /dev/fuse ] || continue
+        rm -f "$FAKE/begun"
+        # shellcheck disable=SC2086
+        "$BUILD/drivers/cli/vmvault" $words >"$FAKE/out" 2>&1 3>&- &
+        reader=$!
+        eventually [ -e "$FAKE/begun" ]
+        for verb in 'delete 1' 'delete 1 --force' 'flatten 1 --keep 1'; do
+            # shellcheck disable=SC2086
+            run --separate-stderr vmvault $verb
+            fails_with 1 'image 1 is being read (vmvault restore, download or mount)'
+        done
+        kill -KILL "$reader"
+        wait "$reader" || true
+    done
+    touch "$FAKE/go"
+    run ! grep -E '^(rm|increment_flatten) ' "$CALLS"
+    vmvault delete 1
+    [ "$(vmvault list --json | jq -c '[.[].id]')" = '[2]' ]
+    [ "$(cd "$VMVAULT_VAR" && echo *read*)" = reading.lock ]
+    [ ! -s "$VMVAULT_VAR/reading.lock" ]
+}
+
+@test "another image is deleted while one is read" {
+    vmvault backup web --full
+    echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; "$DELETES" delete 2 >/dev/null && cat "$FAKE/disk.qcow2"' >"$FAKE/downloader"
+    DELETES=$BUILD/drivers/cli/vmvault vmvault restore 1 --to "$TO"
+    [ "$(vmvault list --json | jq -c '[.[].id]')" = '[1]' ]
+}
+
+@test "a restore of which no note can be made goes on, and says so" {
+    mkdir "$VMVAULT_VAR/reading.lock"
+    run -0 --separate-stderr vmvault restore 1 --to "$TO"
+    [[ $stderr == *"image 1 could be deleted or merged while it is read: cannot open '$VMVAULT_VAR/reading.lock'"* ]]
+    [ -e "$TO/disk.0.qcow2" ]
+}
+
 @test "SIGTERM in the middle leaves nothing" {
     echo '[ "$1" = --file ] && { cat "$FAKE/$2"; exit; }; cat "$FAKE/disk.qcow2"; touch "$FAKE/begun"; while :; do sleep 0.05; done' >"$FAKE/downloader"
     "$BUILD/drivers/cli/vmvault" restore 1 --to "$TO" 2>/dev/null 3>&- & local pid=$!
