@@ -159,6 +159,50 @@ disk.0.snap" ]
     tidy
 }
 
+@test "a persistent image that is named by a link is restored where that leads, also if nothing is there" {
+    local data=$BATS_TEST_TMPDIR/data missing
+    PERSISTENT=YES
+    machine >"$ONED/vms/12.xml"
+    layered_disk 0
+    persistent_disk
+    mkdir -p "$data/mnt"
+    ln -s mnt "$data/by-name"
+    mv "$IMAGES/abc" "$data/mnt/db"
+    chmod 640 "$data/mnt/db"
+    ln -s db "$data/mnt/again"
+    ln -s ../data/by-name/again "$IMAGES/abc"
+    for missing in no yes; do
+        [ $missing = no ] || rm "$data/mnt/db"
+        restore shared
+        holds 0 1
+        holds 2 1
+        [ "$(readlink "$IMAGES/abc") $(readlink "$data/mnt/again")" = '../data/by-name/again db' ]
+        [ ! -L "$data/mnt/db" ]
+        qemu-img compare -q "$data/mnt/db" "$BATS_FILE_TMPDIR/layer.2.1"
+        [ $missing = yes ] || [ "$(stat -c %a "$data/mnt/db")" = 640 ]
+        [ "$(ls "$data/mnt")" = "again
+db" ]
+        tidy
+    done
+}
+
+@test "a link that leads to no file is refused, and stays" {
+    PERSISTENT=YES
+    machine >"$ONED/vms/12.xml"
+    layered_disk 0
+    persistent_disk
+    rm "$IMAGES/abc"
+    ln -s /dev/null "$IMAGES/abc"   # as to a volume of LVM
+    run -1 --separate-stderr restore shared
+    one_line "'/dev/null' is no file, and no disk can be restored in its place"
+    ln -sfn abc "$IMAGES/abc"
+    run -1 --separate-stderr restore shared
+    one_line "'$IMAGES/abc' leads through too many links"
+    [ -L "$IMAGES/abc" ]
+    is_old 0
+    tidy
+}
+
 @test "from a server of the rsync datastore" {
     [ -x "$BUILD/datastore/rsync/server" ] || skip 'there is no rsync datastore'
     local base=$BATS_TEST_TMPDIR/server names=(aa0000 bb1111) n

@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/one/action.h"
+#include "common/one/location.h"
 #include "common/one/machine_state.h"
 #include "common/qcow2/image_file.h"
 #include "common/rbd/manage.h"
@@ -32,13 +33,31 @@ fs::path link_of(const RestoreRequest& request, const RestoredDisk& disk) {
   return request.vm_dir / ("disk." + std::to_string(disk.id));
 }
 
-// The file, or where it would be: <vm dir>/disk.0, or an image of a datastore.
-fs::path base_of(const RestoreRequest& request, const RestoredDisk& disk) {
-  return disk.source.empty() ? link_of(request, disk) : disk.source;
+// Where a name leads, through links at its end, also when nothing is there any more.  What is no
+// file cannot be exchanged for one: beside /dev/dm-3 there is no room.
+fs::path file_at(fs::path path) {
+  constexpr int most_links = 40;  // as the kernel
+  const auto name = path;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
+    if (links == most_links) throw Error{"'" + name.string() + "' leads through too many links"};
+    const auto next = path.parent_path() / fs::read_symlink(path);
+    path = normal_path((fs::weakly_canonical(next.parent_path()) / next.filename()).string());
+  }
+  const auto status = fs::status(path);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    throw Error{"'" + path.string() + "' is no file, and no disk can be restored in its place"};
+  return path;
 }
 
+// The file, or where it would be: <vm dir>/disk.0, or an image of a datastore.
+fs::path base_of(const RestoreRequest& request, const RestoredDisk& disk) {
+  return disk.source.empty() ? link_of(request, disk) : file_at(disk.source);
+}
+
+// Beside the name, whatever it leads to: there the storage's own driver looks.
 fs::path layers_of(const RestoreRequest& request, const RestoredDisk& disk) {
-  return base_of(request, disk).string() + ".snap";
+  const auto& name = disk.source.empty() ? link_of(request, disk) : disk.source;
+  return name.string() + ".snap";
 }
 
 bool in_layers(const RestoredDisk& disk) {
@@ -168,7 +187,7 @@ std::vector<Exchange::Place> places_of(const RestoreRequest& request) {
       places.push_back({.path = {}, .volume = disk.volume, .pool = disk.pool});
       continue;
     }
-    if (!disk.source.empty()) add(disk.source);
+    if (!disk.source.empty()) add(base_of(request, disk));
     add(layers_of(request, disk));
     add(link_of(request, disk));
   }
