@@ -345,6 +345,38 @@ killed_at() {
         tidy
     done
     [[ $seen == 'old old old old old new ' ]]
+    grep -q 'the answer of localhost was lost, but the disks are restored' "$BATS_TEST_TMPDIR/shim.out"
+}
+
+# ended: somebody else has ended what is under way
+ended() {
+    base64 -w0 <<XML | "$BUILD/tm/host/restore_host" end
+<RESTORE_HOST><VM_ID>12</VM_ID><VM_DIR>$MACHINE</VM_DIR><TPM>NO</TPM><DISK><ID>0</ID><LAYOUT>PLAIN</LAYOUT>
+<SOURCE></SOURCE><RAW>NO</RAW><SIZE>0</SIZE></DISK></RESTORE_HOST>
+XML
+}
+
+@test "somebody else has ended what was prepared: a failure, and no answer that was lost" {
+    local status=0
+    plain_disks
+    shim_run 'restore_host swap:main:before' "$BUILD/tm/ssh/restore" "localhost:$MACHINE" 12 57 -1 -1
+    [ "$(ended)" = undone ]
+    shim_go_on
+    wait "$shim_command" || status=$?
+    [ "$status" -eq 1 ]
+    [[ $(<"$BATS_TEST_TMPDIR/shim.out") == *'disk 0 has not come'* ]]
+    is_old 0
+    is_old 2
+    tidy
+}
+
+@test "nothing is left in the register of machines that somebody has to look at" {
+    plain_disks
+    restore ssh
+    [ -z "$(ls -A "$VMVAULT_VAR/host")" ]
+    touch "$MACHINE/backup.journal"   # of a backup that died
+    restore ssh
+    [ -n "$(ls -A "$VMVAULT_VAR/host")" ]
 }
 
 @test "a backup or the timer finds a swap that died with its front-end" {

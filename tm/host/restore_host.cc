@@ -10,7 +10,10 @@
 #include "common/file.h"
 #include "common/number.h"
 #include "common/one/action.h"
+#include "tm/host/lib/register.h"
 #include "tm/host/lib/restored_disk.h"
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -23,7 +26,8 @@ constexpr Contract contract{
     .description =
         "C<begin> looks whether the VM is at rest, C<receive> makes the new file of disk WHAT, or "
         "of the state of the TPM (C<tpm>), from the bytes on stdin, C<swap> puts all of them in "
-        "their places, or none, and C<end> undoes what is not done.\n\n"
+        "their places, or none, and C<end> undoes what is not done, or removes the old disks, "
+        "which may take hours in Ceph.\n\n"
         "The request is the first line of stdin: a RESTORE_HOST document, encoded in base64.  "
         "C<E<lt>vm dirE<gt>/restore.journal> says what is under way; F<backup_host> knows it, "
         "too."};
@@ -44,7 +48,7 @@ std::string read_line() {
 
 // Programs that we start hold it, too: rbd ends what it has begun, also when we are killed.
 FileLock lock(const RestoreRequest& request) {
-  if (!std::filesystem::is_directory(request.vm_dir))
+  if (!fs::is_directory(request.vm_dir))
     throw Error{"the directory of VM " + std::to_string(request.vm_id) + ", '" +
                 request.vm_dir.string() + "', does not exist on this host"};
   auto held = FileLock::lock(request.vm_dir / "backup.lock", std::chrono::seconds{60},
@@ -77,7 +81,11 @@ void swap(const RestoreRequest& request) {
 
 std::string end(const RestoreRequest& request) {
   const auto held = lock(request);
-  return host::end_exchange(request.vm_dir) == host::Outcome::restored ? "restored" : "undone";
+  const auto outcome = host::end_exchange(request.vm_dir);
+  // A backup that died may be found by the same note.
+  std::error_code none;
+  if (!fs::exists(request.vm_dir / "backup.journal", none)) host::strike_out(request.vm_dir);
+  return outcome == host::Outcome::restored ? "restored" : "undone";
 }
 
 std::string act(const Request& arguments) {

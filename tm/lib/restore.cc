@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::minutes host_limit{10};  // for what moves no data
+constexpr std::chrono::hours removal_limit{4};  // Ceph removes an image object by object
 
 struct Job {
   Location location;
@@ -163,8 +164,9 @@ Command restore_host(const Job& job, const std::string& verb, const std::string&
   return with_log(here ? command : command.on(job.location.host));
 }
 
-Finished ask_host(const Job& job, const std::string& verb) {
-  return restore_host(job, verb).input(job.request.encode()).shielded().deadline(host_limit).run();
+Finished ask_host(const Job& job, const std::string& verb,
+                  std::chrono::milliseconds limit = host_limit) {
+  return restore_host(job, verb).input(job.request.encode()).shielded().deadline(limit).run();
 }
 
 void insist_on(const Job& job, const std::string& verb) {
@@ -208,9 +210,9 @@ void download(const Job& job, const std::string& what, const std::string& url) {
 }
 
 // False if all has been restored, whatever went wrong then.
-bool undo(const Job& job) {
+bool undo(const Job& job, std::chrono::milliseconds limit) {
   try {
-    const auto finished = ask_host(job, "end");
+    const auto finished = ask_host(job, "end", limit);
     if (finished.ok()) return finished.out != "restored\n";
     log(Level::error, failed("cannot undo on " + job.location.host, finished).what());
   } catch (const Error& e) {
@@ -219,22 +221,38 @@ bool undo(const Job& job) {
   return true;
 }
 
+// Whoever cancels now, or waits long enough, has a VM that is restored all the same.
+void remove_old(const Job& job) try {
+  const auto finished =
+      restore_host(job, "end").input(job.request.encode()).deadline(removal_limit).run();
+  if (!finished.ok()) throw failed("restore_host end", finished);
+} catch (const Error& e) {
+  log(Level::warn, "the disks are restored, and the old ones are still there on " +
+                       job.location.host +
+                       " until the next backup or restore of the VM: " + e.what());
+}
+
 void carry_out(const Job& job) {
   insist_on(job, "begin");
-  bool swapping = false;
+  bool lost = false;  // the answer: the disks may be restored
   try {
     for (const auto& disk : job.request.disks) {
       const auto id = std::to_string(disk.id);
       download(job, id, job.urls.at(id));
     }
     if (job.request.tpm) download(job, "tpm", job.urls.at("tpm"));
-    swapping = true;
-    insist_on(job, "swap");
+    lost = true;
+    const auto finished = ask_host(job, "swap");
+    constexpr int killed = 128;  // or ssh was, or it lost the host
+    lost = finished.status > killed;
+    if (!finished.ok()) throw failed("restore_host swap on " + job.location.host, finished);
   } catch (const Error&) {
-    if (undo(job) || !swapping) throw;
+    if (undo(job, lost ? removal_limit : host_limit) || !lost) throw;
     log(Level::warn,
         "the answer of " + job.location.host + " was lost, but the disks are restored");
+    return;
   }
+  remove_old(job);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ receive 0 /tmp/new.0
 receive 1 /tmp/new.1
 restore_host swap
 for id in 0 1; do is $id /tmp/ref.new.$id; done
+[ "$(restore_host end)" = restored ]
 [ "$(volumes)" = "$before" ]
 [ -z "$(snapshots)" ]   # they were the old one's
 [ ! -e $VM_DIR/restore.journal ]
@@ -75,6 +76,7 @@ restore_host begin
 for id in 0 1; do receive $id /tmp/new.$id; done
 restore_host swap
 for id in 0 1; do is $id /tmp/ref.new.1; done
+[ "$(restore_host end)" = restored ]
 [ "$(lvs --noheadings -o pool_lv "$GROUP/$(lv 1)" | xargs)" = '' ]
 [ "$(volumes)" = '0 1 pool' ]
 SCRIPT
@@ -102,7 +104,7 @@ restore_all() {
     begun=no
     restore_host begin || return
     begun=yes
-    receive 0 "/tmp/age.$1.0" && receive 1 "/tmp/age.$1.1" && restore_host swap
+    receive 0 "/tmp/age.$1.0" && receive 1 "/tmp/age.$1.1" && restore_host swap && restore_host end >/dev/null
 }
 shim lvcreate lvremove lvchange lvextend lvrename
 now=1

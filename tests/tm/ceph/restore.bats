@@ -129,6 +129,27 @@ JSON
     tidy
 }
 
+@test "old images whose removal fails, or takes hours: the VM is restored, and they go later" {
+    # Who removes them has all the time that it takes; who exchanges them has not.
+    with_rbd <<SH
+if [ "\$1" = rm ]; then
+    tr '\\0' ' ' </proc/\$PPID/cmdline >>'$BATS_TEST_TMPDIR/removers'
+    exit 5
+fi
+exec "\$RBD" "\$@"
+SH
+    run -0 --separate-stderr restore_vm
+    [[ $stderr == *'the disks are restored, and the old ones are still there on localhost until the next backup or restore of the VM: '* ]]
+    [[ $(<"$BATS_TEST_TMPDIR/removers") == *'restore_host end '* ]]
+    run ! grep swap "$BATS_TEST_TMPDIR/removers"
+    PATH=${PATH#"$BIN":}
+    all_new
+    [ "$(rbd ls one | grep -c vmvault-old)" -eq 2 ]
+    "$BUILD/tm/host/backup_host" recover --all
+    all_new
+    tidy
+}
+
 @test "an old image with clones stays, under another name" {
     rbd snap create --no-progress $VOLATILE@kept
     rbd snap protect $VOLATILE@kept

@@ -141,12 +141,6 @@ void swap_places(const fs::path& vm_dir) {
     undo_after(cause, *exchange, vm_dir);
     throw;
   }
-  try {
-    finish(*exchange, vm_dir);
-    strike_out(vm_dir);
-  } catch (const Error& e) {
-    log(Level::warn, std::string{"the disks are restored; the old ones go later: "} + e.what());
-  }
 }
 
 void settle_exchange(const fs::path& vm_dir) {

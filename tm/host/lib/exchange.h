@@ -40,9 +40,9 @@ struct Exchange {
 // for all of these, and so do programs that he starts: they may outlive him.
 void prepare_exchange(const std::filesystem::path& vm_dir, Exchange exchange);
 
-// Each place gets its new one; one that has none becomes empty.  Throws Error, when everything is
-// as before, or the cluster that could say so does not answer: then the journal stays.  Not to be
-// cancelled.
+// Each place gets its new one; one that has none becomes empty.  The old ones and the journal stay
+// for end_exchange(), since their removal may take hours (Ceph).  Throws Error, when everything is
+// as before, or the cluster that could say so does not answer.  Not to be cancelled.
 void swap_places(const std::filesystem::path& vm_dir);
 
 // For whoever finds the journal of a dead one: undoes a swap, or completes one that was done.

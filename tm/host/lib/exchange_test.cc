@@ -49,6 +49,8 @@ class Places : public testing::Test {
 
 TEST_F(Places, GetTheirNewFiles) {
   swap_places(vm_);
+  EXPECT_EQ(read_file(old_of(at("a"))), "old a") << "their removal may take hours";
+  EXPECT_EQ(end_exchange(vm_), Outcome::restored);
   expect_new();
   EXPECT_EQ(end_exchange(vm_), Outcome::restored);
 }
