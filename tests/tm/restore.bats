@@ -36,6 +36,7 @@ teardown_file() { "$FIXTURES/oned" stop "$BATS_FILE_TMPDIR/oned"; }
 
 teardown() {
     shim_end
+    nbd_stop
     sftp_teardown
 }
 
@@ -83,8 +84,33 @@ persistent_disk() {
     ln -s "$IMAGES/abc.snap/0" "$MACHINE/disk.2"
 }
 
+# nbd_start FORMAT FILE: qemu has it open, as when its VM runs
+nbd_start() {
+    qemu-nbd --fork --persistent -f "$1" --pid-file="$BATS_TEST_TMPDIR/nbd.pid" --socket="$BATS_TEST_TMPDIR/nbd" "$2" 3>&-
+}
+nbd_stop() {
+    [ -e "$BATS_TEST_TMPDIR/nbd.pid" ] || return 0
+    local pid
+    pid=$(<"$BATS_TEST_TMPDIR/nbd.pid")
+    rm "$BATS_TEST_TMPDIR/nbd.pid"
+    kill "$pid"
+    eventually is_gone "$pid"
+}
+
 # restore MAD [INCREMENT] [DISK]
 restore() { ${VIA-} "$BUILD/tm/$1/restore" "localhost:$MACHINE" 12 57 "${2:--1}" "${3:--1}"; }
+
+# host_does VERB [WHAT] [FILE]: on the host of a VM whose disk 0 is restored, from a file
+host_does() {
+    {
+        base64 -w0 <<XML
+<RESTORE_HOST><VM_ID>12</VM_ID><VM_DIR>$MACHINE</VM_DIR><TPM>NO</TPM><DISK><ID>0</ID><LAYOUT>PLAIN</LAYOUT>
+<SOURCE></SOURCE><RAW>NO</RAW><SIZE>0</SIZE></DISK></RESTORE_HOST>
+XML
+        echo
+        [ -z "${3-}" ] || cat "$3"
+    } | "$BUILD/tm/host/restore_host" "${@:1:2}"
+}
 
 # holds DISK INCREMENT [FORMAT]: the disk of the VM is that of the backup, by itself
 holds() {
@@ -272,10 +298,56 @@ XML
 
 @test "a VM that runs keeps its disks" {
     plain_disks
-    qemu-nbd --fork --persistent -f qcow2 --pid-file="$BATS_TEST_TMPDIR/nbd.pid" --socket="$BATS_TEST_TMPDIR/nbd" "$MACHINE/disk.2"
+    nbd_start qcow2 "$MACHINE/disk.2"
     run -1 --separate-stderr restore ssh
-    kill "$(<"$BATS_TEST_TMPDIR/nbd.pid")"
+    nbd_stop
     one_line "Error restoring VM disks: restore_host begin on localhost: '$MACHINE/disk.2' is in use"
+    is_old 0
+    tidy
+}
+
+# swap_stopped_at N: after so many renames; the first is that of the journal, two for each disk follow
+swap_stopped_at() {
+    shim_run "restore_host swap:rename:after:$1" "$BUILD/tm/qcow2/restore" "localhost:$MACHINE" 12 57 0 -1
+}
+
+@test "a VM that is started while its disks are exchanged keeps them: an error, and all is as before" {
+    local renames format file status
+    layered_disk 0
+    layered_disk 2
+    # Before its disk is moved; or qemu had opened it before, and locks it when the new ones move in.
+    while read -r renames format file; do
+        swap_stopped_at "$renames"
+        nbd_start "$format" "$MACHINE/$file"
+        shim_go_on
+        status=0
+        wait "$shim_command" || status=$?
+        [ "$status" -eq 1 ]
+        [[ $(<"$BATS_TEST_TMPDIR/shim.out") == *"'$MACHINE/disk.2.snap' is in use: is the VM running?"* ]]
+        nbd_stop
+        [ "$(readlink "$MACHINE/disk.2")" = disk.2.snap/1 ]
+        is_old 0
+        is_old 2
+        tidy
+    done <<'CASES'
+1 qcow2 disk.2.snap/1
+6 raw disk.2.snap.vmvault-old/1
+CASES
+    restore qcow2
+    holds 2 1
+}
+
+@test "libvirt's hook finds a restore before that has looked a last time whether the VM is at rest" {
+    plain_disks
+    host_does begin
+    host_does receive 0 "$BATS_FILE_TMPDIR/layer.0.0"
+    nbd_start qcow2 "$MACHINE/disk.0"
+    run -1 --separate-stderr host_does swap
+    nbd_stop
+    one_line "'$MACHINE/disk.0' is in use"
+    [ "$(readlink "$VMVAULT_VAR"/host/*)" = "$MACHINE" ]
+    [ "$(host_does end)" = undone ]
+    [ -z "$(ls -A "$VMVAULT_VAR/host")" ]
     is_old 0
     tidy
 }
@@ -348,19 +420,11 @@ killed_at() {
     grep -q 'the answer of localhost was lost, but the disks are restored' "$BATS_TEST_TMPDIR/shim.out"
 }
 
-# ended: somebody else has ended what is under way
-ended() {
-    base64 -w0 <<XML | "$BUILD/tm/host/restore_host" end
-<RESTORE_HOST><VM_ID>12</VM_ID><VM_DIR>$MACHINE</VM_DIR><TPM>NO</TPM><DISK><ID>0</ID><LAYOUT>PLAIN</LAYOUT>
-<SOURCE></SOURCE><RAW>NO</RAW><SIZE>0</SIZE></DISK></RESTORE_HOST>
-XML
-}
-
 @test "somebody else has ended what was prepared: a failure, and no answer that was lost" {
     local status=0
     plain_disks
     shim_run 'restore_host swap:main:before' "$BUILD/tm/ssh/restore" "localhost:$MACHINE" 12 57 -1 -1
-    [ "$(ended)" = undone ]
+    [ "$(host_does end)" = undone ]
     shim_go_on
     wait "$shim_command" || status=$?
     [ "$status" -eq 1 ]

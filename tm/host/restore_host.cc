@@ -75,6 +75,7 @@ void receive(const RestoreRequest& request, const std::string& what) {
 void swap(const RestoreRequest& request) {
   const auto held = lock(request);
   host::complete(request);
+  host::enter(request.vm_dir);  // from here on a VM that is started waits for us (libvirt_hook)
   host::insist_on_rest(request);
   host::swap_places(request.vm_dir);
 }

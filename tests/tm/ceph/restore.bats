@@ -78,6 +78,28 @@ cp_into_ceph() {
     tidy
 }
 
+@test "a VM that is started while its disks are exchanged keeps them: an error, and all is as before" {
+    # Without the VM's lock, which what a restore starts has, too.
+    with_rbd <<SH
+[ "\$1" != rename ] || [ -e '$BATS_TEST_TMPDIR/nbd.pid' ] || (
+    for fd in {3..30}; do eval "exec \$fd>&-"; done
+    qemu-nbd --fork --persistent -f raw --pid-file='$BATS_TEST_TMPDIR/nbd.pid' \\
+        --socket='$BATS_TEST_TMPDIR/nbd' 'rbd:$VOLATILE:conf=$CEPH_CONF' >/dev/null 2>&1
+)
+exec "\$RBD" "\$@"
+SH
+    run -1 --separate-stderr restore_vm
+    PATH=${PATH#"$BIN":}
+    local pid
+    pid=$(<"$BATS_TEST_TMPDIR/nbd.pid")
+    rm "$BATS_TEST_TMPDIR/nbd.pid"
+    kill "$pid"
+    eventually is_gone "$pid"
+    one_line "the Ceph image $VOLATILE is in use"
+    all_old
+    tidy
+}
+
 @test "a disk that does not come whole, or is not written as it came: all stay as they were" {
     local file=$BATS_FILE_TMPDIR/server/$VM_ID/aa0001/disk.1.1
     mv "$file" "$BATS_TEST_TMPDIR/whole"

@@ -11,7 +11,6 @@
 #include "common/json.h"
 #include "common/one/action.h"
 #include "common/random.h"
-#include "tm/host/lib/register.h"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -59,6 +58,14 @@ void undo_after(const Error& cause, Exchange& exchange, const fs::path& vm_dir) 
     throw Error{std::string{cause.what()} +
                 "; the disks of the VM are not back in their places yet, either: " + e.what()};
   }
+}
+
+// Since the caller looked, a VM may have been started.  What it has open would be removed, with all
+// that it writes there.
+void insist_on_rest(const Exchange& exchange) {
+  for (const auto& place : exchange.places)
+    if (place.had && is_in_use(place, Which::old))
+      throw Error{place.display() + " is in use: is the VM running?"};
 }
 
 // An old one is only removed when a new one has taken its place.
@@ -125,15 +132,16 @@ void swap_places(const fs::path& vm_dir) {
     if (is_there(place, Which::old))
       throw Error{display(place, Which::old) + " of an earlier restore is in the way"};
   }
-  enter(vm_dir);
   exchange->phase = Phase::swapping;
   exchange->save(vm_dir);
   try {
     for (const auto& place : exchange->places)
       if (place.had) move(place, Which::current, Which::old);
+    insist_on_rest(*exchange);
     for (const auto& place : exchange->places)
       if (is_there(place, Which::fresh)) move(place, Which::fresh, Which::current);
     for (const auto& place : exchange->places) sync(place);
+    insist_on_rest(*exchange);  // qemu opens a file a moment before it locks it
     exchange->phase = Phase::done;
     exchange->save(vm_dir);
   } catch (const Error& cause) {

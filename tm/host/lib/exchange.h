@@ -42,7 +42,8 @@ void prepare_exchange(const std::filesystem::path& vm_dir, Exchange exchange);
 
 // Each place gets its new one; one that has none becomes empty.  The old ones and the journal stay
 // for end_exchange(), since their removal may take hours (Ceph).  Throws Error, when everything is
-// as before, or the cluster that could say so does not answer.  Not to be cancelled.
+// as before, or the cluster that could say so does not answer; also when an old one is in use then.
+// The caller has entered vm_dir (register.h).  Not to be cancelled.
 void swap_places(const std::filesystem::path& vm_dir);
 
 // For whoever finds the journal of a dead one: undoes a swap, or completes one that was done.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/exchange_place.h"
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -113,6 +116,35 @@ void remove(const ExchangePlace& place, Which which) {
   if (!place.image) return remove_tree(path_of(place, which));
   if (rbd::remove(image_of(place, which), access()) == rbd::Removal::has_clones)
     log(Level::warn, display(place, which) + " has clones, so it stays");
+}
+
+// Whoever runs qemu or qemu-img on it holds locks there (block/file-posix.c).
+bool is_open_in_qemu(const fs::path& file) {
+  const Fd fd{open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = 100;
+  lock.l_len = 200;
+  return fd && fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool is_in_use(const ExchangePlace& place, Which which) {
+  if (place.image) return rbd::watchers(image_of(place, which), access()) > 0;
+  if (place.volume) {
+    const Group group{place, which};
+    return group.info() && group.info()->open;
+  }
+  // Of the layers of a disk each by itself: what a link names may be another place's.
+  const auto path = path_of(place, which);
+  std::error_code none;
+  const auto type = fs::symlink_status(path, none).type();
+  if (type == fs::file_type::regular) return is_open_in_qemu(path);
+  if (type != fs::file_type::directory) return false;
+  const auto files = entries_of(path);
+  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+    return fs::is_regular_file(fs::symlink_status(file, none)) && is_open_in_qemu(file);
+  });
 }
 
 void settle(const ExchangePlace& place) {

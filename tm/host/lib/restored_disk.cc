@@ -92,17 +92,6 @@ void resemble(int fd, const fs::path& old) {
     log(Level::warn, "cannot give a restored file the owner and mode of '" + old.string() + "'");
 }
 
-// Whoever runs qemu or qemu-img on it holds locks there (block/file-posix.c).
-bool is_open_in_qemu(const fs::path& file) {
-  const Fd fd{open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = 100;
-  lock.l_len = 200;
-  return fd && fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 std::size_t read_some(int from, std::span<std::byte> out) {
   std::size_t have = 0;
   while (have < out.size()) {
