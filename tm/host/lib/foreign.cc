@@ -10,6 +10,7 @@
 #include "common/number.h"
 #include "common/one/action.h"
 #include "common/one/xml.h"
+#include "tm/host/lib/domain_job.h"
 #include "tm/host/lib/live_chain.h"
 #include "tm/host/lib/pull_job.h"
 

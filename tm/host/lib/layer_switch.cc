@@ -4,6 +4,7 @@
 #include "common/one/action.h"
 #include "common/one/xml.h"
 #include "tm/host/lib/agent.h"
+#include "tm/host/lib/domain_job.h"
 #include "tm/host/lib/layer_merge.h"
 
 namespace fs = std::filesystem;
@@ -87,6 +88,12 @@ void forget_switch(Capture& capture) {
 
 void switch_layers(Capture& capture, Hypervisor& hypervisor, const Domain& domain,
                    const std::vector<NewLayer>& layers, const std::function<void()>& change) {
+  try {
+    insist_on_no_job(domain, capture.request.vm.id);
+  } catch (...) {
+    forget_switch(capture);
+    throw;
+  }
   Pause pause{capture, hypervisor, domain};
   change();
   for (const auto& layer : layers) relink(layer.link, layer.link_text);

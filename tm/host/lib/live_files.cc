@@ -4,6 +4,7 @@
 
 #include "common/one/action.h"
 #include "tm/host/lib/checkpoints.h"
+#include "tm/host/lib/domain_job.h"
 #include "tm/host/lib/live_disk.h"
 #include "tm/host/lib/pull_job.h"
 #include "tm/host/lib/scratch.h"
@@ -48,9 +49,7 @@ class RunningFiles : public Storage {
         guest_{std::move(guest)},
         tracking_{capture, guest_->domain, guest_->live},
         checkpoint_{guest_->domain, request_.vm.id, capture.own_bitmap()} {
-    if (has_backup_job(guest_->domain))
-      throw Error{"VM " + std::to_string(request_.vm.id) +
-                  " runs a backup job that another tool began: it must end first"};
+    insist_on_no_job(guest_->domain, request_.vm.id);
     if (capture_.cbt()) tracking_.tidy();
     scratch_ = std::make_unique<Scratch>(request_, guest_->live, capture_.journal);
   }

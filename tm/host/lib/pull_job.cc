@@ -11,6 +11,7 @@
 #include "common/one/action.h"
 #include "common/one/xml.h"
 #include "tm/host/lib/checkpoints.h"
+#include "tm/host/lib/domain_job.h"
 
 namespace host {
 namespace {
@@ -81,21 +82,6 @@ std::string backup_xml(const PullOrder& order) {
   return document.dump();
 }
 
-bool has_backup_job(const Domain& domain) {
-  int type = VIR_DOMAIN_JOB_NONE;
-  virTypedParameterPtr list = nullptr;
-  int count = 0;
-  if (virDomainGetJobStats(domain.get(), &type, &list, &count, 0) != 0) {
-    const VirtError error{"ask for a domain's job"};
-    if (error.code() == VIR_ERR_NO_SUPPORT) return false;  // a hypervisor without jobs
-    throw error;
-  }
-  int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
-  virTypedParamsGetInt(list, count, VIR_DOMAIN_JOB_OPERATION, &operation);
-  virTypedParamsFree(list, count);
-  return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_BACKUP;
-}
-
 bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
                    const std::filesystem::path& socket) noexcept {
   try {
@@ -118,6 +104,12 @@ bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
 PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& order,
                  Journal& journal, const std::filesystem::path& vm_dir)
     : hypervisor_{hypervisor}, journal_{journal}, vm_dir_{vm_dir}, socket_{order.socket} {
+  try {
+    insist_on_no_job(domain, journal_.vm_id);
+  } catch (const Error& e) {
+    forget();
+    throw Busy{e.what()};
+  }
   if (!journal_.job_begun) {
     journal_.job_begun = true;
     journal_.save(vm_dir_);
@@ -143,13 +135,15 @@ bool PullJob::finish() noexcept {
   if (!abort_own_job(hypervisor_, journal_.domain, socket_)) return false;
   begun_ = false;
   resume_after_io_error(hypervisor_, journal_);
-  try {
-    journal_.job_begun = false;
-    journal_.save(vm_dir_);
-  } catch (const Error& e) {
-    log(Level::warn, e.what());
-  }
+  forget();
   return true;
+}
+
+void PullJob::forget() noexcept try {
+  journal_.job_begun = false;
+  journal_.save(vm_dir_);
+} catch (const Error& e) {
+  log(Level::warn, e.what());
 }
 
 void PullJob::end() {

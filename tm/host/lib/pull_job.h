@@ -31,9 +31,6 @@ struct PullOrder {
 
 std::string backup_xml(const PullOrder& order);
 
-// True when the domain runs a backup job, whoever began it.
-bool has_backup_job(const Domain& domain);
-
 // Ends the domain's backup job if its NBD server listens on `socket`, that is: if it is ours.
 // True when no job of ours is left.
 bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
@@ -41,7 +38,8 @@ bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
 
 class PullJob {
  public:
-  // Throws VirtError with libvirt's code; then nothing has begun.
+  // Throws VirtError with libvirt's code, Busy while the domain runs another job; then nothing has
+  // begun.
   PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& order, Journal& journal,
           const std::filesystem::path& vm_dir);
   PullJob(const PullJob&) = delete;
@@ -53,6 +51,7 @@ class PullJob {
 
  private:
   bool finish() noexcept;
+  void forget() noexcept;  // the note of it
 
   Hypervisor& hypervisor_;
   Journal& journal_;

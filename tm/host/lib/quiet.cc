@@ -3,6 +3,7 @@
 
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
+#include "tm/host/lib/domain_job.h"
 
 namespace host {
 
@@ -19,8 +20,10 @@ Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
     virDomainAgentSetResponseTimeout(domain_.get(),
                                      static_cast<int>(options_.agent_timeout.count()), 0);
     ping_agent(domain_, options_.agent_timeout);
-    if (fs_status(domain_, options_.agent_timeout) == FsStatus::frozen) return;
-  } else if (state_of(domain_).paused()) {
+  }
+  insist_on_no_job(domain_, journal_.vm_id);
+  if (stands_still()) {
+    warn_of_others();
     return;
   }
   journal_.thaw_owed = options_.how;
@@ -28,6 +31,20 @@ Quiet::Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
   ours_ = true;
   guard_.standing_still(options_.how, journal_.domain, options_.deadline);
   freeze();
+}
+
+bool Quiet::stands_still() const {
+  if (options_.how == Freeze::suspend) return state_of(domain_).paused();
+  return fs_status(domain_, options_.agent_timeout) == FsStatus::frozen;
+}
+
+// Others may have a reason.  It may also be what a backup left that ended while its guest was
+// migrated.
+void Quiet::warn_of_others() const {
+  if (options_.how != Freeze::agent) return;
+  log(Level::warn,
+      "the guest's file systems are frozen already, not by this backup, and stay so: "
+      "unless somebody knows why, thaw them (virsh domfsthaw)");
 }
 
 void Quiet::freeze() {
@@ -46,8 +63,7 @@ Quiet::~Quiet() { release(); }
 bool Quiet::in_force() const {
   if (options_.how == Freeze::none) return true;
   try {
-    if (options_.how == Freeze::suspend) return state_of(domain_).paused();
-    return fs_status(domain_, options_.agent_timeout) == FsStatus::frozen;
+    return stands_still();
   } catch (const Error& e) {
     log(Level::warn, e.what());
     return false;

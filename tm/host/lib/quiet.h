@@ -24,7 +24,7 @@ class Quiet {
  public:
   // Freezes or pauses, after the journal says so.  A guest that stands still already, by somebody
   // else's doing, is left as it is, also at the end.  Throws Error when it cannot, with the guest
-  // free.
+  // free; Busy while the domain runs a job.
   Quiet(Hypervisor& hypervisor, const Domain& domain, Journal& journal,
         const std::filesystem::path& vm_dir, Guard& guard, const QuietOptions& options);
   Quiet(const Quiet&) = delete;
@@ -38,6 +38,8 @@ class Quiet {
   double seconds() const { return seconds_; }  // from the freeze to the end
 
  private:
+  bool stands_still() const;
+  void warn_of_others() const;
   void freeze();
   bool release() noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "common/one/action.h"
 #include "tm/host/lib/agent.h"
+#include "tm/host/lib/domain_job.h"
 
 namespace host {
 
@@ -30,6 +31,8 @@ Standstill::Standstill(Capture& capture, Hypervisor& hypervisor, const Domain& d
   try {
     quiet_ = std::make_unique<Quiet>(hypervisor, domain, capture.journal, request.vm_dir,
                                      capture.guard, options);
+  } catch (const Busy&) {
+    throw;
   } catch (const Error& e) {
     if (!may_fall_back() || e.exit() == Exit::cancelled) throw;
     result_.inconsistent_why = e.what();
