@@ -99,3 +99,45 @@ not_touched() {
     migration_ends
     clean
 }
+
+@test "it is migrated while it is frozen: it is said where it stands still, and that its next backup is of that" {
+    local options uuid
+    uuid=$(virsh -q domuuid lab)
+    for options in '' '--persistent --undefinesource'; do
+        virsh -q dominfo lab >/dev/null 2>&1 || define_here
+        guest_is lab running || guest_start lab
+        at_moment frozen prebackup_live -1 AGENT
+        # shellcheck disable=SC2086 # words
+        moves $options
+        kill -CONT "$host_pid"
+        step_failed
+        grep -q "^ERROR: .*was frozen for its backup.*migrated meanwhile.*'virsh domfsthaw $uuid'" "$BATS_TEST_TMPDIR/err"
+        [ ! -e "$VM_DIR/backup.journal" ]
+        [ "$(there guest_fs lab)" = frozen ]
+        there run -0 --separate-stderr step prebackup_live -1 AGENT
+        [[ $stderr == *'frozen already, not by this backup'* ]]
+        there step postbackup_live -1
+        virsh -q -c "$THERE" domfsthaw "$uuid"
+        guest_works "$BATS_FILE_TMPDIR/console"
+        virsh -q -c "$THERE" destroy lab
+    done
+    virsh -q -c "$THERE" undefine lab --checkpoints-metadata
+}
+
+@test "it is migrated while it is frozen by a backup that died: the next backup there thaws it" {
+    at_moment frozen prebackup_live -1 AGENT
+    kill -STOP "$(journal guard)"
+    kill -KILL "$(journal guard)" "$host_pid"
+    step_failed
+    moves
+    [ "$(there guest_fs lab)" = frozen ]
+    # On another machine libvirt's socket would have the same name.
+    sed -i "s|/virt/sock/|/there/sock/|" "$VM_DIR/backup.journal"
+    there run -0 --separate-stderr step prebackup_live -1 AGENT
+    [[ $stderr == *'is frozen since it was migrated during a backup'* ]]
+    [[ $stderr != *'frozen already'* ]]
+    [ "$(there guest_fs lab)" = thawed ]
+    [ "$(jq .freeze.consistent "$VM_DIR/backup/vmvault.json")" = true ]
+    there step postbackup_live -1
+    guest_works "$BATS_FILE_TMPDIR/console"
+}

@@ -30,6 +30,21 @@ bool is_free(const Domain& domain, Freeze how) {
   return fs_status(domain, std::chrono::seconds{5}) == FsStatus::thawed;
 }
 
+// A domain that is not active here any more has ended, or has been migrated as it stood; of one
+// that libvirt does not know any more nobody can tell.
+void tell_of_gone(const std::optional<Domain>& domain, const std::string& uuid, Freeze how) {
+  const State state = domain ? state_of(*domain) : State{};
+  if (domain && !state.migrated()) return;
+  const bool paused = how == Freeze::suspend;
+  log(Level::error, "the guest of domain " + uuid + " was " + (paused ? "paused" : "frozen") +
+                        " for its backup, and " +
+                        (domain ? "was migrated meanwhile"
+                                : "is not here any more: if it was migrated meanwhile") +
+                        ", it may stand still where it is now: look there, and set it free with "
+                        "'virsh " +
+                        (paused ? "resume " : "domfsthaw ") + uuid + "'");
+}
+
 void try_once(const Domain& domain, Freeze how) {
   if (how == Freeze::suspend)
     virDomainResume(domain.get());
@@ -69,7 +84,10 @@ bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how
   do {
     try {
       const auto domain = hypervisor.find(domain_uuid);
-      if (!domain || !is_active(*domain)) return true;
+      if (!domain || !is_active(*domain)) {
+        tell_of_gone(domain, domain_uuid, how);
+        return true;
+      }
       if (how == Freeze::agent && state_of(*domain).paused_by_io_error()) {
         why = "qemu has paused it for an I/O error";
         break;

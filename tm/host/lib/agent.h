@@ -25,7 +25,8 @@ std::chrono::seconds usual_freeze_deadline(const Domain& domain, Freeze how,
 // Thaw (agent) or resume (suspend), and look whether it helped; again and again until it did, or
 // `limit` has passed, or qemu has paused it for an I/O error: then its job must end first.  A
 // freeze that an agent obeys late is thawed too, since only the status counts. True when the guest
-// is known to run free, or to be gone.
+// is known to run free, or to be gone: if it may have been migrated as it stood, an error is
+// logged.
 bool set_free(Hypervisor& hypervisor, const std::string& domain_uuid, Freeze how,
               std::chrono::seconds limit) noexcept;
 

@@ -56,6 +56,9 @@ struct State {
   bool paused() const { return state == VIR_DOMAIN_PAUSED; }
   bool paused_by_user() const { return paused() && reason == VIR_DOMAIN_PAUSED_USER; }
   bool paused_by_io_error() const { return paused() && reason == VIR_DOMAIN_PAUSED_IOERROR; }
+  bool migrated() const {
+    return state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
+  }
 };
 State state_of(const Domain& domain);
 

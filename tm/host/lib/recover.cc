@@ -54,12 +54,34 @@ void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
   if (links) std::rethrow_exception(links);
 }
 
+bool is_frozen(const Domain& domain) try {
+  return fs_status(domain, std::chrono::seconds{5}) == FsStatus::frozen;
+} catch (const Error& e) {
+  log(Level::warn, e.what());
+  return false;
+}
+
+// It was started here, or migrated as it stood.  A pause may also be somebody's who has seen to it
+// since.
+void see_to_arrived(const Journal& journal, Hypervisor& hypervisor, const Domain& domain) {
+  const std::string who = "the guest of VM " + std::to_string(journal.vm_id);
+  if (journal.thaw_owed == Freeze::agent && is_frozen(domain)) {
+    log(Level::error, who + " is frozen since it was migrated during a backup: thawing it");
+    if (!set_free(hypervisor, journal.domain, Freeze::agent, std::chrono::seconds{30}))
+      throw Error{who + ", which a backup on another host froze, could not be set free"};
+  }
+  const bool pause = journal.thaw_owed == Freeze::suspend || journal.resume_owed;
+  if (pause && state_of(domain).paused_by_user())
+    log(Level::error, who + " is paused, perhaps since it was migrated during a backup: unless " +
+                          "somebody knows why, resume it (virsh resume)");
+}
+
 // The journal of another host is not ours to carry out.  But a guest that runs here does not run
 // there.
-void insist_on_absence(const Journal& journal, Hypervisor& hypervisor,
-                       const std::filesystem::path& vm_dir) {
+void see_to_guest_of_other_host(const Journal& journal, Hypervisor& hypervisor,
+                                const std::filesystem::path& vm_dir) {
   const auto domain = hypervisor.find(journal.domain);
-  if (domain && is_active(*domain)) return;
+  if (domain && is_active(*domain)) return see_to_arrived(journal, hypervisor, *domain);
   throw Error{"'" + (vm_dir / "backup.journal").string() + "' was left by a backup on the host " +
               journal.host_uuid +
               ", where the guest may still be stopped: look after it there, then remove that file"};
@@ -107,10 +129,10 @@ void settle(const Journal& journal, const std::filesystem::path& vm_dir) {
   if (owes_guest(journal) || !journal.volumes.empty()) {
     Hypervisor hypervisor{journal.libvirt_uri};
     at_home = journal.host_uuid == hypervisor.host_uuid();
-    // After a reboot of the host, or on another host, the guest that was stopped is not there any
-    // more: it may run here now, but it was started or migrated since.
+    // After a reboot of the host the guest that was stopped is not there any more: it may run here
+    // now, but it was started or migrated since.
     if (owes_guest(journal) && !at_home)
-      insist_on_absence(journal, hypervisor, vm_dir);
+      see_to_guest_of_other_host(journal, hypervisor, vm_dir);
     else if (owes_guest(journal) && journal.boot_id == boot_id())
       set_guest_right(journal, hypervisor, vm_dir);
   }
