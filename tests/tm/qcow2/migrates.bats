@@ -141,3 +141,20 @@ not_touched() {
     there step postbackup_live -1
     guest_works "$BATS_FILE_TMPDIR/console"
 }
+
+waits_for_answer() { grep -q poll "/proc/$1/wchan"; }
+
+@test "killed while its backup job waits for the end of a migration: the job is ended when it begins" {
+    shim_run 'backup_host begin:virDomainBackupBegin:before' _step_that_says prebackup_live -1
+    local step_pid=$shim_command
+    migration_begins
+    shim_go_on
+    eventually waits_for_answer "$shim_pid"
+    kill -KILL "$shim_pid"
+    step_failed
+    eventually grep -q 'its backup job may wait for that' "$VM_DIR/backup.log"
+    [ -e "$VM_DIR/backup.journal" ]
+    migration_ends
+    eventually clean
+    guest_works "$BATS_FILE_TMPDIR/console"
+}

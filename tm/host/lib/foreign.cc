@@ -122,7 +122,8 @@ void repair_foreign(const HostRequest& request, Hypervisor& hypervisor) {
   const auto domain =
       request.vm.deploy_id.empty() ? std::nullopt : hypervisor.find(request.vm.deploy_id);
   if (domain && is_active(*domain)) {
-    if (!abort_own_job(hypervisor, uuid_of(*domain), request.vm_dir / "backup.socket"))
+    if (!abort_own_job(hypervisor, uuid_of(*domain), request.vm_dir / "backup.socket",
+                       Begun::surely))
       throw Error{"the backup job that another tool left in " + who(request) +
                   " could not be ended"};
     repair_overlays(*domain, request.vm_dir / "tmp");

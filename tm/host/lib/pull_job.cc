@@ -83,10 +83,14 @@ std::string backup_xml(const PullOrder& order) {
 }
 
 bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
-                   const std::filesystem::path& socket) noexcept {
+                   const std::filesystem::path& socket, Begun begun) noexcept {
   try {
     const auto domain = hypervisor.find(domain_uuid);
-    if (!domain || !is_active(*domain) || !has_backup_job(*domain)) return true;
+    if (!domain || !is_active(*domain)) return true;
+    const auto job = job_of(*domain);
+    if (job && *job != VIR_DOMAIN_JOB_OPERATION_BACKUP && begun == Begun::perhaps)
+      throw Error{"another job of the domain runs, and its backup job may wait for that"};
+    if (job != VIR_DOMAIN_JOB_OPERATION_BACKUP) return true;
     const Xml xml{take(virDomainBackupGetXMLDesc(domain->get(), 0), "look at the backup job")};
     const auto server = xml.root().first("server");
     // Others write "//", as the core does.
@@ -121,7 +125,7 @@ PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& 
     const VirtError error{"begin the backup of the domain"};
     // The answer may have been lost, and the job begun all the same.
     begun_ = true;
-    finish();
+    finish(Begun::perhaps);
     if (error.code() == VIR_ERR_CHECKPOINT_INCONSISTENT ||
         error.code() == VIR_ERR_NO_DOMAIN_CHECKPOINT)
       throw error;
@@ -130,9 +134,9 @@ PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& 
   begun_ = true;
 }
 
-bool PullJob::finish() noexcept {
+bool PullJob::finish(Begun begun) noexcept {
   if (!begun_) return true;
-  if (!abort_own_job(hypervisor_, journal_.domain, socket_)) return false;
+  if (!abort_own_job(hypervisor_, journal_.domain, socket_, begun)) return false;
   begun_ = false;
   resume_after_io_error(hypervisor_, journal_);
   forget();
@@ -147,7 +151,7 @@ void PullJob::forget() noexcept try {
 }
 
 void PullJob::end() {
-  if (!finish()) throw Error{"the backup job of the domain could not be ended"};
+  if (!finish(Begun::surely)) throw Error{"the backup job of the domain could not be ended"};
 }
 
 void resume_after_io_error(Hypervisor& hypervisor, const Journal& journal) noexcept {

@@ -31,10 +31,13 @@ struct PullOrder {
 
 std::string backup_xml(const PullOrder& order);
 
+// perhaps: whoever asked libvirt for it has no answer, and it may wait there for another job's end.
+enum class Begun { surely, perhaps };
+
 // Ends the domain's backup job if its NBD server listens on `socket`, that is: if it is ours.
-// True when no job of ours is left.
+// True when no job of ours is left, nor can begin any more.
 bool abort_own_job(Hypervisor& hypervisor, const std::string& domain_uuid,
-                   const std::filesystem::path& socket) noexcept;
+                   const std::filesystem::path& socket, Begun begun) noexcept;
 
 class PullJob {
  public:
@@ -44,13 +47,13 @@ class PullJob {
           const std::filesystem::path& vm_dir);
   PullJob(const PullJob&) = delete;
   PullJob& operator=(const PullJob&) = delete;
-  ~PullJob() { finish(); }
+  ~PullJob() { finish(Begun::surely); }
 
   // Ends the job, and lets a guest go on that qemu paused for lack of scratch space.
   void end();
 
  private:
-  bool finish() noexcept;
+  bool finish(Begun begun) noexcept;
   void forget() noexcept;  // the note of it
 
   Hypervisor& hypervisor_;

@@ -44,13 +44,18 @@ void set_guest_right(const Journal& journal, Hypervisor& hypervisor,
                      const std::filesystem::path& vm_dir) {
   const std::string who = "VM " + std::to_string(journal.vm_id);
   const std::exception_ptr links = end_switch(journal, hypervisor, vm_dir);
-  if (!end_jobs_of(journal, hypervisor))
-    throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
+  const bool ended = end_jobs_of(journal, hypervisor);
   // Before the thaw: the agent of a guest that is paused does not answer.
-  resume_after_io_error(hypervisor, journal);
+  if (ended) resume_after_io_error(hypervisor, journal);
   if (journal.thaw_owed != Freeze::none &&
       !set_free(hypervisor, journal.domain, journal.thaw_owed, std::chrono::seconds{30}))
     throw Error{"the guest of " + who + " that an earlier backup stopped could not be set free"};
+  if (!ended) {
+    Journal left = journal;
+    left.thaw_owed = Freeze::none;  // once, as above
+    left.save(vm_dir);
+    throw Error{"the backup job that an earlier backup left in " + who + " could not be ended"};
+  }
   if (links) std::rethrow_exception(links);
 }
 
@@ -109,8 +114,9 @@ bool owes(const Journal& journal) {
 }
 
 bool end_jobs_of(const Journal& journal, Hypervisor& hypervisor) {
+  const Begun begun = journal.job_begun ? Begun::perhaps : Begun::surely;
   for (const auto& path : journal.scratch)
-    if (path.extension() == ".sock" && !abort_own_job(hypervisor, journal.domain, path))
+    if (path.extension() == ".sock" && !abort_own_job(hypervisor, journal.domain, path, begun))
       return false;
   return true;
 }
