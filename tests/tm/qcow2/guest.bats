@@ -4,6 +4,10 @@
 load helper.bash
 
 setup_file() {
+    export SMALL=$BATS_FILE_TMPDIR/small
+    # Before libvirtd: its mount namespace keeps what it began with.
+    mkdir "$SMALL"
+    [ "$(id -u)" -ne 0 ] || mount -t tmpfs -o size=16m none "$SMALL"
     hypervisor_start
     mkdir -p "$VM_DIR"
     guest_overlay "$VM_DIR/disk.0"
@@ -13,9 +17,13 @@ setup_file() {
     step postbackup_live -1
 }
 
-teardown_file() { hypervisor_stop; }
+teardown_file() {
+    hypervisor_stop
+    umount -l "$SMALL" 2>/dev/null || true
+}
 
 teardown() {
+    rm -f "$SMALL/fill"
     shim_end
     step postbackup_live 0
 }
@@ -38,6 +46,19 @@ frozen() { [ "$(guest_fs lab)" = frozen ]; }
     step prebackup_live 0 AGENT
     [ "$(jq .freeze.consistent "$VM_DIR/backup/vmvault.json")" = true ]
     step postbackup_live 0
+}
+
+# Without a floor nobody else looks at that space.
+@test "paused when its backup began, resumed since, and scratch space runs out: the guest runs on" {
+    mountpoint -q "$SMALL" || skip 'only root can mount a small file system'
+    virsh -q suspend lab
+    VMVAULT_SCRATCH_PATH=$SMALL VMVAULT_SCRATCH_FLOOR_MB=0 VMVAULT_SCRATCH_FLOOR_PERCENT=0 step prebackup_live 0
+    virsh -q resume lab
+    dd if=/dev/zero of="$SMALL/fill" bs=64k 2>/dev/null || true
+    eventually has_no_job
+    grep -q 'qemu paused the guest for an I/O error' "$VM_DIR/backup.log"
+    eventually guest_is lab running
+    guest_works "$BATS_FILE_TMPDIR/console"
 }
 
 @test "the guest powers off in the middle: the backup fails, and the next one works" {

@@ -37,6 +37,12 @@ Domain running_domain(Capture& capture, Hypervisor& hypervisor) {
   return domain;
 }
 
+void note_state(Journal& journal, const Domain& domain) {
+  const State state = state_of(domain);
+  journal.was_paused = state.paused();
+  journal.had_io_error = state.paused_by_io_error();
+}
+
 void look_at_stopped(Capture& capture, Hypervisor& hypervisor) {
   const auto domain = domain_of(hypervisor, capture.request);
   if (!domain) return;

@@ -64,6 +64,8 @@ struct Part {
 
 // The same for a VM that runs, noted in the journal.  Throws Error when it does not (any more).
 Domain running_domain(Capture& capture, Hypervisor& hypervisor);
+// Notes in the journal, which somebody else saves, whether the guest stands still already.
+void note_state(Journal& journal, const Domain& domain);
 // For one that is off: notes it, if there is one, and reads its definition.
 void look_at_stopped(Capture& capture, Hypervisor& hypervisor);
 

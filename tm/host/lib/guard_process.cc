@@ -160,7 +160,7 @@ class GuardProcess {
     if (!journal || !journal->job_begun) return "";
     const auto domain = hypervisor_->find(journal->domain);
     if (!domain || !is_active(*domain)) return "the domain does not run any more";
-    if (!journal->was_paused && state_of(*domain).paused_by_io_error())
+    if (!journal->had_io_error && state_of(*domain).paused_by_io_error())
       return "qemu paused the guest for an I/O error while the backup ran";
     return "";
   } catch (const VirtError& e) {

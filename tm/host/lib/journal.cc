@@ -87,6 +87,7 @@ std::string Journal::to_text() const {
            {"job_begun", job_begun},
            {"at_rest", at_rest},
            {"was_paused", was_paused},
+           {"had_io_error", had_io_error},
            {"resume_owed", resume_owed},
            {"switches", json::array()},
            {"exporter", exporter},
@@ -118,6 +119,7 @@ Journal Journal::parse(const std::string& text) {
     out.thaw_owed = parse_freeze(in.at("thaw_owed").get<std::string>());
     out.job_begun = in.at("job_begun");
     out.was_paused = in.at("was_paused");
+    out.had_io_error = in.value("had_io_error", out.was_paused);  // older ones knew no more
     out.exporter = in.at("exporter");
     out.guard = in.value("guard", -1);  // newer than version 1, as the next
     out.at_rest = in.value("at_rest", false);

@@ -32,7 +32,8 @@ struct Journal {
   Freeze thaw_owed = Freeze::none;  // agent: thaw; suspend: resume
   bool job_begun = false;           // a libvirt backup job may run
   bool at_rest = false;             // the disks of a VM that is off: whoever starts it goes first
-  bool was_paused = false;          // before us: never resume it
+  bool was_paused = false;          // when the backup began
+  bool had_io_error = false;        // and it was paused by an I/O error then: never resume it
   // These disks may have a new layer that their links do not say (INCREMENT_MODE=SNAPSHOT), and the
   // processors are to go on when they do.
   struct Switch {

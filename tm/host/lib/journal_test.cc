@@ -53,6 +53,19 @@ TEST(Journal, ReadsWhatItWrote) {
   Journal::remove(dir.path());  // twice does no harm
 }
 
+TEST(Journal, OfAnOlderVersionDoesNotSayWhyTheGuestWasPaused) {
+  const TempDir dir;
+  Journal one = sample(dir);
+  for (const bool paused : {false, true}) {
+    one.was_paused = paused;
+    std::string text = one.to_text();
+    const std::string line = " \"had_io_error\": false,\n";
+    ASSERT_NE(text.find(line), text.npos);
+    text.erase(text.find(line), line.size());
+    EXPECT_EQ(Journal::parse(text).had_io_error, paused);
+  }
+}
+
 TEST(Journal, ThatIsDamagedIsAnErrorAndStays) {
   const TempDir dir;
   write_file(dir.path() / "backup.journal", "{\"version\": 1}");

@@ -74,7 +74,7 @@ std::string set_links(const Journal& journal, const Domain& domain, const fs::pa
 
 void announce_switch(Capture& capture, const Domain& domain, const std::vector<NewLayer>& layers) {
   Journal& journal = capture.journal;
-  journal.was_paused = state_of(domain).paused();
+  note_state(journal, domain);
   journal.resume_owed = !journal.was_paused && capture.request.vm.backup.freeze != Freeze::suspend;
   for (const auto& layer : layers) journal.switches.push_back({layer.disk, layer.target});
   journal.save(capture.request.vm_dir);

@@ -36,7 +36,7 @@ std::unique_ptr<Origin> open_live(Capture& capture, Hypervisor& hypervisor, Doma
   out->result.live = true;
   const MachineFiles files{request, guest->live.keeps};
   const Freeze how = how_to_stand_still(request, out->several_moments(), out->result);
-  capture.journal.was_paused = state_of(guest->domain).paused();
+  note_state(capture.journal, guest->domain);
   out->announce();
   {
     Standstill still{capture, hypervisor, guest->domain, out->result, how};

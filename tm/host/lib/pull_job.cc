@@ -157,7 +157,7 @@ void PullJob::end() {
 void resume_after_io_error(Hypervisor& hypervisor, const Journal& journal) noexcept {
   try {
     const auto domain = hypervisor.find(journal.domain);
-    if (!domain || journal.was_paused || !is_active(*domain)) return;
+    if (!domain || journal.had_io_error || !is_active(*domain)) return;
     if (!state_of(*domain).paused_by_io_error()) return;
     if (virDomainResume(domain->get()) != 0) throw VirtError{"resume the guest"};
     log(Level::warn, "qemu had paused the guest for an I/O error during the backup: resumed");

@@ -35,7 +35,7 @@ GuestReport report_of_running(Capture& capture, Hypervisor& hypervisor) {
   const MachineFiles files{request, live.keeps};
   Result result = capture.new_result();
   const Freeze how = how_to_stand_still(request, request.disk_ids.size() > 1, result);
-  capture.journal.was_paused = state_of(domain).paused();
+  note_state(capture.journal, domain);
   {
     Standstill still{capture, hypervisor, domain, result, how};
     until_all_is_taken(capture);
