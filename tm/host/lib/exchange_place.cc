@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/exchange_place.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -13,6 +11,7 @@
 #include "common/one/action.h"
 #include "common/one/location.h"
 #include "common/rbd/manage.h"
+#include "tm/host/lib/image_lock.h"
 #include "tm/host/lib/lvm_snapshots.h"
 #include "tm/host/lib/rbd_snapshots.h"
 
@@ -116,17 +115,6 @@ void remove(const ExchangePlace& place, Which which) {
   if (!place.image) return remove_tree(path_of(place, which));
   if (rbd::remove(image_of(place, which), access()) == rbd::Removal::has_clones)
     log(Level::warn, display(place, which) + " has clones, so it stays");
-}
-
-// Whoever runs qemu or qemu-img on it holds locks there (block/file-posix.c).
-bool is_open_in_qemu(const fs::path& file) {
-  const Fd fd{open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = 100;
-  lock.l_len = 200;
-  return fd && fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 bool is_in_use(const ExchangePlace& place, Which which) {

@@ -45,8 +45,6 @@ void move(const ExchangePlace& place, Which from, Which to);
 void remove(const ExchangePlace& place, Which which);
 // Has somebody opened what belongs to the place: a qemu, or one of its tools?
 bool is_in_use(const ExchangePlace& place, Which which);
-// The same of a file, by the locks on it.
-bool is_open_in_qemu(const std::filesystem::path& file);
 // A move that was cut off has happened, or has not.
 void settle(const ExchangePlace& place);
 bool is_active(const ExchangePlace& place);  // a volume

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tm/host/lib/make_way.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@ extern "C" {
 #include "common/file.h"
 #include "common/one/xml.h"
 #include "tm/host/lib/guard.h"
+#include "tm/host/lib/image_lock.h"
 #include "tm/host/lib/journal.h"
 #include "tm/host/lib/register.h"
 
@@ -54,17 +54,6 @@ Images shared_with(const fs::path& vm_dir, const Images& images) {
   return out;
 }
 
-// qemu and its tools lock bytes from 100 (what they do) and from 200 on (what others must not do).
-bool in_use(const fs::path& image) {
-  const Fd fd{open(image.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = 100;
-  lock.l_len = 200;
-  return fd && fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 // Does that process have the VM's lock?  No other one is meant, whatever number it has.
 bool has_open(pid_t pid, const fs::path& file) {
   struct stat wanted, found;
@@ -91,7 +80,7 @@ void end_backup(const fs::path& vm_dir, const Images& images, Clock::time_point 
     const auto journal = Journal::load(vm_dir);
     if (!journal) continue;  // it has just begun, or is about to end
     if (journal->boot_id != boot_id() || !journal->at_rest) return;
-    const bool used = std::any_of(images.begin(), images.end(), in_use);
+    const bool used = std::any_of(images.begin(), images.end(), is_open_in_qemu);
     if (used) free_since = Clock::now();
     const bool exported = journal->exporter > 0;  // which opens no image again
     if (exported && !used) return;

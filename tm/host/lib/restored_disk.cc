@@ -20,6 +20,7 @@
 #include "common/rbd/manage.h"
 #include "common/writeback.h"
 #include "tm/host/lib/bitmaps.h"
+#include "tm/host/lib/image_lock.h"
 #include "tm/host/lib/rbd_snapshots.h"
 #include "tm/host/lib/restored_image.h"
 #include "tm/host/lib/restored_volume.h"
