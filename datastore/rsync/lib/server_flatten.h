@@ -4,7 +4,7 @@
 // It lives under the name of the last of them, as stock has it.  It is built in <name>.flat, with a
 // document that says which chain it stands for, and then takes the place of <name>; what was there
 // and the older ones are removed after that.  Killed at any step, the next run goes on to the same
-// end, and every reader finds a whole chain at any time: see share/doc/adr/0021-rsync-flatten.md.
+// end, and every reader finds a whole chain at any time: see share/doc/adr/0041-rsync-flatten.md.
 #pragma once
 
 #include <cstdint>
