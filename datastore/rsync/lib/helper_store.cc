@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "datastore/rsync/lib/helper_store.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "common/command.h"
 #include "common/ended.h"
+#include "common/one/action.h"
 #include "datastore/rsync/lib/link_open.h"
 #include "datastore/rsync/lib/link_server.h"
 
@@ -44,6 +46,17 @@ std::string read_to_end(Link& link) {
     if (text.size() > longest_answer) throw Error{"the answer of the server has no end"};
   }
   return text;
+}
+
+// Those of the files that a flatten reads.
+Texts of_merged(const Texts& known, const Chain& chain, int keep) {
+  const auto& all = chain.increments();
+  const auto kept = std::min(all.size(), static_cast<std::size_t>(std::max(keep - 1, 0)));
+  Texts out;
+  for (const auto& [file, text] : known)
+    for (std::size_t n = 0; n < all.size() - kept; ++n)
+      if (file.ends_with("." + std::to_string(all[n].id))) out.emplace(file, text);
+  return out;
 }
 
 }  // namespace
@@ -133,9 +146,15 @@ void HelperStore::remove(int vm, const std::vector<std::string>& names, Care car
   ask(request, with_care(later, care));
 }
 
+// Before what is longer than a pipe holds: a shell that finds no helper does not read it, and then
+// the write says no more than that nobody listens.
+void HelperStore::insist_on_helper() {
+  if (!runs_) ask({.doing = "about"}, soon);
+}
+
 // What ends early has a status that says why.
 qcow2::Source HelperStore::stream(const Request& request) {
-  if (!runs_) ask({.doing = "about"}, soon);
+  insist_on_helper();
   const std::shared_ptr<Link> link = open_link(settings().target, server(), by_ssh(later));
   link->write(bytes_of(encode(request)));
   return [this, link, ended = false](std::span<std::byte> out) mutable {
@@ -167,7 +186,14 @@ std::string HelperStore::flatten(int vm, const Chain& chain, int keep, const Tex
   auto request = about_vm("flatten", vm);
   request.chain = chain;
   request.keep = keep;
-  request.known = known;
+  request.known = of_merged(known, chain, keep);
+  if (encode(request).size() > longest_request) {
+    log(Level::warn,
+        "the checksums of this machine's disks are too many for one request: those on "
+        "the server count");
+    request.known.clear();
+  }
+  insist_on_helper();
   const auto answer = json::parse(ask(request, later));
   return std::to_string(answer.at("mib").get<std::uint64_t>()) + " " +
          Chain::parse(answer.at("chain").get<std::string>()).text();
@@ -181,6 +207,7 @@ std::string HelperStore::verify(int vm, const Chain& chain, const std::string& d
   request.chain = chain;
   request.depth = depth;
   request.known = known;
+  insist_on_helper();
   return ask(request, later);
 }
 

@@ -40,6 +40,7 @@ class HelperStore : public Store {
   // Error unless it succeeds: what it said on its stdout.
   std::string ask(const Request& request, Terms terms);
   Answer try_once(const Request& request, Terms terms) const;
+  void insist_on_helper();
   qcow2::Source stream(const Request& request);
   Error failure(const std::string& said, int status) const;
 

@@ -209,12 +209,16 @@ std::unique_ptr<Conversation> BackupSender::join(const Greeting& greeting) try {
 
 void BackupSender::count(const Conversation& server) { wire_ += server.sent() + server.received(); }
 
-// The answer to a commit got lost.
-bool BackupSender::is_there() {
+// The answer to a commit got lost; this one may, too.
+bool BackupSender::is_there() try {
   auto list = request("list");
   list.names = {request_.name};
   const auto all = json::parse(ask(*open_(Way::transfers), list), nullptr, false);
   return all.is_object() && all.contains(request_.name) && all[request_.name].is_object();
+} catch (const Cancelled&) {
+  throw;
+} catch (const Error& error) {
+  throw Lost{error.what()};
 }
 
 // Also when nobody waits any more; what stays there goes with the next backup of the VM.

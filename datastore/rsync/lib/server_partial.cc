@@ -45,16 +45,24 @@ bool is_of(const Dir& dir, const std::string& key) {
   return noted(dir, state_file, [](const json& state) { return text_field(state, "key"); }) == key;
 }
 
-// Its holder may have to see first that it is wanted.  If he looks right now, we are not seen; who
-// comes again is.
+// Its holder may have to see first that it is wanted (is_wanted()).  If he looks right now, we are
+// not seen; who comes again is.
 std::optional<Fd> wanted(const Dir& vm, const std::string& name, const Dir& dir) {
-  if (auto lock = lock_directory(vm, name, dir)) return lock;
+  if (auto lock = lock_directory(vm, name, dir)) {
+    dir.remove_file(wanted_file);  // of one that was killed
+    return lock;
+  }
   constexpr int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   const Fd shown{openat(dir.fd(), wanted_file, flags, 0600)};
-  if (shown) flock(shown.get(), LOCK_SH | LOCK_NB);
-  auto lock = lock_directory_soon(vm, name, dir, to_lose_us);
-  dir.remove_file(wanted_file);
-  return lock;
+  if (shown) flock(shown.get(), LOCK_EX | LOCK_NB);
+  try {
+    auto lock = lock_directory_soon(vm, name, dir, to_lose_us);
+    dir.remove_file(wanted_file);
+    return lock;
+  } catch (const Error&) {  // nobody waits for us either
+    dir.remove_file(wanted_file);
+    throw;
+  }
 }
 
 Fd claimed(Fd fd, const std::string& path) {
@@ -158,9 +166,10 @@ std::map<std::string, Had> Partial::done() const {
   return done;
 }
 
+// Those who look, all channels of one upload perhaps, do not take each other for one who wants it.
 bool Partial::is_wanted() const {
   const Fd shown{openat(dir_.fd(), wanted_file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
-  return shown && flock(shown.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return shown && flock(shown.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 Fd Partial::claim(const std::string& file) const {

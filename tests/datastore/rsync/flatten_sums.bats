@@ -125,3 +125,29 @@ stock_merged_is_merged() {
     CHAIN=(1:aaaa01 2:aaaa02 3:aaaa03)
     by_both stock_merged_is_merged
 }
+
+@test "checksums that no pipe holds: the helper is brought to a server that misses it" {
+    rm -f "$VMVAULT_REMOTE_DIR"/datastore/rsync/server.*
+    head -c 4000000 /dev/zero >"$KNOWN/sums.9.0"
+    run -0 --separate-stderr flatten "$KNOWN"
+    [[ $stderr == *'server executable goes to'* ]]
+    [[ $output == *' 1:aaaa01,2:aaaa02' ]]
+}
+
+@test "checksums that no pipe holds: a server on which another program runs gets files by SFTP" {
+    head -c 4000000 /dev/zero >"$KNOWN/sums.9.0"
+    local ssh bin=$BATS_TEST_TMPDIR/bin
+    ssh=$(command -v ssh)
+    mkdir "$bin"
+    # Whatever is asked for, as an account with ForceCommand internal-sftp: that ends at the first words.
+    cat >"$bin/ssh" <<SH
+#!/bin/bash
+[[ " \$* " == *' -G '* || " \$* " == *' sftp '* || " \$* " != *$SERVER* ]] && exec '$ssh' "\$@"
+head -c 4 >/dev/null
+exit 11
+SH
+    chmod +x "$bin/ssh"
+    PATH=$bin:$PATH
+    run -0 --separate-stderr flatten "$KNOWN"
+    [[ $output == *' 1:aaaa01,2:aaaa02' ]]
+}
