@@ -164,9 +164,13 @@ Command restore_host(const Job& job, const std::string& verb, const std::string&
   return with_log(here ? command : command.on(job.location.host));
 }
 
-Finished ask_host(const Job& job, const std::string& verb,
-                  std::chrono::milliseconds limit = host_limit) {
-  return restore_host(job, verb).input(job.request.encode()).shielded().deadline(limit).run();
+Finished ask_host(const Job& job, const std::string& verb) {
+  return restore_host(job, verb).input(job.request.encode()).shielded().deadline(host_limit).run();
+}
+
+// What may remove old disks, for hours: whoever cancels does not wait for that.
+Finished end_on_host(const Job& job) {
+  return restore_host(job, "end").input(job.request.encode()).deadline(removal_limit).run();
 }
 
 void insist_on(const Job& job, const std::string& verb) {
@@ -209,10 +213,10 @@ void download(const Job& job, const std::string& what, const std::string& url) {
   if (!sent.ok()) throw failed("cannot download " + name, sent);
 }
 
-// False if all has been restored, whatever went wrong then.
-bool undo(const Job& job, std::chrono::milliseconds limit) {
+// False if all has been restored, whatever went wrong then; that may be so where it is `unclear`.
+bool undo(const Job& job, bool unclear) {
   try {
-    const auto finished = ask_host(job, "end", limit);
+    const auto finished = unclear ? end_on_host(job) : ask_host(job, "end");
     if (finished.ok()) return finished.out != "restored\n";
     log(Level::error, failed("cannot undo on " + job.location.host, finished).what());
   } catch (const Error& e) {
@@ -223,8 +227,7 @@ bool undo(const Job& job, std::chrono::milliseconds limit) {
 
 // Whoever cancels now, or waits long enough, has a VM that is restored all the same.
 void remove_old(const Job& job) try {
-  const auto finished =
-      restore_host(job, "end").input(job.request.encode()).deadline(removal_limit).run();
+  const auto finished = end_on_host(job);
   if (!finished.ok()) throw failed("restore_host end", finished);
 } catch (const Error& e) {
   log(Level::warn, "the disks are restored, and the old ones are still there on " +
@@ -247,7 +250,7 @@ void carry_out(const Job& job) {
     lost = finished.status > killed;
     if (!finished.ok()) throw failed("restore_host swap on " + job.location.host, finished);
   } catch (const Error&) {
-    if (undo(job, lost ? removal_limit : host_limit) || !lost) throw;
+    if (undo(job, lost) || !lost) throw;
     log(Level::warn,
         "the answer of " + job.location.host + " was lost, but the disks are restored");
     return;

@@ -123,9 +123,10 @@ PullJob::PullJob(Hypervisor& hypervisor, const Domain& domain, const PullOrder& 
   if (virDomainBackupBegin(domain.get(), backup.c_str(),
                            order.checkpoint ? checkpoint.c_str() : nullptr, 0) != 0) {
     const VirtError error{"begin the backup of the domain"};
-    // The answer may have been lost, and the job begun all the same.
+    // The answer may have been lost, and the job begun all the same; but not where libvirt has
+    // waited for another job's end in vain.
     begun_ = true;
-    finish(Begun::perhaps);
+    finish(error.code() == VIR_ERR_OPERATION_TIMEOUT ? Begun::surely : Begun::perhaps);
     if (error.code() == VIR_ERR_CHECKPOINT_INCONSISTENT ||
         error.code() == VIR_ERR_NO_DOMAIN_CHECKPOINT)
       throw error;
