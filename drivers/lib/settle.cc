@@ -63,9 +63,12 @@ std::vector<Settled> settle(Store& store, const Home& home, int vm) {
   return all;
 }
 
+void drop_answers(const Home& home, int vm) {
+  for (const auto& record : records_of(home, vm)) record.unwant();
+}
+
 void note_waiting(const Home& home, int vm, bool waits) {
-  if (waits)
-    for (const auto& record : records_of(home, vm)) record.unwant();
+  if (waits) drop_answers(home, vm);
   auto document = Xml::create("VM");
   document.root().add("ID", std::to_string(vm));
   // Contract 1.2: BACKUP, or RUNNING.

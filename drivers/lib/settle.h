@@ -20,6 +20,10 @@ struct Settled {
 // run, or asks for it itself.  An Error when a backup of the service's driver still runs.
 std::vector<Settled> settle(Store& store, const Home& home, int vm);
 
+// What the driver has of an earlier backup of this VM is nobody's any more.  To be said before
+// there is an attempt at another one: it would be taken for that one's.
+void drop_answers(const Home& home, int vm);
+
 // For the drivers, which ask whether somebody waits for the result of this VM's backup (ADR 17).
 // Who begins to wait does not wait for what the driver has of an earlier one.
 void note_waiting(const Home& home, int vm, bool waits);

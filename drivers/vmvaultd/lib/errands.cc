@@ -70,6 +70,7 @@ void prepare(const state::Home& home, const std::string& uri, int vm, int datast
                  one_line(plan.why_whole).c_str());
   state::remove_leftovers(home.vm_link(vm));
   plan.attempt.service = true;
+  state::drop_answers(home, vm);
   const auto attempt = store.begin(plan.attempt);
   say(std::to_string(attempt) + " " + base64_encode(plan.document) + "\n");
 }

@@ -135,6 +135,22 @@ SH
     [[ $output == *"nosuch', which --config names, is not there" ]]
 }
 
+@test "what the driver has of a backup that ended is not taken for the answer of the next one" {
+    machines 1
+    go
+    service_start
+    eventually has_images 1
+    eventually eval '[ "$(sql "SELECT count(*) FROM attempts WHERE ended IS NULL")" = 0 ]'
+    service_stop
+    # The next one is on record, and nobody has heard of it.
+    run -0 "$BUILD/drivers/vmvaultd/vmvaultd" --prepare "$LIBVIRT_URI" 1000000 100 0
+    for record in "$VMVAULT_VAR"/mad/kvm/1000000.*; do
+        [ ! -e "$record/sent" ] || [ -e "$record/unwanted" ]
+    done
+    service_start
+    eventually eval '[ "$(sql "SELECT error FROM attempts ORDER BY id DESC LIMIT 1")" = "interrupted before it began" ]'
+}
+
 @test "a hook hears of each backup" {
     machines 1
     printf '#!/bin/sh\ncat >>"$FAKE/heard"; echo "hook $*" >>"$CALLS"; echo told >&2; exit 3\n' >"$FAKE/hook"
