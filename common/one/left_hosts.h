@@ -26,6 +26,6 @@ void enter_place(int vm_id, const LeftPlace& place);
 void strike_out_place(int vm_id, const LeftPlace& place) noexcept;
 
 // Runs `backup_host recover --all` on this machine, if anything is registered, and on every host
-// that is entered for a VM on which nobody works any more.  Takes at most a minute; what cannot be
-// done is logged, not thrown.
+// that is entered for a VM on which nobody works any more.  Takes a minute and a half at most; what
+// cannot be done is logged, not thrown.
 void recover_left_hosts() noexcept;

@@ -146,8 +146,8 @@ class Manager {
   static constexpr Time lock_again = minute, others_again = 2;
   struct Task {
     int image = -1;
-    int keep = 0;          // 0: it is deleted
-    bool is_late = false;  // it was put off, which is told once
+    int keep = 0;            // 0: it is deleted
+    std::string why_late{};  // it was put off, which is told once
   };
   // What is done with a machine, under its lock.
   struct Work {
@@ -219,10 +219,9 @@ class Manager {
   std::deque<Task> tasks_for(int vm, Time now);
   void want_tidy(int vm);
   void begin_tasks(Time now);
-  enum class Begin { done, is_locked, is_read };
-  Begin begin_task(int vm, const Task& task, Time now);
-  void put_off(int vm, Task& task, Time now);
-  std::optional<state::Reading> nobodys_reading(int image) const;
+  enum class Begin { done, is_locked, is_late };
+  Begin begin_task(int vm, Task& task, Time now);
+  std::optional<state::Reading> nobodys_reading(int vm, Task& task) const;
   void ask(const Work& work);
   void deleted(int vm, const Answer& answer, Time now);
   void flattened(int vm, const Answer& answer, Time now);

@@ -53,9 +53,10 @@ void Manager::put_datastores() {
   }
 }
 
-// An answer takes a minute and a half at most; and all are asked at once, but so many at a time.
+// What a driver allows itself for an answer, also where it brings our helper to the server first or
+// looks after hosts that are down; and all are asked at once, but so many at a time.
 Time Manager::patience() const {
-  constexpr Time longest = 2 * minute;
+  constexpr Time longest = 10 * minute;
   constexpr std::size_t places = 15;  // the driver's
   return longest * static_cast<Time>((datastores_.size() + places - 1) / places);
 }

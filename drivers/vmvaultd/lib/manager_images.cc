@@ -58,8 +58,8 @@ void Manager::begin_tasks(Time now) {
       const auto begun = begin_task(vm, task, now);
       if (begun == Begin::is_locked) break;
       tasks.pop_front();
-      if (begun != Begin::is_read) continue;
-      put_off(vm, task, now);
+      if (begun != Begin::is_late) continue;
+      try_again_ = std::min(try_again_, now + lock_again);
       late.push_back(task);
     }
     tasks.insert(tasks.end(), late.begin(), late.end());
@@ -67,25 +67,28 @@ void Manager::begin_tasks(Time now) {
   }
 }
 
-// The others need not wait for it.
-void Manager::put_off(int vm, Task& task, Time now) {
-  try_again_ = std::min(try_again_, now + lock_again);
-  if (std::exchange(task.is_late, true)) return;
-  log('I', vm,
-      state::is_being_read(task.image) + ", and is " + (task.keep == 0 ? "deleted" : "merged") +
-          " when that has ended");
-}
-
-std::optional<state::Reading> Manager::nobodys_reading(int image) const try {
-  return state::Reading::nobodys(home_, image);
-} catch (const Error& error) {  // no reason to end
-  log('W', {"IMAGE", image}, error.what());
-  return std::nullopt;
+// nullopt: somebody reads it, or that cannot be told; the log says so once, and its other images
+// need not wait.
+std::optional<state::Reading> Manager::nobodys_reading(int vm, Task& task) const {
+  const auto put_off = [&](char severity, const std::string& why) {
+    if (std::exchange(task.why_late, why) != why)
+      log(severity, vm,
+          why + ": image " + std::to_string(task.image) + " is " +
+              (task.keep == 0 ? "deleted" : "merged") + " later");
+  };
+  try {
+    auto nobodys = state::Reading::nobodys(home_, task.image);
+    if (!nobodys) put_off('I', state::is_being_read(task.image));
+    return nobodys;
+  } catch (const Error& error) {
+    put_off('W', error.what());
+    return std::nullopt;
+  }
 }
 
 // Locked: somebody else has the machine.  What he has done with it counts: there may be more points
 // than when the task was thought of, or fewer good ones, or the image is needed.
-Manager::Begin Manager::begin_task(int vm, const Task& thought_of, Time now) {
+Manager::Begin Manager::begin_task(int vm, Task& thought_of, Time now) {
   auto locked = lock(vm);
   if (!locked) {
     try_again_ = std::min(try_again_, now + lock_again);
@@ -97,8 +100,8 @@ Manager::Begin Manager::begin_task(int vm, const Task& thought_of, Time now) {
   });
   const auto image = store_.image(thought_of.image);
   if (same == wanted.end() || !image) return Begin::done;
-  const auto nobodys = nobodys_reading(image->id);  // until it is on record
-  if (!nobodys) return Begin::is_read;
+  const auto nobodys = nobodys_reading(vm, thought_of);  // until it is on record
+  if (!nobodys) return Begin::is_late;
   const auto task = *same;
   const bool deletes = task.keep == 0;
   store_.together([&] {
@@ -151,8 +154,11 @@ void Manager::datastore_ready(Time) {
 
 void Manager::datastore_answer(const Answer& answer, Time now) {
   if (answer.verb == "MONITOR") {
-    awaited_.erase(static_cast<int>(answer.id));
-    return monitored(static_cast<int>(answer.id), answer, now);
+    const int id = static_cast<int>(answer.id);
+    // One that is slow is not asked again as soon as it has answered.
+    if (awaited_.erase(id) != 0)
+      monitor_at_[id] = std::max(monitor_at_[id], now + std::min(settings_.monitoring, minute));
+    return monitored(id, answer, now);
   }
   for (const auto& [vm, work] : works_) {
     if (work.task.image != answer.id) continue;

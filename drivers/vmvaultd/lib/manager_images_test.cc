@@ -210,6 +210,28 @@ TEST_F(ManagerImagesTest, ABackupIsNotDeletedWhileSomethingIsRestoredFromIt) {
   EXPECT_EQ(asked, (Strings{"RM 1"}));
 }
 
+TEST_F(ManagerImagesTest, WhereNobodyCanTellWhetherItIsReadItStaysAndTheLogSaysWhy) {
+  const int vm = fulls(1);
+  store.forget_active(vm);
+  prepare_all();
+  stored(vm);
+  settings.keep.last = 1;
+  std::filesystem::create_directory(home.var() / "reading.lock");
+  boot();
+  advance();
+  now += 61;
+  advance();
+  EXPECT_TRUE(asked.empty());
+  const auto said = logged.find("reading.lock");
+  EXPECT_NE(said, std::string::npos) << logged;
+  EXPECT_EQ(logged.find("reading.lock", said + 1), std::string::npos) << "once";
+  EXPECT_EQ(logged.find("is being read"), std::string::npos);
+  std::filesystem::remove(home.var() / "reading.lock");
+  now += 61;
+  advance();
+  EXPECT_EQ(asked.size(), 1U);
+}
+
 TEST_F(ManagerImagesTest, WhatIsBeingReadIsDeletedLaterAndHoldsUpNoOther) {
   const int vm = fulls(3);
   store.forget_active(vm);
