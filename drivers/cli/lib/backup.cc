@@ -65,11 +65,11 @@ int datastore_of(const App& app, int vm) {
 
 void backup(App& app, const BackupOptions& options) {
   const auto begun = std::time(nullptr);
-  const int usual = chosen_datastore(app, options.datastore);
+  if (options.datastore) chosen_datastore(app, options.datastore);  // before anything is made
   const auto subject = found_subject(app, options.domain, options.force);
   app.make_state();
   auto vm = app.store().vm_for(subject.guest.uuid, subject.guest.name);
-  const int datastore = options.datastore ? usual : datastore_of(app, vm.id);
+  const int datastore = options.datastore ? *options.datastore : datastore_of(app, vm.id);
   const auto lock = app.lock(vm);
   refuse_if_busy(vm);
   settle(app, vm);

@@ -67,7 +67,8 @@ void add_backup(Tree& tree) {
                    "agent, suspend or none (default: agent if one is connected)")
       ->check(CLI::IsMember({"agent", "suspend", "none"}, CLI::ignore_case));
   verb->add_option("--datastore", words->datastore,
-                   "Where to ('vmvault datastore list'; default: the setting DATASTORE, or 100)")
+                   "Where to ('vmvault datastore list'; default: the machine's own, the setting "
+                   "DATASTORE, or 100)")
       ->type_name(type::datastore);
   verb->add_flag("--force", words->force, "Also if OpenNebula owns the domain");
   tree.does(verb, words, [](Context& with, Words options) {

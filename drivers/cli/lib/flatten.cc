@@ -28,7 +28,12 @@ FlattenReply ask(App& app, const state::ImageRecord& image, int keep,
   sums.give(app.store());
   const auto request = messages::flatten_action(
       messages::image(image), app.home().datastore(image.datastore), keep, sums.directory());
-  mark_unneeded(app, image.id, [&] { app.store().mark_flattening(image.id, keep); });
+  try {
+    mark_unneeded(app, image.id, [&] { app.store().mark_flattening(image.id, keep); });
+  } catch (const Error&) {
+    sums.forget();
+    throw;
+  }
   const state::WorkDir directory{app.home()};
   const auto progress = directory.path() / "progress";
   const auto finished = [&] {
