@@ -219,7 +219,7 @@ SYSTEMD     := $(wildcard share/systemd/*)
 # The dashboard, and the schemas of the API's documents.
 DATA        := $(patsubst share/%,%,$(wildcard share/grafana/* share/xsd/*))
 DATADIR     := $(DESTDIR)$(PREFIX)/share/vmvault
-DOCS        := $(patsubst share/doc/%,%,$(wildcard share/doc/*.md))
+DOCS        := $(patsubst share/doc/%,%,$(wildcard share/doc/*.md share/doc/adr/*.md))
 EXAMPLES    := $(patsubst share/%,%,$(wildcard share/examples/hook share/examples/provider/*))
 DOCDIR      := $(DESTDIR)$(PREFIX)/share/doc/vmvault
 COMPLETED   := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
